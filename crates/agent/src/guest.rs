@@ -1,0 +1,160 @@
+//! Everything the agent does, and the order it does it in.
+
+mod children;
+mod clock;
+mod disk;
+mod engine;
+mod link;
+mod log;
+mod mount;
+mod network;
+mod power;
+mod proxy;
+mod publish;
+mod readiness;
+mod serve;
+mod status;
+
+use std::{io::Write, panic::AssertUnwindSafe, process::ExitCode, sync::Arc};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use tokio_util::sync::CancellationToken;
+use wherry_link::{GuestFailure, Session, Stage};
+
+use children::Children;
+use log::say;
+use publish::Publications;
+use status::Status;
+
+/// What the parts of the agent share.
+struct Guest {
+    status: Status,
+    children: Children,
+    publications: Publications,
+    /// The session with the host, while there is one.
+    host: watch::Sender<Option<Session>>,
+    /// Somebody wants the machine to power off.
+    power_off: CancellationToken,
+}
+
+pub(crate) fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if rustix::process::getpid().is_init() {
+        init();
+        // Only when the kernel refused to power off, and a kernel whose first program ends panics.
+        loop {
+            std::thread::park();
+        }
+    }
+    if proxy::wanted(&arguments) {
+        return proxy::main(&arguments);
+    }
+    let _ = writeln!(
+        std::io::stderr(),
+        "wherry-agent is the first program of the Wherry machine and dockerd's proxy."
+    );
+    ExitCode::from(2)
+}
+
+fn init() {
+    std::panic::set_hook(Box::new(|panic| say!("panic: {panic}")));
+    let mounted = mount::all();
+    log::open_console();
+    // A panic in a task ends that task. One here, or no runtime at all, leaves nobody who could do anything.
+    let ran = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map(|runtime| runtime.block_on(run(mounted)))
+    }));
+    match ran {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => say!("could not start: {error}"),
+        Err(_) => say!("cannot go on"),
+    }
+    power::off_now();
+}
+
+async fn run(mounted: Result<(), mount::Error>) {
+    say!("version {}", env!("CARGO_PKG_VERSION"));
+    let guest = Arc::new(Guest {
+        status: Status::new(),
+        children: Children::default(),
+        publications: Publications::default(),
+        host: watch::Sender::new(None),
+        power_off: CancellationToken::new(),
+    });
+    tokio::spawn(reap(Arc::clone(&guest)));
+    // Before the engine: containers with a restart policy publish their ports as soon as it runs.
+    tokio::spawn(link::keep(Arc::clone(&guest)));
+    let running = match prepare(&guest, mounted).await {
+        Ok(()) => Some(engine::start(&guest)),
+        Err(cause) => {
+            guest.status.fail(cause);
+            None
+        }
+    };
+    wanted_off(&guest).await;
+    power::off(&guest, running).await;
+}
+
+async fn prepare(guest: &Arc<Guest>, mounted: Result<(), mount::Error>) -> Result<(), GuestFailure> {
+    mounted.map_err(|error| failure(&error))?;
+    mount::limits();
+    network::up().map_err(|error| failure(&error))?;
+    publish::listen(guest).map_err(|error| failure(&error))?;
+    disk::mount(guest).await?;
+    guest.status.enter(Stage::Engine);
+    mount::identity();
+    Ok(())
+}
+
+fn failure(error: &dyn std::error::Error) -> GuestFailure {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        message.push_str(": ");
+        message.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    GuestFailure::System { message }
+}
+
+/// Process 1 inherits every process whose parent died and has to take their exit codes.
+async fn reap(guest: Arc<Guest>) {
+    let mut ended = match signal(SignalKind::child()) {
+        Ok(ended) => ended,
+        Err(error) => return say!("cannot see processes end: {error}"),
+    };
+    loop {
+        guest.children.reap();
+        ended.recv().await;
+    }
+}
+
+/// The host asks over the link. The signals are what the kernel and tools send to process 1 for the same.
+async fn wanted_off(guest: &Guest) {
+    let terminate = async {
+        if let Ok(mut signal) = signal(SignalKind::terminate()) {
+            signal.recv().await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    let interrupt = async {
+        if let Ok(mut signal) = signal(SignalKind::interrupt()) {
+            signal.recv().await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = guest.power_off.cancelled() => {}
+        () = terminate => {}
+        () = interrupt => {}
+    }
+}

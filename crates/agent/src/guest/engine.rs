@@ -1,0 +1,451 @@
+//! containerd and dockerd: started together, watched, started again when they die, and stopped in order.
+
+use std::{
+    collections::VecDeque,
+    io,
+    mem::MaybeUninit,
+    path::Path,
+    process::Command,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustix::{fs::inotify, process::Signal};
+use serde::Deserialize;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixStream, unix::pipe},
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use wherry_link::{GuestFailure, Stage};
+
+use super::{Guest, children::ending, failure, log, mount::RUN, readiness::readable};
+
+/// The engine's API.
+pub(super) const SOCKET: &str = "/run/docker.sock";
+
+const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
+
+/// Deaths further back are forgotten.
+const MEMORY: Duration = Duration::from_mins(1);
+
+/// With this many within [`MEMORY`] it is given up.
+const TOO_MANY: usize = 5;
+
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// How many of its last lines explain a death.
+const TAIL: usize = 20;
+
+/// A longer line comes in parts.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+/// How long dockerd gives the containers to stop, beyond what each was given itself.
+const SHUTDOWN: u32 = 15;
+
+#[derive(Debug, thiserror::Error)]
+#[error("Could not write the engine's settings")]
+struct Settings(#[from] io::Error);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    Containerd,
+    Dockerd,
+}
+
+impl Program {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Containerd => "containerd",
+            Self::Dockerd => "dockerd",
+        }
+    }
+
+    fn command(self) -> Command {
+        let mut command = Command::new(self.name());
+        match self {
+            Self::Containerd => command.args(["--config", &format!("{RUN}/containerd.toml")]),
+            Self::Dockerd => command.args(["--config-file", &format!("{RUN}/docker/daemon.json")]),
+        };
+        command
+    }
+
+    /// What one that died leaves behind and the next one, or whoever waits for it, would stumble over.
+    fn leftovers(self) -> &'static [&'static str] {
+        match self {
+            Self::Containerd => &[CONTAINERD_SOCKET],
+            Self::Dockerd => &[SOCKET, "/run/docker.pid"],
+        }
+    }
+
+    /// How long it may take to end when asked to.
+    fn patience(self) -> Duration {
+        match self {
+            Self::Containerd => Duration::from_secs(5),
+            Self::Dockerd => Duration::from_secs(30),
+        }
+    }
+}
+
+/// The running engine.
+pub(super) struct Running {
+    dockerd: Supervised,
+    containerd: Supervised,
+}
+
+struct Supervised {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Containers first (dockerd stops them), then what they ran on.
+    pub(super) async fn stop(self) {
+        for program in [self.dockerd, self.containerd] {
+            program.stop.cancel();
+            let _ = program.task.await;
+        }
+    }
+}
+
+pub(super) fn start(guest: &Arc<Guest>) -> Running {
+    if let Err(error) = write_settings() {
+        guest.status.fail(failure(&error));
+    }
+    let supervised = |program| {
+        let stop = CancellationToken::new();
+        Supervised {
+            task: tokio::spawn(supervise(Arc::clone(guest), program, stop.clone())),
+            stop,
+        }
+    };
+    let containerd = supervised(Program::Containerd);
+    Running {
+        dockerd: supervised(Program::Dockerd),
+        containerd,
+    }
+}
+
+fn write_settings() -> Result<(), Settings> {
+    fs_err::create_dir_all("/run/containerd")?;
+    fs_err::create_dir_all("/data/docker")?;
+    fs_err::create_dir_all("/data/containerd")?;
+    fs_err::write(format!("{RUN}/containerd.toml"), containerd_settings())?;
+    fs_err::write(format!("{RUN}/docker/daemon.json"), dockerd_settings())?;
+    Ok(())
+}
+
+/// Without what Docker does not use: each plugin costs time at every start.
+fn containerd_settings() -> String {
+    format!(
+        r#"version = 2
+root = "/data/containerd"
+state = "/run/containerd"
+oom_score = -500
+disabled_plugins = [
+  "io.containerd.grpc.v1.cri",
+  "io.containerd.internal.v1.opt",
+  "io.containerd.internal.v1.tracing",
+  "io.containerd.nri.v1.nri",
+  "io.containerd.snapshotter.v1.aufs",
+  "io.containerd.snapshotter.v1.blockfile",
+  "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.devmapper",
+  "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.tracing.processor.v1.otlp",
+]
+
+[debug]
+level = "warn"
+
+[grpc]
+address = "{CONTAINERD_SOCKET}"
+"#
+    )
+}
+
+/// What Docker Desktop has, and limits for the logs: without them one chatty container fills the disk.
+fn dockerd_settings() -> String {
+    serde_json::json!({
+        "hosts": [format!("unix://{SOCKET}")],
+        "group": "root",
+        "containerd": CONTAINERD_SOCKET,
+        "data-root": "/data/docker",
+        "exec-root": "/run/docker",
+        "pidfile": "/run/docker.pid",
+        "storage-driver": "overlay2",
+        "userland-proxy": true,
+        "userland-proxy-path": "/sbin/wherry-agent",
+        "live-restore": false,
+        "shutdown-timeout": SHUTDOWN,
+        "log-driver": "json-file",
+        "log-opts": { "max-size": "20m", "max-file": "5" },
+        "features": { "buildkit": true },
+        "builder": { "gc": { "enabled": true, "defaultKeepStorage": "20GB" } },
+    })
+    .to_string()
+}
+
+/// Keeps one program running until it is stopped or given up.
+async fn supervise(guest: Arc<Guest>, program: Program, stop: CancellationToken) {
+    let mut deaths = Deaths::default();
+    loop {
+        let Some(death) = run(&guest, program, &stop).await else {
+            return;
+        };
+        guest.status.enter(Stage::EngineDied { message: death.message });
+        let Some(delay) = deaths.next(Instant::now()) else {
+            let output = death.output;
+            return guest.status.fail(GuestFailure::EngineKeepsDying { output });
+        };
+        tokio::select! {
+            () = sleep(delay) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+struct Death {
+    message: String,
+    output: String,
+}
+
+/// Runs it until it dies; None when it was asked to end.
+async fn run(guest: &Guest, program: Program, stop: &CancellationToken) -> Option<Death> {
+    for leftover in program.leftovers() {
+        let _ = fs_err::remove_file(leftover);
+    }
+    let name = program.name();
+    let (mut child, output) = match guest.children.start(&mut program.command()) {
+        Ok(started) => started,
+        Err(error) => {
+            let message = format!("{name} could not be started: {error}");
+            return Some(Death {
+                output: message.clone(),
+                message,
+            });
+        }
+    };
+    child.is_engine();
+    let tail = Arc::new(Mutex::new(VecDeque::new()));
+    let reading = tokio::spawn(read(name, output, Arc::clone(&tail)));
+    let ended = tokio::select! {
+        status = child.ended() => Some(status),
+        () = stop.cancelled() => None,
+        never = announce(guest, program) => match never {},
+    };
+    let Some(status) = ended else {
+        child.signal(Signal::TERM);
+        if timeout(program.patience(), child.ended()).await.is_err() {
+            log::say!("{name} does not end");
+            child.signal(Signal::KILL);
+            let _ = timeout(Duration::from_secs(1), child.ended()).await;
+        }
+        return None;
+    };
+    // Its last words may still be in the pipe, which containers' processes may hold open for ever.
+    let _ = timeout(Duration::from_millis(200), reading).await;
+    let lines: Vec<String> = tail.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+    Some(Death {
+        message: format!("{name} {}", ending(status)),
+        output: lines.join("\n"),
+    })
+}
+
+/// Says that the engine answers, once it does. Either program's return may be what it took.
+async fn announce(guest: &Guest, program: Program) -> std::convert::Infallible {
+    if program == Program::Containerd {
+        answering(CONTAINERD_SOCKET).await;
+    }
+    let version = loop {
+        let engine = answering(SOCKET).await;
+        match version(engine).await {
+            Ok(version) => break version,
+            Err(_) => sleep(Duration::from_millis(20)).await,
+        }
+    };
+    guest.status.enter(Stage::Ready {
+        engine: version.engine,
+        api: version.api,
+    });
+    std::future::pending().await
+}
+
+/// Waits until somebody listens at the socket.
+async fn answering(socket: &str) -> UnixStream {
+    loop {
+        if let Err(error) = appears(Path::new(socket)).await {
+            log::say!("cannot watch for {socket}: {error}");
+        }
+        if let Ok(stream) = UnixStream::connect(socket).await {
+            return stream;
+        }
+        // It is there and not listened to yet.
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn appears(path: &Path) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let watch = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;
+    inotify::add_watch(
+        &watch,
+        folder,
+        inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_TO,
+    )?;
+    let watch = readable(watch)?;
+    // Watched before it is looked for, so that it cannot appear in between.
+    while !path.exists() {
+        let mut ready = watch.readable().await?;
+        let mut buffer = [MaybeUninit::uninit(); 1024];
+        let mut events = inotify::Reader::new(watch.get_ref(), &mut buffer);
+        while events.next().is_ok() {}
+        ready.clear_ready();
+    }
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Version {
+    #[serde(rename = "Version")]
+    engine: String,
+    #[serde(rename = "ApiVersion")]
+    api: String,
+}
+
+/// Asks the engine for its version. It accepts connections before it serves, so this waits for it.
+async fn version(mut engine: UnixStream) -> io::Result<Version> {
+    // HTTP/1.0, so that the answer ends with the connection and comes in one piece.
+    engine
+        .write_all(b"GET /version HTTP/1.0\r\nHost: engine\r\n\r\n")
+        .await?;
+    let mut answer = Vec::new();
+    engine.take(LONGEST_LINE).read_to_end(&mut answer).await?;
+    parse_version(&answer)
+}
+
+fn parse_version(answer: &[u8]) -> io::Result<Version> {
+    let answer = std::str::from_utf8(answer).map_err(io::Error::other)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+    if head.split(' ').nth(1) != Some("200") {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    Ok(serde_json::from_str(body)?)
+}
+
+/// Takes a program's output line by line.
+async fn read(name: &'static str, output: pipe::Receiver, tail: Arc<Mutex<VecDeque<String>>>) {
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match (&mut output).take(LONGEST_LINE).read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let line = String::from_utf8_lossy(&line);
+        let line = line.trim_end();
+        log::append(name, line, is_important(line));
+        let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
+        if tail.len() == TAIL {
+            tail.pop_front();
+        }
+        tail.push_back(line.to_owned());
+    }
+}
+
+/// Their lines say how important they are; one that does not is a stack trace.
+fn is_important(line: &str) -> bool {
+    !(line.contains("level=info") || line.contains("level=debug"))
+}
+
+/// When it died lately.
+#[derive(Default)]
+struct Deaths {
+    at: VecDeque<Instant>,
+}
+
+impl Deaths {
+    /// How long to wait before the next start; None when it is hopeless.
+    fn next(&mut self, now: Instant) -> Option<Duration> {
+        while self.at.front().is_some_and(|at| now.duration_since(*at) > MEMORY) {
+            self.at.pop_front();
+        }
+        let before = u32::try_from(self.at.len()).unwrap_or(u32::MAX);
+        self.at.push_back(now);
+        if self.at.len() >= TOO_MANY {
+            return None;
+        }
+        Some(
+            FIRST_DELAY
+                .saturating_mul(2_u32.saturating_pow(before))
+                .min(LONGEST_DELAY),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_deaths_within_a_minute_are_too_many_and_the_waits_double() {
+        let start = Instant::now();
+        let mut deaths = Deaths::default();
+        let delays: Vec<_> = (0..5)
+            .map(|second| deaths.next(start + Duration::from_secs(second)))
+            .collect();
+        let millis = |millis| Some(Duration::from_millis(millis));
+        assert_eq!(delays, [millis(100), millis(200), millis(400), millis(800), None]);
+        let mut deaths = Deaths::default();
+        for minute in 0..20 {
+            assert_eq!(
+                deaths.next(start + MEMORY * minute + Duration::from_secs(u64::from(minute))),
+                millis(100)
+            );
+        }
+    }
+
+    #[test]
+    fn the_engines_answer() -> io::Result<()> {
+        let answer = b"HTTP/1.0 200 OK\r\nApi-Version: 1.45\r\n\r\n{\"Version\":\"26.1.5\",\"ApiVersion\":\"1.45\"}";
+        assert_eq!(
+            parse_version(answer)?,
+            Version {
+                engine: "26.1.5".into(),
+                api: "1.45".into()
+            }
+        );
+        assert!(parse_version(b"HTTP/1.0 503 Service Unavailable\r\n\r\n").is_err());
+        assert!(parse_version(b"HTTP/1.0 200 OK\r\n").is_err());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_noticed_when_it_appears() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("docker.sock");
+        let socket = path.to_string_lossy().into_owned();
+        let waiting = tokio::spawn(async move { answering(&socket).await });
+        tokio::task::yield_now().await;
+        fs_err::write(folder.path().join("something else"), "")?;
+        let listener = tokio::net::UnixListener::bind(&path)?;
+        let _client = timeout(Duration::from_secs(5), waiting).await??;
+        listener.accept().await?;
+        Ok(())
+    }
+
+    #[test]
+    fn only_information_is_kept_from_the_console() {
+        assert!(!is_important(
+            r#"time="2026-11-21T10:00:00Z" level=info msg="Starting up""#
+        ));
+        assert!(is_important(
+            r#"time="2026-11-21T10:00:00Z" level=warning msg="no swap limit""#
+        ));
+        assert!(is_important("panic: runtime error"));
+    }
+}

@@ -1,0 +1,287 @@
+//! File systems of the kernel, control groups, and the settings that programs in containers expect.
+
+use std::{ffi::CStr, io};
+
+use rustix::{
+    mount::{MountFlags, MountPropagationFlags, mount, mount_change},
+    process::{Pid, Resource, Rlimit, setrlimit},
+};
+
+use super::log::say;
+
+/// Where everything lies that is made anew at each boot. What has to be writable in /etc is a link to it.
+pub(super) const RUN: &str = "/run/wherry";
+
+const GROUPS: &str = "/sys/fs/cgroup";
+
+/// The agent's own control group, so that the root has no processes and hands out every controller.
+const AGENT_GROUP: &str = "init";
+
+pub(super) const ENGINE_GROUP: &str = "engine";
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("Could not mount {target}")]
+    Mount {
+        target: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error("Could not prepare the control groups")]
+    Groups {
+        #[source]
+        source: io::Error,
+    },
+    #[error("Could not prepare {RUN}")]
+    Run {
+        #[source]
+        source: io::Error,
+    },
+}
+
+struct Mount {
+    kind: &'static str,
+    target: &'static str,
+    flags: MountFlags,
+    data: Option<&'static CStr>,
+    /// The engine runs without it.
+    optional: bool,
+}
+
+const SAFE: MountFlags = MountFlags::NOSUID.union(MountFlags::NOEXEC).union(MountFlags::NODEV);
+const QUIET: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
+
+const MOUNTS: &[Mount] = &[
+    Mount {
+        kind: "proc",
+        target: "/proc",
+        flags: SAFE,
+        data: None,
+        optional: false,
+    },
+    Mount {
+        kind: "sysfs",
+        target: "/sys",
+        flags: SAFE,
+        data: None,
+        optional: false,
+    },
+    Mount {
+        kind: "devtmpfs",
+        target: "/dev",
+        flags: MountFlags::NOSUID,
+        data: Some(c"mode=0755"),
+        optional: false,
+    },
+    Mount {
+        kind: "devpts",
+        target: "/dev/pts",
+        flags: MountFlags::NOSUID.union(MountFlags::NOEXEC),
+        data: Some(c"mode=0620,gid=5,ptmxmode=0666"),
+        optional: false,
+    },
+    Mount {
+        kind: "tmpfs",
+        target: "/dev/shm",
+        flags: QUIET,
+        data: Some(c"mode=1777"),
+        optional: false,
+    },
+    Mount {
+        kind: "mqueue",
+        target: "/dev/mqueue",
+        flags: SAFE,
+        data: None,
+        optional: true,
+    },
+    Mount {
+        kind: "tmpfs",
+        target: "/run",
+        flags: QUIET,
+        data: Some(c"mode=0755"),
+        optional: false,
+    },
+    Mount {
+        kind: "tmpfs",
+        target: "/tmp",
+        flags: QUIET,
+        data: Some(c"mode=1777"),
+        optional: false,
+    },
+    Mount {
+        kind: "cgroup2",
+        target: GROUPS,
+        flags: SAFE,
+        data: Some(c"nsdelegate,memory_recursiveprot"),
+        optional: false,
+    },
+    Mount {
+        kind: "bpf",
+        target: "/sys/fs/bpf",
+        flags: SAFE,
+        data: Some(c"mode=0700"),
+        optional: true,
+    },
+    Mount {
+        kind: "securityfs",
+        target: "/sys/kernel/security",
+        flags: SAFE,
+        data: None,
+        optional: true,
+    },
+];
+
+/// What containers expect of a host and a bare kernel does not have. The values are those of Docker Desktop or
+/// of the programs that check for them (Elasticsearch: `max_map_count`; Redis: `overcommit_memory`, `somaxconn`).
+const SETTINGS: &[(&str, &str)] = &[
+    ("net/ipv4/ip_forward", "1"),
+    ("net/ipv6/conf/all/forwarding", "1"),
+    ("net/core/somaxconn", "4096"),
+    ("fs/inotify/max_user_instances", "8192"),
+    ("fs/inotify/max_user_watches", "1048576"),
+    ("fs/aio-max-nr", "1048576"),
+    ("vm/max_map_count", "262144"),
+    ("vm/overcommit_memory", "1"),
+    ("kernel/pid_max", "4194304"),
+    ("kernel/keys/root_maxkeys", "1000000"),
+    ("kernel/keys/root_maxbytes", "25000000"),
+];
+
+/// Everything there is before any disk.
+pub(super) fn all() -> Result<(), Error> {
+    for one in MOUNTS {
+        let done = one.mount();
+        if let Err(source) = done
+            && !one.optional
+        {
+            return Err(Error::Mount {
+                target: one.target,
+                source,
+            });
+        }
+    }
+    // Bind mounts with `:rshared` and `:rslave` need a shared root, as every distribution has it.
+    mount_change("/", MountPropagationFlags::SHARED | MountPropagationFlags::REC).map_err(|error| Error::Mount {
+        target: "/",
+        source: error.into(),
+    })?;
+    groups().map_err(|source| Error::Groups { source })?;
+    fs_err::create_dir_all(format!("{RUN}/docker"))
+        .and_then(|()| fs_err::create_dir_all("/run/log"))
+        .map_err(|source| Error::Run { source })
+}
+
+impl Mount {
+    fn mount(&self) -> io::Result<()> {
+        // On the read-only root the folder is there or nothing helps.
+        if let Err(error) = fs_err::create_dir(self.target)
+            && error.kind() == io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        match mount(self.kind, self.target, self.kind, self.flags, self.data) {
+            // The kernel may have mounted /dev by itself.
+            Ok(()) | Err(rustix::io::Errno::BUSY) => Ok(()),
+            Err(_) if self.data.is_some() => {
+                // An option this kernel does not know is not worth a boot.
+                Ok(mount(self.kind, self.target, self.kind, self.flags, None)?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn groups() -> io::Result<()> {
+    for group in [AGENT_GROUP, ENGINE_GROUP] {
+        fs_err::create_dir_all(format!("{GROUPS}/{group}"))?;
+    }
+    fs_err::write(format!("{GROUPS}/{AGENT_GROUP}/cgroup.procs"), "1")?;
+    let controllers = fs_err::read_to_string(format!("{GROUPS}/cgroup.controllers"))?;
+    for change in enabling(&controllers) {
+        // One by one: a controller that cannot be handed out keeps back only itself.
+        if let Err(error) = fs_err::write(format!("{GROUPS}/cgroup.subtree_control"), &change) {
+            say!("control groups: {change}: {error}");
+        }
+    }
+    Ok(())
+}
+
+fn enabling(controllers: &str) -> impl Iterator<Item = String> {
+    controllers
+        .split_whitespace()
+        .map(|controller| format!("+{controller}"))
+}
+
+pub(super) fn join_group(group: &str, process: Pid) {
+    if let Err(error) = fs_err::write(format!("{GROUPS}/{group}/cgroup.procs"), process.to_string()) {
+        say!("{error}");
+    }
+}
+
+/// Settings, limits and the name. None of them is worth not starting.
+pub(super) fn limits() {
+    for (name, value) in SETTINGS {
+        if let Err(error) = fs_err::write(format!("/proc/sys/{name}"), value) {
+            say!("{error}");
+        }
+    }
+    let files = Rlimit {
+        current: Some(1_048_576),
+        maximum: Some(1_048_576),
+    };
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    for (resource, limit) in [
+        (Resource::Nofile, files),
+        (Resource::Nproc, unlimited),
+        (Resource::Core, unlimited),
+    ] {
+        if let Err(error) = setrlimit(resource, limit) {
+            say!("limits: {error}");
+        }
+    }
+    if let Err(error) = rustix::system::sethostname(b"wherry") {
+        say!("host name: {error}");
+    }
+    // The one process that must not be chosen when memory runs out.
+    let _ = fs_err::write("/proc/self/oom_score_adj", "-1000");
+}
+
+/// The machine's id stays the same as long as its data disk does.
+pub(super) fn identity() {
+    let kept = "/data/machine-id";
+    let id = fs_err::read_to_string(kept).ok().filter(|id| id.trim().len() == 32);
+    let id = id.unwrap_or_else(|| {
+        let id = fs_err::read_to_string("/proc/sys/kernel/random/uuid")
+            .unwrap_or_default()
+            .replace('-', "");
+        if let Err(error) = fs_err::write(kept, &id) {
+            say!("{error}");
+        }
+        id
+    });
+    if let Err(error) = fs_err::write(format!("{RUN}/machine-id"), id) {
+        say!("{error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_controller_is_enabled_by_itself() {
+        let changes: Vec<_> = enabling("cpuset cpu io\n").collect();
+        assert_eq!(changes, ["+cpuset", "+cpu", "+io"]);
+    }
+
+    #[test]
+    fn what_others_are_mounted_on_is_mounted_first() {
+        let position = |target| MOUNTS.iter().position(|mount| mount.target == target);
+        assert!(position("/dev") < position("/dev/pts"));
+        assert!(position("/sys") < position(GROUPS));
+        assert!(position("/proc") == Some(0));
+    }
+}

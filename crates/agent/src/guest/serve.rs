@@ -1,0 +1,188 @@
+//! Answers what the host asks.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use serde::Serialize;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpStream, UnixStream},
+    sync::broadcast::error::RecvError,
+    time::timeout,
+};
+use wherry_link::{Error, Hello, HostRequest, Reply, Session, Stream, Target, Usage, VERSION, splice};
+
+use super::{Guest, clock, disk, engine, log};
+
+/// How long a stream may be open without a request.
+const REQUEST: Duration = Duration::from_secs(10);
+
+/// How long a container's port may take to answer a connection.
+const DIAL: Duration = Duration::from_secs(10);
+
+/// Answers one stream. Whatever goes wrong on it ends it and concerns nobody else.
+pub(super) async fn answer(guest: Arc<Guest>, session: Session, mut stream: Stream) {
+    if let Ok(Ok(Some(request))) = timeout(REQUEST, stream.read_message()).await {
+        let _ = serve(&guest, session, stream, request).await;
+    }
+}
+
+async fn serve(guest: &Guest, session: Session, mut stream: Stream, request: HostRequest) -> Result<(), Error> {
+    match request {
+        HostRequest::Hello {
+            version: _,
+            unix_millis,
+        } => {
+            set_clock(unix_millis);
+            // The host judges the version, so that there is one place that explains it.
+            accept(&mut stream, hello()).await?;
+            guest.host.send_replace(Some(session));
+        }
+        HostRequest::Connect { target: Target::Engine } => return connect_engine(guest, stream).await,
+        HostRequest::Connect {
+            target: Target::Tcp { address },
+        } => return connect(stream, address).await,
+        HostRequest::Watch => return watch(guest, stream).await,
+        HostRequest::Usage => accept(&mut stream, usage()).await?,
+        HostRequest::SetClock { unix_millis } => {
+            set_clock(unix_millis);
+            accept(&mut stream, ()).await?;
+        }
+        HostRequest::Publications => accept(&mut stream, guest.publications.list()).await?,
+        HostRequest::PowerOff => {
+            accept(&mut stream, ()).await?;
+            guest.power_off.cancel();
+        }
+        HostRequest::Logs { follow } => return logs(stream, follow).await,
+    }
+    Ok(stream.shutdown().await?)
+}
+
+async fn connect_engine(guest: &Guest, mut stream: Stream) -> Result<(), Error> {
+    match UnixStream::connect(engine::SOCKET).await {
+        Ok(engine) => {
+            accept(&mut stream, ()).await?;
+            splice(stream, engine).await?;
+            Ok(())
+        }
+        Err(error) if guest.status.ready() => refuse(stream, &format!("The engine does not answer: {error}")).await,
+        Err(_) => refuse(stream, "The engine is not running yet.").await,
+    }
+}
+
+async fn connect(mut stream: Stream, address: SocketAddr) -> Result<(), Error> {
+    match timeout(DIAL, TcpStream::connect(address)).await {
+        Ok(Ok(container)) => {
+            container.set_nodelay(true)?;
+            accept(&mut stream, ()).await?;
+            splice(stream, container).await?;
+            Ok(())
+        }
+        Ok(Err(error)) => refuse(stream, &format!("{address} does not answer: {error}")).await,
+        Err(_) => refuse(stream, &format!("{address} does not answer.")).await,
+    }
+}
+
+async fn watch(guest: &Guest, mut stream: Stream) -> Result<(), Error> {
+    accept(&mut stream, ()).await?;
+    let mut reports = guest.status.watch();
+    loop {
+        tokio::select! {
+            changed = reports.changed() => if changed.is_err() { return Ok(()) },
+            // The host has nothing more to say: what ends this is that it lets go.
+            _ = stream.read_u8() => return Ok(()),
+        }
+        let report = reports.borrow_and_update().clone();
+        stream.write_message(&report).await?;
+    }
+}
+
+async fn logs(mut stream: Stream, follow: bool) -> Result<(), Error> {
+    let (lines, mut more) = log::follow();
+    accept(&mut stream, ()).await?;
+    for line in lines {
+        stream.write_message(&line).await?;
+    }
+    if !follow {
+        return Ok(stream.shutdown().await?);
+    }
+    loop {
+        let line = tokio::select! {
+            line = more.recv() => line,
+            _ = stream.read_u8() => return Ok(()),
+        };
+        match line {
+            Ok(line) => stream.write_message(&line).await?,
+            Err(RecvError::Lagged(lines)) => stream.write_message(&format!("({lines} lines lost)")).await?,
+            Err(RecvError::Closed) => return Ok(stream.shutdown().await?),
+        }
+    }
+}
+
+async fn accept<T: Serialize>(stream: &mut Stream, value: T) -> Result<(), Error> {
+    stream.write_message(&Reply::Ok { value }).await
+}
+
+async fn refuse(mut stream: Stream, message: &str) -> Result<(), Error> {
+    stream
+        .write_message(&Reply::<()>::Refused {
+            message: message.into(),
+        })
+        .await?;
+    Ok(stream.shutdown().await?)
+}
+
+fn set_clock(unix_millis: u64) {
+    if let Err(error) = clock::set(unix_millis) {
+        log::say!("could not set the clock: {error}");
+    }
+}
+
+fn hello() -> Hello {
+    let read = |path| fs_err::read_to_string(path).unwrap_or_default().trim().to_owned();
+    Hello {
+        version: VERSION,
+        agent: env!("CARGO_PKG_VERSION").into(),
+        kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+        boot_id: read("/proc/sys/kernel/random/boot_id"),
+        uptime_millis: clock::uptime_millis(),
+    }
+}
+
+fn usage() -> Usage {
+    let (memory_total, memory_used) = memory(&fs_err::read_to_string("/proc/meminfo").unwrap_or_default());
+    let (disk_total, disk_used) = disk::usage();
+    Usage {
+        memory_total,
+        memory_used,
+        disk_total,
+        disk_used,
+        unix_millis: clock::unix_millis(),
+    }
+}
+
+/// Total and used bytes from /proc/meminfo. What the kernel can take back counts as free.
+fn memory(meminfo: &str) -> (u64, u64) {
+    let field = |name: &str| {
+        let value = meminfo
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        value
+            .and_then(|value| value.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+            .unwrap_or(0)
+            * 1024
+    };
+    let total = field("MemTotal");
+    (total, total.saturating_sub(field("MemAvailable")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn used_memory_is_what_is_not_available() {
+        let meminfo = "MemTotal:        2000 kB\nMemFree:          100 kB\nMemAvailable:    1500 kB\n";
+        assert_eq!(memory(meminfo), (2000 * 1024, 500 * 1024));
+        assert_eq!(memory(""), (0, 0));
+    }
+}

@@ -1,0 +1,137 @@
+use futures::StreamExt as _;
+use tokio_util::sync::CancellationToken;
+use wherry_engine::{CommandLine, ContainerSummary, Engine, Error, RunSpec};
+
+use crate::explain::{container_name, failed};
+use crate::tasks::Progress;
+use crate::{App, Code, ContainerList, ContainerRef, ContainerRemove, Problem, RunRequest, TaskId, Work};
+
+pub(crate) async fn list(app: &App, list: ContainerList) -> Result<Vec<ContainerSummary>, Problem> {
+    Ok(app.engine().await?.containers(list.all).await?)
+}
+
+pub(crate) async fn get(app: &App, container: ContainerRef) -> Result<ContainerSummary, Problem> {
+    Ok(app.engine().await?.container(&container.id).await?)
+}
+
+pub(crate) async fn start(app: &App, container: ContainerRef) -> Result<(), Problem> {
+    let engine = app.engine().await?;
+    let result = engine.start(&container.id).await;
+    explained(&engine, "start", &container.id, result).await
+}
+
+pub(crate) async fn stop(app: &App, container: ContainerRef) -> Result<(), Problem> {
+    let engine = app.engine().await?;
+    let result = engine.stop(&container.id).await;
+    explained(&engine, "stop", &container.id, result).await
+}
+
+pub(crate) async fn restart(app: &App, container: ContainerRef) -> Result<(), Problem> {
+    let engine = app.engine().await?;
+    let result = engine.restart(&container.id).await;
+    explained(&engine, "restart", &container.id, result).await
+}
+
+pub(crate) async fn remove(app: &App, container: ContainerRemove) -> Result<(), Problem> {
+    let engine = app.engine().await?;
+    let result = engine.remove(&container.id, container.force).await;
+    explained(&engine, "remove", &container.id, result).await
+}
+
+async fn explained(engine: &Engine, verb: &str, id: &str, result: Result<(), Error>) -> Result<(), Problem> {
+    match result {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            let name = container_name(engine, id).await;
+            Err(failed(engine, verb, &name, error, &[]).await)
+        }
+    }
+}
+
+pub(crate) async fn command(_app: &App, spec: RunSpec) -> Result<CommandLine, Problem> {
+    Ok(wherry_engine::command_line(&spec))
+}
+
+/// Mistakes in the form are told at once; everything else is the task's outcome.
+pub(crate) async fn run(app: &App, request: RunRequest) -> Result<TaskId, Problem> {
+    let spec = request.spec;
+    wherry_engine::validate(&spec).map_err(Error::from)?;
+    let engine = app.engine().await?;
+    let about = Work::Run {
+        image: spec.image.clone(),
+        name: spec.name.clone(),
+    };
+    Ok(app
+        .parts
+        .tasks
+        .start(about, |progress, cancel| run_container(engine, spec, progress, cancel)))
+}
+
+async fn run_container(
+    engine: Engine,
+    spec: RunSpec,
+    progress: Progress,
+    cancel: CancellationToken,
+) -> Result<Option<String>, Problem> {
+    let name = spec
+        .name
+        .as_deref()
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .unwrap_or(spec.image.trim());
+    let id = match engine.create(&spec).await {
+        Err(Error::ImageNotFound { .. }) => {
+            pull(&engine, spec.image.trim(), &progress, &cancel).await?;
+            engine.create(&spec).await
+        }
+        result => result,
+    };
+    let id = match id {
+        Ok(id) => id,
+        Err(error) => return Err(failed(&engine, "run", name, error, &spec.ports).await),
+    };
+    let started = if cancel.is_cancelled() {
+        Ok(false)
+    } else {
+        engine.start(&id).await.map(|()| true)
+    };
+    let problem = match started {
+        Ok(true) => return Ok(Some(id)),
+        Ok(false) => Problem::cancelled(),
+        Err(error) => failed(&engine, "run", name, error, &spec.ports).await,
+    };
+    // Nobody asked for a container that does not run. With --rm the engine has removed it already.
+    if let Err(error) = engine.remove(&id, true).await {
+        tracing::debug!(%error, id, "the container that did not start stays");
+    }
+    Err(problem)
+}
+
+/// Gets an image, telling how far it is.
+pub(crate) async fn pull(
+    engine: &Engine,
+    reference: &str,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> Result<(), Problem> {
+    let pull = async {
+        let mut pull = std::pin::pin!(engine.pull(reference).await?);
+        while let Some(latest) = pull.next().await {
+            progress.set(latest?);
+        }
+        Ok::<(), Error>(())
+    };
+    match cancel.run_until_cancelled(pull).await {
+        Some(Ok(())) => Ok(()),
+        Some(Err(error)) => {
+            let problem = Problem::from(error);
+            // "There is no image named x" needs nothing in front of it.
+            Err(if problem.code == Code::ImageNotFound {
+                problem
+            } else {
+                problem.during(format!("Could not pull {reference}"))
+            })
+        }
+        None => Err(Problem::cancelled()),
+    }
+}

@@ -1,0 +1,10 @@
+//! The handlers of the table, one module per module of the table.
+
+pub(crate) mod app;
+pub(crate) mod container;
+pub(crate) mod engine;
+pub(crate) mod image;
+pub(crate) mod machine;
+pub(crate) mod port;
+pub(crate) mod settings;
+pub(crate) mod task;

@@ -1,0 +1,18 @@
+use crate::{App, EngineChoice, Problem, Settings, Topic};
+
+pub(crate) async fn get(app: &App) -> Result<Settings, Problem> {
+    Ok(app.parts.settings.get())
+}
+
+pub(crate) async fn set(app: &App, wanted: Settings) -> Result<Settings, Problem> {
+    if let EngineChoice::Address { address } = &wanted.engine {
+        wherry_engine::Address::parse(address)?;
+    }
+    let before = app.parts.settings.get();
+    let settings = app.parts.settings.change(|settings| *settings = wanted)?;
+    app.parts.events.changed(Topic::Settings);
+    if settings.engine != before.engine {
+        app.parts.engines.choose(settings.engine.clone()).await;
+    }
+    Ok(settings)
+}

@@ -1,0 +1,128 @@
+//! The composition: settings, the table of commands, streams, events, tasks, problems.
+//!
+//! Whoever shows Wherry to a person (the window, the browser server) holds an [`App`] and passes names and JSON.
+
+mod commands;
+mod engines;
+mod event;
+mod events;
+mod explain;
+mod macros;
+mod model;
+mod panics;
+mod port;
+mod problem;
+mod settings;
+mod streams;
+mod table;
+mod task;
+mod tasks;
+mod typescript;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use futures::stream::BoxStream;
+use serde_json::Value;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use wherry_engine::Engine;
+use wherry_machine::{Home, Machine, Status};
+
+use crate::commands::engine::Measured;
+use crate::engines::Engines;
+use crate::events::Events;
+use crate::settings::SettingsFile;
+use crate::tasks::Tasks;
+
+pub use event::{Event, Topic};
+pub use model::*;
+pub use panics::report_panics;
+pub use problem::{Action, Code, Problem};
+pub use table::{COMMANDS, STREAMS};
+pub use task::{Outcome, Task, TaskId, TaskRef, Work};
+pub use typescript::typescript;
+
+/// Items of a stream, each as JSON. An `Err` is the last item.
+pub type Items = BoxStream<'static, Result<String, Problem>>;
+
+/// Everything behind the UI. Cheap to clone; the last one dropped ends its background work.
+#[derive(Clone)]
+pub struct App {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    home: Home,
+    machine: Machine,
+    machine_status: tokio::sync::watch::Receiver<Status>,
+    settings: SettingsFile,
+    engines: Engines,
+    tasks: Tasks,
+    events: Events,
+    /// Locked for a copy only.
+    measured: Mutex<Measured>,
+    _end: DropGuard,
+}
+
+impl App {
+    /// `program` is the `wherry` executable, which is started as the machine's daemon when one is needed.
+    ///
+    /// Must be called inside a tokio runtime. Nothing is waited for: the engine is looked for in the background.
+    pub fn new(home: Home, program: PathBuf) -> Result<App, Problem> {
+        let end = CancellationToken::new();
+        let events = Events::default();
+        let (settings, notice) = SettingsFile::open(home.settings())?;
+        if let Some(notice) = notice {
+            events.notice(notice);
+        }
+        let machine = Machine::new(home.clone(), program);
+        let machine_status = machine.watch();
+        tokio::spawn(
+            end.clone()
+                .run_until_cancelled_owned(tell_of_machine(machine_status.clone(), events.clone())),
+        );
+        let engines = Engines::begin(
+            settings.get().engine,
+            home.docker_host(),
+            machine_status.clone(),
+            events.clone(),
+            &end,
+        );
+        let tasks = Tasks::new(events.clone(), end.clone());
+        Ok(App {
+            parts: Arc::new(Parts {
+                home,
+                machine,
+                machine_status,
+                settings,
+                engines,
+                tasks,
+                events,
+                measured: Mutex::default(),
+                _end: end.drop_guard(),
+            }),
+        })
+    }
+
+    /// Answers a command of the table: its result as JSON.
+    pub async fn call(&self, name: &str, params: Value) -> Result<String, Problem> {
+        table::call(self, name, params).await
+    }
+
+    /// Opens a stream of the table. Dropping it ends it.
+    pub async fn open(&self, name: &str, params: Value) -> Result<Items, Problem> {
+        table::open(self, name, params).await
+    }
+
+    /// The engine in use, connected or not.
+    async fn engine(&self) -> Result<Engine, Problem> {
+        self.parts.engines.engine().await
+    }
+}
+
+async fn tell_of_machine(mut status: tokio::sync::watch::Receiver<Status>, events: Events) {
+    while status.changed().await.is_ok() {
+        let status = status.borrow_and_update().clone();
+        events.send(Event::Machine { status });
+    }
+}

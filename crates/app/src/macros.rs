@@ -1,0 +1,132 @@
+//! What turns the table of commands into a dispatcher and TypeScript.
+//!
+//! The two macros are alike on purpose: a command answers once, a stream answers until either side lets go.
+
+/// `module { name(Params) -> Result; }` becomes a call of `crate::commands::module::name(&app, params)`.
+macro_rules! commands {
+    ($($module:ident { $($(#[doc = $doc:literal])* $name:ident($($params:ty)?) -> $result:ty;)* })*) => {
+        /// Answers one command: the result as JSON.
+        pub(crate) async fn call(
+            app: &$crate::App,
+            name: &str,
+            params: serde_json::Value,
+        ) -> Result<String, $crate::Problem> {
+            $($(
+                if name == concat!(stringify!($module), ".", stringify!($name)) {
+                    let result: $result = $crate::commands::$module::$name(
+                        app
+                        $(, $crate::macros::params::<$params>(name, params)?)?
+                    )
+                    .await?;
+                    return Ok($crate::macros::json(&result));
+                }
+            )*)*
+            drop(params);
+            Err($crate::macros::unknown(name))
+        }
+
+        /// The names, for tests that walk the table.
+        pub const COMMANDS: &[&str] = &[$($(concat!(stringify!($module), ".", stringify!($name)),)*)*];
+
+        pub(crate) fn describe_commands(types: &mut $crate::typescript::Types) -> String {
+            let mut text = String::from("export interface Commands {\n");
+            $($({
+                let params = None::<String>$(.or(Some(types.name_of::<$params>())))?;
+                let result = types.name_of::<$result>();
+                $crate::typescript::entry(
+                    &mut text,
+                    &[$($doc),*],
+                    concat!(stringify!($module), ".", stringify!($name)),
+                    params.as_deref(),
+                    &result,
+                );
+            })*)*
+            text.push_str("}\n");
+            text
+        }
+    };
+}
+
+/// `module { name(Params) -> Item; }` becomes a call of `crate::streams::module::name(&app, params)`.
+macro_rules! streams {
+    ($($module:ident { $($(#[doc = $doc:literal])* $name:ident($($params:ty)?) -> $item:ty;)* })*) => {
+        /// Opens one stream: each item as JSON. Dropping it ends the work behind it.
+        pub(crate) async fn open(
+            app: &$crate::App,
+            name: &str,
+            params: serde_json::Value,
+        ) -> Result<$crate::Items, $crate::Problem> {
+            use futures::StreamExt as _;
+            $($(
+                if name == concat!(stringify!($module), ".", stringify!($name)) {
+                    let items = $crate::streams::$module::$name(
+                        app
+                        $(, $crate::macros::params::<$params>(name, params)?)?
+                    )
+                    .await?;
+                    let items = items.map(|item: Result<$item, $crate::Problem>| {
+                        item.map(|item| $crate::macros::json(&item))
+                    });
+                    return Ok(items.boxed());
+                }
+            )*)*
+            drop(params);
+            Err($crate::macros::unknown(name))
+        }
+
+        pub const STREAMS: &[&str] = &[$($(concat!(stringify!($module), ".", stringify!($name)),)*)*];
+
+        pub(crate) fn describe_streams(types: &mut $crate::typescript::Types) -> String {
+            let mut text = String::from("export interface Streams {\n");
+            $($({
+                let params = None::<String>$(.or(Some(types.name_of::<$params>())))?;
+                let item = types.name_of::<$item>();
+                $crate::typescript::entry(
+                    &mut text,
+                    &[$($doc),*],
+                    concat!(stringify!($module), ".", stringify!($name)),
+                    params.as_deref(),
+                    &item,
+                );
+            })*)*
+            text.push_str("}\n");
+            text
+        }
+    };
+}
+
+pub(crate) use {commands, streams};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Code, Problem};
+
+pub(crate) fn params<T: DeserializeOwned>(name: &str, params: Value) -> Result<T, Problem> {
+    serde_json::from_value(params).map_err(|error| Problem {
+        code: Code::Invalid,
+        message: format!("The parameters of {name} do not fit"),
+        hint: None,
+        causes: vec![error.to_string()],
+        action: None,
+    })
+}
+
+/// Our own types always serialize: their maps have string keys and their numbers are finite.
+pub(crate) fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| {
+        tracing::error!(%error, "a result could not be written as JSON");
+        "null".to_owned()
+    })
+}
+
+pub(crate) fn unknown(name: &str) -> Problem {
+    Problem {
+        code: Code::Invalid,
+        message: format!("There is no command named {name}"),
+        hint: None,
+        causes: Vec::new(),
+        action: None,
+    }
+}

@@ -1,0 +1,182 @@
+//! Parameters and results of commands that no other package owns.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use wherry_engine::{DiskUsage, EngineInfo, EngineOrigin, Protocol, RunSpec};
+use wherry_machine::{Failure, Status, ports::PortHolder};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct About {
+    pub version: String,
+    pub platform: Platform,
+    /// Where Wherry keeps everything it stores.
+    pub home: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum Platform {
+    Linux,
+    Mac,
+    Windows,
+}
+
+/// The engine Wherry works with now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineStatus {
+    pub choice: EngineChoice,
+    /// Where the engine in use was found; `None` when there is none at all.
+    pub origin: Option<EngineOrigin>,
+    /// The address in use, as `DOCKER_HOST` writes it.
+    pub address: Option<String>,
+    pub connection: Connection,
+    /// Of Wherry's own machine, whether it is the engine in use or not.
+    pub machine: Status,
+    /// Why Wherry's own machine could not start on this computer, when it could not.
+    pub machine_unavailable: Option<Failure>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Connection {
+    /// Nothing answers there; tried again by itself.
+    Away {
+        reason: String,
+    },
+    Connected {
+        info: EngineInfo,
+    },
+}
+
+/// Which engine the person wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum EngineChoice {
+    /// The first engine that answers, else Wherry's own machine.
+    #[default]
+    Auto,
+    Machine,
+    /// One address, as `DOCKER_HOST` writes it.
+    Address {
+        address: String,
+    },
+}
+
+/// An engine that could be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineCandidate {
+    pub origin: EngineOrigin,
+    pub address: String,
+    pub info: Option<EngineInfo>,
+    /// Why it does not answer, when it does not.
+    pub unreachable: Option<String>,
+}
+
+/// What containers cost this computer now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Cost {
+    pub memory: u64,
+    pub memory_total: u64,
+    pub disk: u64,
+    pub disk_total: Option<u64>,
+    /// Of the whole computer or machine: 100 is every core busy.
+    pub cpu_percent: f32,
+    pub cpus: u32,
+    pub disk_by: DiskUsage,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerList {
+    /// Stopped ones too.
+    pub all: bool,
+}
+
+/// A container by id or name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerRef {
+    pub id: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerRemove {
+    pub id: String,
+    /// Although it runs.
+    pub force: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRequest {
+    pub spec: RunSpec,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct LogsRequest {
+    pub id: String,
+    /// How many of the last lines to begin with.
+    pub tail: u32,
+    pub follow: bool,
+}
+
+/// An image by reference or id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageRef {
+    pub reference: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageRemove {
+    pub reference: String,
+    /// Although stopped containers use it or it has several names.
+    pub force: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct PortQuestion {
+    /// `None`: every address.
+    pub address: Option<String>,
+    pub port: u16,
+    pub protocol: Protocol,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct PortAnswer {
+    pub free: bool,
+    pub holder: Option<PortHolder>,
+    /// The container that publishes it, when it is one of this engine's.
+    pub container: Option<String>,
+    /// "8080 is used by nginx (pid 4242)", or "8080 is free".
+    pub sentence: String,
+    pub next_free: Option<u16>,
+}
+
+/// What the person decided. Kept in one file; a broken one is set aside, never overwritten.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Settings {
+    pub theme: Theme,
+    pub engine: EngineChoice,
+    /// The welcome has been seen through.
+    pub welcomed: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum Theme {
+    #[default]
+    System,
+    Light,
+    Dark,
+}

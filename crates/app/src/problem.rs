@@ -1,0 +1,393 @@
+//! What went wrong, in the one shape the UI shows.
+
+use std::io::ErrorKind;
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use wherry_engine::Error as EngineError;
+use wherry_machine::{Error as MachineError, Failure, FailureCode, ports};
+
+/// An error a person can act on. The UI branches on `code` and never on text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    pub code: Code,
+    /// What happened, in one sentence that names the thing: "Could not start web".
+    pub message: String,
+    /// What to do, in one sentence.
+    pub hint: Option<String>,
+    /// Why, outermost first. The last ones are raw words of the engine or the system, to be shown small.
+    pub causes: Vec<String>,
+    /// A remedy that is one click.
+    pub action: Option<Action>,
+}
+
+/// A code exists only if the UI acts on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum Code {
+    /// No engine answers: the UI shows the engine page instead of lists.
+    EngineUnreachable,
+    /// The machine could not start: the UI shows the failure with its steps.
+    MachineFailed,
+    PortTaken,
+    NameTaken,
+    /// The image is not on this computer and no registry has it, or it is private.
+    ImageNotFound,
+    /// The thing is gone: the list is refetched.
+    NotFound,
+    /// A running container or a used image is in the way: the UI offers to force.
+    InUse,
+    /// A field of the form is wrong; the message says which and why.
+    Invalid,
+    NoSpace,
+    Cancelled,
+    /// Our own mistake: the UI offers a report to copy.
+    Panic,
+    /// Everything that only needs to be read.
+    Other,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Action {
+    StartEngine,
+    /// Publish on `instead`, which is free.
+    UsePort {
+        taken: u16,
+        instead: u16,
+    },
+    Retry,
+    /// Remove although it runs or is used.
+    Force,
+    /// A command for the person's terminal: `sudo apt install qemu-system-x86`.
+    RunInTerminal {
+        command: String,
+    },
+}
+
+impl Problem {
+    pub(crate) fn cancelled() -> Problem {
+        Problem::plain(Code::Cancelled, "It was cancelled")
+    }
+
+    pub(crate) fn plain(code: Code, message: impl Into<String>) -> Problem {
+        Problem {
+            code,
+            message: message.into(),
+            hint: None,
+            causes: Vec::new(),
+            action: None,
+        }
+    }
+
+    /// Says what was being done when this happened: "Could not start web". What was the message becomes the first
+    /// cause. Where there is no engine at all, that stays the message: it is not about web.
+    pub(crate) fn during(mut self, doing: impl Into<String>) -> Problem {
+        if !matches!(self.code, Code::EngineUnreachable | Code::Cancelled) {
+            self.causes
+                .insert(0, std::mem::replace(&mut self.message, doing.into()));
+        }
+        self
+    }
+}
+
+/// Every kind of error an engine can make, in the words and with the remedy a person needs.
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Problem {
+        Problem::from(&error)
+    }
+}
+
+impl From<&EngineError> for Problem {
+    fn from(error: &EngineError) -> Problem {
+        let mut problem = Problem {
+            code: code_of(error),
+            message: error.to_string(),
+            hint: hint_for(error).map(str::to_owned),
+            causes: causes(error),
+            action: action_for(error),
+        };
+        match error {
+            EngineError::Away(reason) => {
+                return Problem {
+                    code: Code::EngineUnreachable,
+                    ..Problem::from(reason.as_ref())
+                };
+            }
+            EngineError::Unreachable { .. } => {
+                let address = std::mem::replace(&mut problem.message, "The engine does not answer".into());
+                problem.causes.insert(0, address);
+            }
+            EngineError::PortTaken { port, source } => {
+                problem.message = holder_in(&source.message).unwrap_or_else(|| ports::taken_sentence(*port, None));
+            }
+            EngineError::Refused { source } => {
+                if let Some((message, hint)) = familiar_refusal(&source.message) {
+                    problem.message = message;
+                    problem.hint = Some(hint);
+                } else {
+                    problem.message.clone_from(&source.message);
+                    problem.causes.clear();
+                }
+            }
+            EngineError::BadAddress { .. }
+            | EngineError::UnsupportedAddress { .. }
+            | EngineError::Silent { .. }
+            | EngineError::BrokenOff { .. }
+            | EngineError::Garbled { .. }
+            | EngineError::TooOld { .. }
+            | EngineError::NameTaken { .. }
+            | EngineError::ImageNotFound { .. }
+            | EngineError::NotFound { .. }
+            | EngineError::InUse { .. }
+            | EngineError::NoSpace { .. }
+            | EngineError::Invalid(_)
+            | EngineError::BadName { .. } => {}
+        }
+        problem
+    }
+}
+
+fn code_of(error: &EngineError) -> Code {
+    match error {
+        EngineError::Away(_)
+        | EngineError::Unreachable { .. }
+        | EngineError::Silent { .. }
+        | EngineError::BrokenOff { .. } => Code::EngineUnreachable,
+        EngineError::BadAddress { .. }
+        | EngineError::UnsupportedAddress { .. }
+        | EngineError::Invalid(_)
+        | EngineError::BadName { .. } => Code::Invalid,
+        EngineError::PortTaken { .. } => Code::PortTaken,
+        EngineError::NameTaken { .. } => Code::NameTaken,
+        EngineError::ImageNotFound { .. } => Code::ImageNotFound,
+        EngineError::NotFound { .. } => Code::NotFound,
+        EngineError::InUse { .. } => Code::InUse,
+        EngineError::NoSpace { .. } => Code::NoSpace,
+        EngineError::Garbled { .. } | EngineError::TooOld { .. } | EngineError::Refused { .. } => Code::Other,
+    }
+}
+
+fn hint_for(error: &EngineError) -> Option<&'static str> {
+    Some(match error {
+        EngineError::BadAddress { .. } => {
+            "An address looks like unix:///var/run/docker.sock or tcp://192.168.1.20:2375."
+        }
+        EngineError::Unreachable { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+            "Your user may not open its socket. On Linux, join the group docker and log in again."
+        }
+        EngineError::Unreachable { .. } => "Start it. Wherry connects by itself as soon as it answers.",
+        EngineError::Silent { .. } => "It may be busy. Try again, or restart it.",
+        EngineError::BrokenOff { .. } => {
+            "It was stopped or restarted, perhaps. Wherry connects by itself when it is back."
+        }
+        EngineError::Garbled { .. } => "Something else may listen at its address.",
+        EngineError::TooOld { .. } => "Update it: Docker 20.10 or newer.",
+        EngineError::PortTaken { .. } => "Use another port, or stop what uses it.",
+        EngineError::NameTaken { .. } => "Give it another name, or remove the other container.",
+        EngineError::ImageNotFound { .. } => {
+            "See whether the name is spelled right. A private image needs docker login first."
+        }
+        EngineError::NotFound { .. } => "It was removed meanwhile.",
+        EngineError::InUse { .. } => "Stop what uses it first, or force it.",
+        EngineError::NoSpace { .. } => "Remove images or containers that are not needed.",
+        EngineError::Away(_)
+        | EngineError::UnsupportedAddress { .. }
+        | EngineError::Invalid(_)
+        | EngineError::BadName { .. }
+        | EngineError::Refused { .. } => return None,
+    })
+}
+
+fn action_for(error: &EngineError) -> Option<Action> {
+    match error {
+        EngineError::Unreachable { .. } => Some(Action::StartEngine),
+        EngineError::Silent { .. } | EngineError::BrokenOff { .. } | EngineError::Garbled { .. } => Some(Action::Retry),
+        EngineError::InUse { .. } => Some(Action::Force),
+        EngineError::Away(_)
+        | EngineError::BadAddress { .. }
+        | EngineError::UnsupportedAddress { .. }
+        | EngineError::TooOld { .. }
+        | EngineError::PortTaken { .. }
+        | EngineError::NameTaken { .. }
+        | EngineError::ImageNotFound { .. }
+        | EngineError::NotFound { .. }
+        | EngineError::NoSpace { .. }
+        | EngineError::Invalid(_)
+        | EngineError::BadName { .. }
+        | EngineError::Refused { .. } => None,
+    }
+}
+
+/// Refusals that beginners meet, in other words than the engine's, and what to do.
+fn familiar_refusal(words: &str) -> Option<(String, String)> {
+    if words.contains("executable file not found") || words.contains("no such file or directory: unknown") {
+        // exec: "pythn": executable file not found in $PATH
+        let program = words.split("exec: ").find_map(|rest| rest.strip_prefix('"'));
+        let message = match program.and_then(|rest| rest.split('"').next()) {
+            Some(program) => format!("The image has no program named {program}"),
+            None => "The image has no such program".to_owned(),
+        };
+        return Some((message, "See whether the command is spelled right.".into()));
+    }
+    if words.to_lowercase().contains("no command specified") {
+        return Some(("The image does not say what to run".into(), "Give a command.".into()));
+    }
+    None
+}
+
+/// Wherry's machine tells through the engine who holds the port, behind the engine's own words.
+fn holder_in(words: &str) -> Option<String> {
+    let at = words.find(" is used by ")?;
+    let start = words[..at]
+        .rfind(|character: char| !character.is_ascii_digit())
+        .map_or(0, |before| before + 1);
+    (start < at).then(|| words[start..].trim_end_matches('.').to_owned())
+}
+
+impl From<MachineError> for Problem {
+    fn from(error: MachineError) -> Problem {
+        let hint = error.hint();
+        let causes = error.causes();
+        let (code, action) = match &error {
+            MachineError::Failed(failure) => (code_of_failure(failure.code), remedy(failure)),
+            MachineError::NoDataFolder { .. } | MachineError::RelativeHome { .. } => (Code::Invalid, None),
+            MachineError::Io { .. }
+            | MachineError::Spawn { .. }
+            | MachineError::DaemonSilent { .. }
+            | MachineError::DaemonLost { .. }
+            | MachineError::Garbled { .. } => (Code::MachineFailed, Some(Action::Retry)),
+            MachineError::OtherVersion { .. } => (Code::MachineFailed, None),
+        };
+        Problem {
+            code,
+            message: error.to_string(),
+            hint,
+            causes,
+            action,
+        }
+    }
+}
+
+fn code_of_failure(failure: FailureCode) -> Code {
+    match failure {
+        FailureCode::NoDiskSpace => Code::NoSpace,
+        FailureCode::SpecRefused => Code::Invalid,
+        FailureCode::QemuMissing
+        | FailureCode::ImageMissing
+        | FailureCode::ImageDamaged
+        | FailureCode::DataDiskCorrupt
+        | FailureCode::NoAnswer
+        | FailureCode::Died
+        | FailureCode::EngineFailed
+        | FailureCode::Io => Code::MachineFailed,
+    }
+}
+
+/// What is one click away from a machine that failed.
+fn remedy(failure: &Failure) -> Option<Action> {
+    match failure.code {
+        FailureCode::QemuMissing => command_in(&failure.hint).map(|command| Action::RunInTerminal { command }),
+        FailureCode::NoAnswer | FailureCode::Died | FailureCode::EngineFailed | FailureCode::Io => Some(Action::Retry),
+        FailureCode::ImageMissing
+        | FailureCode::ImageDamaged
+        | FailureCode::NoDiskSpace
+        | FailureCode::DataDiskCorrupt
+        | FailureCode::SpecRefused => None,
+    }
+}
+
+/// The command in a hint: "Install QEMU: sudo apt install qemu-system-x86".
+fn command_in(hint: &str) -> Option<String> {
+    const INSTALLERS: [&str; 5] = ["sudo ", "brew ", "winget ", "apt install ", "dnf install "];
+    let at = INSTALLERS.iter().filter_map(|installer| hint.find(installer)).min()?;
+    let command = hint[at..].split(['\n', '`', ';']).next().unwrap_or_default();
+    let command = command
+        .split(". ")
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .trim_end_matches('.');
+    (!command.is_empty()).then(|| command.to_owned())
+}
+
+fn causes(error: &dyn std::error::Error) -> Vec<String> {
+    std::iter::successors(error.source(), |cause| cause.source())
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use wherry_engine::Reply;
+
+    use super::*;
+
+    fn reply(message: &str) -> Reply {
+        Reply {
+            status: 500,
+            message: message.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_machine_s_own_words_about_a_port_are_kept() {
+        let words = "driver failed programming external connectivity on endpoint web (ab12): \
+                     Error starting userland proxy: 8080 is used by nginx (pid 4242)";
+        let problem = Problem::from(EngineError::PortTaken {
+            port: 8080,
+            source: reply(words),
+        });
+        assert_eq!(problem.message, "8080 is used by nginx (pid 4242)");
+        let problem = problem.during("Could not start web");
+        assert_eq!(
+            problem.causes,
+            ["8080 is used by nginx (pid 4242)", words],
+            "the raw words come last"
+        );
+    }
+
+    #[test]
+    fn a_refusal_that_beginners_meet_is_told_in_other_words() {
+        let words = "OCI runtime create failed: container_linux.go:367: starting container process caused: \
+                     exec: \"pythn\": executable file not found in $PATH: unknown";
+        let problem = Problem::from(EngineError::Refused { source: reply(words) });
+        assert_eq!(problem.message, "The image has no program named pythn");
+        assert_eq!(problem.causes, [words]);
+        let problem = Problem::from(EngineError::Refused {
+            source: reply("something new"),
+        });
+        assert_eq!((problem.message.as_str(), problem.causes.len()), ("something new", 0));
+    }
+
+    #[test]
+    fn an_engine_that_is_away_is_away_whatever_the_reason() {
+        let reason = EngineError::TooOld {
+            theirs: "1.24".into(),
+            needed: "1.41".into(),
+        };
+        let problem = Problem::from(EngineError::Away(std::sync::Arc::new(reason)));
+        assert_eq!(problem.code, Code::EngineUnreachable);
+        assert!(problem.message.contains("1.24"));
+        let about_web = problem.clone().during("Could not start web");
+        assert_eq!(about_web.message, problem.message, "it is not about web");
+    }
+
+    #[test]
+    fn a_missing_qemu_is_one_click_away() {
+        for (hint, command) in [
+            (
+                "Install it: sudo apt install qemu-system-x86",
+                Some("sudo apt install qemu-system-x86"),
+            ),
+            (
+                "Install QEMU with `brew install qemu`, then start again.",
+                Some("brew install qemu"),
+            ),
+            ("Install QEMU.", None),
+        ] {
+            assert_eq!(command_in(hint).as_deref(), command, "{hint}");
+        }
+    }
+}

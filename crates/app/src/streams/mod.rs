@@ -1,0 +1,4 @@
+//! The handlers of the table's streams.
+
+pub(crate) mod app;
+pub(crate) mod container;

@@ -1,0 +1,77 @@
+//! Every command and every stream, said once.
+//!
+//! From this list come the dispatcher (used by the window and by the browser server alike) and the TypeScript
+//! types. A command without a handler in `commands/` does not compile.
+
+use wherry_engine::{CommandLine, ContainerSummary, ImageDetail, ImageSummary, LogChunk, RunSpec};
+use wherry_machine::{SpecChange, Status};
+
+use crate::macros::{commands, streams};
+use crate::{
+    About, ContainerList, ContainerRef, ContainerRemove, Cost, EngineCandidate, EngineChoice, EngineStatus, Event,
+    ImageRef, ImageRemove, LogsRequest, PortAnswer, PortQuestion, RunRequest, Settings, Task, TaskId, TaskRef,
+};
+
+commands! {
+    app {
+        about() -> About;
+    }
+    engine {
+        /// The engine in use, connected or not.
+        status() -> EngineStatus;
+        /// Every engine this computer has, asked now.
+        candidates() -> Vec<EngineCandidate>;
+        choose(EngineChoice) -> EngineStatus;
+        cost() -> Cost;
+    }
+    machine {
+        status() -> Status;
+        /// Returns when the engine answers, or fails; progress comes as events.
+        start(SpecChange) -> Status;
+        stop() -> ();
+        restart() -> Status;
+    }
+    container {
+        /// Containers of the engine, newest first.
+        list(ContainerList) -> Vec<ContainerSummary>;
+        get(ContainerRef) -> ContainerSummary;
+        start(ContainerRef) -> ();
+        stop(ContainerRef) -> ();
+        restart(ContainerRef) -> ();
+        remove(ContainerRemove) -> ();
+        /// Pulls the image when it is missing, creates, starts. The task's outcome names the container.
+        run(RunRequest) -> TaskId;
+        /// The `docker run` line that equals this spec.
+        command(RunSpec) -> CommandLine;
+    }
+    image {
+        list() -> Vec<ImageSummary>;
+        get(ImageRef) -> ImageDetail;
+        pull(ImageRef) -> TaskId;
+        remove(ImageRemove) -> ();
+    }
+    port {
+        /// Is it free on this computer, who holds it, what is the next free one.
+        check(PortQuestion) -> PortAnswer;
+    }
+    task {
+        list() -> Vec<Task>;
+        cancel(TaskRef) -> ();
+        /// Forgets a task that has ended.
+        dismiss(TaskRef) -> ();
+    }
+    settings {
+        get() -> Settings;
+        set(Settings) -> Settings;
+    }
+}
+
+streams! {
+    app {
+        events() -> Event;
+    }
+    container {
+        /// Ends when the container stops (with `follow`) or at the end of the log.
+        logs(LogsRequest) -> LogChunk;
+    }
+}

@@ -1,0 +1,53 @@
+//! What is done to containers.
+
+use crate::error::Subject;
+use crate::transport::Call;
+use crate::{Engine, Error, RunSpec, name, run, wire};
+
+impl Engine {
+    /// One that runs already is left as it is.
+    pub async fn start(&self, container: &str) -> Result<(), Error> {
+        self.change(container, "start", "start the container").await
+    }
+
+    /// Its program is asked to end, and killed when it does not within the time the container allows (10 s).
+    pub async fn stop(&self, container: &str) -> Result<(), Error> {
+        self.change(container, "stop", "stop the container").await
+    }
+
+    pub async fn restart(&self, container: &str) -> Result<(), Error> {
+        self.change(container, "restart", "restart the container").await
+    }
+
+    /// With `force` although it runs. Its anonymous volumes stay.
+    pub async fn remove(&self, container: &str, force: bool) -> Result<(), Error> {
+        let path = format!("/containers/{}", name::container(container)?);
+        let call = Call::delete(path, Subject::Container(container), "remove the container")
+            .query("force", if force { "1" } else { "0" });
+        self.client().await?.done(call).await
+    }
+
+    /// Makes a container and does not start it: its id.
+    pub async fn create(&self, spec: &RunSpec) -> Result<String, Error> {
+        let body = run::body(spec)?;
+        let mut call = Call::post(
+            "/containers/create",
+            Subject::Image(&spec.image),
+            "create the container",
+        )
+        .json(&body);
+        if let Some(name) = run::given_name(spec) {
+            call = call.query("name", name);
+        }
+        let created: wire::Created = self.client().await?.value(call).await?;
+        Ok(created.id)
+    }
+
+    async fn change(&self, container: &str, verb: &str, doing: &'static str) -> Result<(), Error> {
+        let path = format!("/containers/{}/{verb}", name::container(container)?);
+        self.client()
+            .await?
+            .done(Call::post(path, Subject::Container(container), doing))
+            .await
+    }
+}

@@ -1,0 +1,28 @@
+//! A Docker-compatible engine behind a socket: inventory, actions, logs, pulls.
+//!
+//! Knows nothing of machines and windows: it is given a socket and speaks the Docker API, 1.41 to 1.5x.
+
+mod address;
+mod container;
+mod credentials;
+mod discover;
+mod engine;
+mod error;
+mod image;
+mod inventory;
+mod logs;
+mod model;
+mod name;
+mod run;
+mod transport;
+mod usage;
+mod wire;
+
+pub use address::Address;
+pub use discover::{Candidate, EngineOrigin, Place, ask, candidates, places};
+pub use engine::{Change, Engine, Link};
+pub use error::{Error, Reply};
+pub use model::*;
+pub use run::{Invalid, command_line, validate};
+pub use transport::Client;
+pub use usage::Load;

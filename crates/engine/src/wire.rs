@@ -1,0 +1,274 @@
+//! What the engine answers, as far as it is read. Everything may be missing and every word may be new: engines of
+//! many versions and makers answer, and one odd container must not hide the others.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Deserializer};
+
+/// `null` where a list or a map is meant.
+fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// The keys of an object whose values are not read.
+#[expect(clippy::zero_sized_map_values, reason = "serde has no set of an object's keys")]
+fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let map = Option::<BTreeMap<String, serde::de::IgnoredAny>>::deserialize(deserializer)?;
+    Ok(map.unwrap_or_default().into_keys().collect())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Container {
+    pub(crate) id: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) names: Vec<String>,
+    pub(crate) image: String,
+    #[serde(rename = "ImageID")]
+    pub(crate) image_id: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) command: String,
+    pub(crate) created: i64,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) ports: Vec<Port>,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) state: String,
+    pub(crate) status: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) network_settings: Networks,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Networks {
+    #[serde(deserialize_with = "keys")]
+    pub(crate) networks: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Port {
+    #[serde(rename = "IP", deserialize_with = "or_empty")]
+    pub(crate) ip: String,
+    #[serde(rename = "PrivatePort")]
+    pub(crate) private: u16,
+    #[serde(rename = "PublicPort")]
+    pub(crate) public: Option<u16>,
+    #[serde(rename = "Type")]
+    pub(crate) protocol: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ContainerInspect {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) config: ContainerConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ContainerConfig {
+    pub(crate) tty: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Image {
+    pub(crate) id: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) repo_tags: Vec<String>,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) repo_digests: Vec<String>,
+    pub(crate) size: i64,
+    pub(crate) created: i64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ImageInspect {
+    pub(crate) id: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) repo_tags: Vec<String>,
+    pub(crate) size: i64,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) created: String,
+    pub(crate) architecture: String,
+    pub(crate) os: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) config: ImageConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ImageConfig {
+    #[serde(deserialize_with = "keys")]
+    pub(crate) exposed_ports: Vec<String>,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) env: Vec<String>,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) entrypoint: Vec<String>,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) cmd: Vec<String>,
+    #[serde(deserialize_with = "keys")]
+    pub(crate) volumes: Vec<String>,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) working_dir: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) user: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Created {
+    pub(crate) id: String,
+}
+
+/// `/version`. Without `ApiVersion` whoever answers is no engine.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Version {
+    #[serde(rename = "ApiVersion")]
+    pub(crate) api: String,
+    #[serde(rename = "MinAPIVersion", default)]
+    pub(crate) min_api: Option<String>,
+    #[serde(rename = "Version", default)]
+    pub(crate) engine: String,
+    #[serde(default, deserialize_with = "or_empty")]
+    pub(crate) components: Vec<Component>,
+    #[serde(default)]
+    pub(crate) arch: String,
+    #[serde(rename = "KernelVersion", default)]
+    pub(crate) kernel: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Component {
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Info {
+    pub(crate) operating_system: String,
+    #[serde(rename = "NCPU")]
+    pub(crate) cpus: u32,
+    pub(crate) mem_total: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Event {
+    #[serde(rename = "Type")]
+    pub(crate) kind: String,
+    pub(crate) action: String,
+}
+
+/// One line of a pull.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct PullLine {
+    pub(crate) id: Option<String>,
+    pub(crate) status: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) progress_detail: PullDetail,
+    pub(crate) error: Option<String>,
+    pub(crate) error_detail: Option<PullError>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PullDetail {
+    pub(crate) current: Option<i64>,
+    pub(crate) total: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PullError {
+    pub(crate) message: String,
+}
+
+/// `/system/df` up to API 1.51; from 1.52 on the same figures are in the `…Usage` fields.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct DiskUsage {
+    pub(crate) layers_size: Option<i64>,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) containers: Vec<DiskUsageContainer>,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) volumes: Vec<DiskUsageVolume>,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) build_cache: Vec<DiskUsageCache>,
+    pub(crate) image_usage: Option<DiskUsageTotal>,
+    pub(crate) container_usage: Option<DiskUsageTotal>,
+    pub(crate) volume_usage: Option<DiskUsageTotal>,
+    pub(crate) build_cache_usage: Option<DiskUsageTotal>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct DiskUsageContainer {
+    pub(crate) size_rw: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct DiskUsageVolume {
+    pub(crate) usage_data: Option<VolumeUsage>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct VolumeUsage {
+    /// -1 when the engine did not measure it.
+    pub(crate) size: i64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct DiskUsageCache {
+    pub(crate) size: i64,
+    /// Counted with the images already.
+    pub(crate) shared: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct DiskUsageTotal {
+    pub(crate) total_size: i64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Stats {
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) memory_stats: MemoryStats,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) cpu_stats: CpuStats,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct MemoryStats {
+    pub(crate) usage: u64,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) stats: HashMap<String, u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct CpuStats {
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) cpu_usage: CpuUsage,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct CpuUsage {
+    /// Nanoseconds of processor time since the container started.
+    pub(crate) total_usage: u64,
+}

@@ -1,0 +1,22 @@
+//! One byte stream becomes many, and the messages that host and guest exchange over them.
+//!
+//! Knows nothing of machines, engines or windows: it is given something to read from and write to.
+//!
+//! From the bottom: [`preamble`] makes both sides agree where a session begins, [`wire`] cuts the bytes into
+//! chunks that carry the session's key, yamux makes streams of them, [`session`] drives it, and [`message`] is
+//! what the streams say first.
+
+mod error;
+mod message;
+mod preamble;
+mod session;
+mod stream;
+mod wire;
+
+pub use error::Error;
+pub use message::{
+    GuestFailure, GuestRequest, Hello, HostRequest, PORT_NAME, Protocol, Publication, Reply, Report, Stage, Target,
+    Usage, VERSION,
+};
+pub use session::{Incoming, Session};
+pub use stream::{Stream, splice};

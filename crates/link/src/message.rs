@@ -1,0 +1,163 @@
+//! What host and guest say to each other.
+//!
+//! A logical stream starts with one JSON line (a request) and one JSON line (its [`Reply`]). What follows depends
+//! on the request: nothing, more JSON lines, or raw bytes both ways.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// Version of everything in this file. Host and guest must agree on it exactly: they are released together, and
+/// a machine whose image is older is restarted on the newer one.
+pub const VERSION: u32 = 1;
+
+/// The name of the virtio-serial port that carries the link.
+pub const PORT_NAME: &str = "org.wherry.link";
+
+/// What the host asks of the guest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum HostRequest {
+    /// Always the first stream. Replies with [`Hello`].
+    Hello { version: u32, unix_millis: u64 },
+    /// Raw bytes follow the reply, both ways, each direction closed on its own.
+    Connect { target: Target },
+    /// The reply is followed by one [`Report`] a line: first the present one, then each change, until either
+    /// side closes.
+    Watch,
+    /// Replies with a [`Usage`].
+    Usage,
+    /// Sets the guest's clock when it is off by more than 50 ms.
+    SetClock { unix_millis: u64 },
+    /// The ports that are published now, as `Vec<Publication>`: a daemon that took up a running machine binds
+    /// them again.
+    Publications,
+    /// Stops containers, engine and disks in that order, then powers off. The reply comes at once.
+    PowerOff,
+    /// The reply is followed by what the agent and the engine have logged since boot, one JSON string a line, oldest
+    /// first (the last 2,000 lines). With `follow` each further line until either side closes; without it the
+    /// stream ends there.
+    Logs { follow: bool },
+}
+
+/// Where a [`HostRequest::Connect`] leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Target {
+    /// The engine's API socket.
+    Engine,
+    /// A container's port.
+    Tcp { address: SocketAddr },
+}
+
+/// What the guest may ask of the host. This list is closed: see "The link" in ARCHITECTURE.md.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum GuestRequest {
+    /// Bind the port on the host. The reply is an error with the sentence for the person when it cannot be bound.
+    Publish { publication: Publication },
+    /// Unbind it. Releasing what is not published is no error.
+    Release { publication: Publication },
+}
+
+/// One published port of a container.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Publication {
+    pub protocol: Protocol,
+    /// The address on the host that the person asked for; unspecified means every address.
+    pub host_address: IpAddr,
+    pub host_port: u16,
+    pub container: SocketAddr,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    Tcp,
+    Udp,
+    Sctp,
+}
+
+/// The second line of every stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Reply<T> {
+    Ok { value: T },
+    Refused { message: String },
+}
+
+/// The guest's answer to [`HostRequest::Hello`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hello {
+    pub version: u32,
+    pub agent: String,
+    pub kernel: String,
+    /// Differs after every boot, so that a host can tell a machine it knows from one that started anew.
+    pub boot_id: String,
+    pub uptime_millis: u64,
+}
+
+/// What the guest reports while it lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    pub stage: Stage,
+    /// Milliseconds since the kernel started, at the moment the stage began.
+    pub at_millis: u64,
+    pub engine_restarts: u32,
+    /// What the person should know about the data disk: repaired, nearly full.
+    pub notes: Vec<String>,
+}
+
+/// How far the guest has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Stage {
+    /// Mounting, and on first use formatting, checking or growing the data disk.
+    Disk,
+    /// containerd and dockerd are starting.
+    Engine,
+    /// The engine answers. Versions are the engine's own words.
+    Ready {
+        engine: String,
+        api: String,
+    },
+    /// The engine died and is being started again.
+    EngineDied {
+        message: String,
+    },
+    /// The guest cannot go on. The engine is not started, the data disk is not written to.
+    Failed {
+        cause: GuestFailure,
+    },
+    PoweringOff,
+}
+
+/// Why a guest cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum GuestFailure {
+    /// No disk at `/dev/vdb`.
+    DiskMissing,
+    /// The disk holds something that is not a data disk of ours and is not empty: it is left as it is. Or it is ours
+    /// and `e2fsck -p` gave up on it, after whatever it repaired until then.
+    DiskCorrupt { output: String },
+    /// The engine died five times within a minute.
+    EngineKeepsDying { output: String },
+    /// Anything the agent needs from the kernel and did not get, in words.
+    System { message: String },
+}
+
+/// What the guest uses now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    pub memory_total: u64,
+    /// Total less available, in bytes.
+    pub memory_used: u64,
+    pub disk_total: u64,
+    pub disk_used: u64,
+    pub unix_millis: u64,
+}

@@ -1,0 +1,60 @@
+//! What differs between the ways to run a machine. A value of a backend exists only where it can be used: finding
+//! one is the check.
+
+pub(crate) mod qemu;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{Accelerator, Failure, Home, Spec};
+
+pub(crate) trait Backend: Send + Sync + 'static {
+    fn facts(&self) -> Facts;
+
+    /// How to run it, the best way first. Each next one is tried when the guest gave no sign of life on the one
+    /// before.
+    fn attempts(&self, accelerator: Accelerator) -> Attempts;
+
+    /// Makes on the host's disk what the machine needs there, and says what it found.
+    fn prepare(&self, home: &Home, spec: &Spec) -> Result<String, Failure>;
+
+    /// Computes what to run; does nothing.
+    fn launch(&self, home: &Home, spec: &Spec, accelerator: &str) -> Launch;
+
+    /// A second, closer look after a guest gave no sign of life: what here explains it.
+    fn diagnose(&self) -> Result<(), Failure>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) name: &'static str,
+    /// What it is made of; changes when a remembered failure of an accelerator should be forgotten.
+    pub(crate) fingerprint: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attempts {
+    pub(crate) attempts: Vec<Attempt>,
+    /// Why the best way is not among them.
+    pub(crate) note: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    /// In the backend's own word: `kvm`, `hvf`, `whpx`, `tcg`.
+    pub(crate) accelerator: &'static str,
+    /// Whether it is the host's hardware, which either works soon or never.
+    pub(crate) hardware: bool,
+    /// How long the guest may take to its first word.
+    pub(crate) first_word: Duration,
+}
+
+/// A process to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Launch {
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
+    /// Where the agent answers once the process runs.
+    pub(crate) link: PathBuf,
+}

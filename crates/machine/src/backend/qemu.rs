@@ -1,0 +1,261 @@
+//! QEMU: on Linux, and on every other host as the fallback.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::backend::{Attempt, Attempts, Backend, Facts, Launch};
+use crate::image::Image;
+use crate::{Accelerator, Failure, FailureCode, Home, Spec, Step, disk, system};
+
+/// Real hardware brings the agent up in less than two seconds. One that has not after this long does not run a
+/// guest at all: there are hosts whose `/dev/kvm` opens and whose guests never pass the boot code.
+const FIRST_WORD_HARDWARE: Duration = Duration::from_secs(8);
+/// Software emulation takes one to two seconds on an idle computer, and much longer on a busy one.
+const FIRST_WORD_EMULATION: Duration = Duration::from_mins(2);
+
+const ARM: bool = cfg!(target_arch = "aarch64");
+const PROGRAM: &str = if ARM {
+    "qemu-system-aarch64"
+} else {
+    "qemu-system-x86_64"
+};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Qemu {
+    program: PathBuf,
+    image: Image,
+}
+
+impl Qemu {
+    /// QEMU from `PATH` and the image of the Wherry whose program this is, or what is missing.
+    pub(crate) fn find(wherry: &Path) -> Result<Self, Failure> {
+        let name = system::executable(PROGRAM);
+        let program = std::env::var_os("PATH")
+            .and_then(|path| {
+                std::env::split_paths(&path)
+                    .map(|folder| folder.join(&name))
+                    .find(|file| file.is_file())
+            })
+            .ok_or_else(|| missing(&name))?;
+        Ok(Self {
+            program,
+            image: Image::find(wherry)?,
+        })
+    }
+}
+
+fn missing(name: &str) -> Failure {
+    Failure {
+        code: FailureCode::QemuMissing,
+        step: Some(Step::Check),
+        message: "QEMU, which runs the machine, is not installed".into(),
+        causes: vec![format!("{name} is in no folder of PATH")],
+        hint: system::install_hint(PROGRAM),
+        console: Vec::new(),
+    }
+}
+
+impl Backend for Qemu {
+    fn facts(&self) -> Facts {
+        // Asking QEMU for its version takes as long as a tenth of a boot; an update changes its size and date too.
+        let dated = |path: &Path| {
+            fs_err::metadata(path).map_or_else(
+                |_| path.display().to_string(),
+                |metadata| {
+                    let modified = metadata.modified().ok();
+                    let modified = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+                    let seconds = modified.unwrap_or_default().as_secs();
+                    format!("{} {} {seconds}", path.display(), metadata.len())
+                },
+            )
+        };
+        Facts {
+            name: "qemu",
+            fingerprint: format!("{} {}", dated(&self.program), dated(&self.image.kernel)),
+        }
+    }
+
+    fn attempts(&self, accelerator: Accelerator) -> Attempts {
+        let emulation = Attempt {
+            accelerator: "tcg",
+            hardware: false,
+            first_word: FIRST_WORD_EMULATION,
+        };
+        match accelerator {
+            Accelerator::Emulation => Attempts {
+                attempts: vec![emulation],
+                note: None,
+            },
+            Accelerator::Auto => {
+                if let Some(why) = system::accelerator_missing() {
+                    let note = format!("The machine runs by software emulation, which is slower. {why}");
+                    return Attempts {
+                        attempts: vec![emulation],
+                        note: Some(note),
+                    };
+                }
+                let accelerator = system::ACCELERATOR;
+                let hardware = Attempt {
+                    accelerator,
+                    hardware: true,
+                    first_word: FIRST_WORD_HARDWARE,
+                };
+                Attempts {
+                    attempts: vec![hardware, emulation],
+                    note: None,
+                }
+            }
+        }
+    }
+
+    fn prepare(&self, home: &Home, spec: &Spec) -> Result<String, Failure> {
+        disk::prepare(&home.data_disk(), spec.disk_gib)
+    }
+
+    fn launch(&self, home: &Home, spec: &Spec, accelerator: &str) -> Launch {
+        let mut arguments: Vec<OsString> = Vec::new();
+        let mut option = |name: &str, value: &str| {
+            arguments.push(name.into());
+            arguments.push(value.into());
+        };
+
+        // Nothing that we do not name: each device costs boot time, and is something a guest could attack.
+        option("-name", "wherry");
+        option("-machine", machine(accelerator));
+        option(
+            "-accel",
+            if accelerator == "tcg" {
+                "tcg,thread=multi"
+            } else {
+                accelerator
+            },
+        );
+        option("-cpu", if accelerator == "tcg" { "max" } else { "host" });
+        option("-smp", &spec.cpus.to_string());
+        option("-m", &format!("{}M", spec.memory_mib));
+
+        option("-kernel", &self.image.kernel.to_string_lossy());
+        option("-append", &kernel_command_line());
+
+        option(
+            "-drive",
+            &format!(
+                "if=none,id=root,format=raw,readonly=on,file={}",
+                quoted(&self.image.root)
+            ),
+        );
+        option("-device", "virtio-blk-pci,drive=root");
+        // The host's page cache may hold writes until the guest asks for a flush, which is then an fsync here.
+        // What the guest discards or fills with zeros becomes a hole in the file.
+        let data = quoted(&home.data_disk());
+        option(
+            "-drive",
+            &format!("if=none,id=data,format=raw,cache=writeback,discard=unmap,detect-zeroes=unmap,file={data}"),
+        );
+        option("-device", "virtio-blk-pci,drive=data");
+
+        option("-netdev", "user,id=net");
+        // An empty romfile saves the wait of its network boot code.
+        option("-device", "virtio-net-pci,netdev=net,romfile=");
+        // Memory that the guest frees goes back to the host.
+        option("-device", "virtio-balloon-pci,free-page-reporting=on,deflate-on-oom=on");
+        option("-device", "virtio-rng-pci");
+
+        option(
+            "-chardev",
+            &format!("file,id=console,append=on,path={}", quoted(&home.console_log())),
+        );
+        option("-serial", "chardev:console");
+        option("-device", "virtio-serial-pci");
+        option("-chardev", &system::chardev("link", &home.link()));
+        option(
+            "-device",
+            &format!("virtserialport,chardev=link,name={}", wherry_link::PORT_NAME),
+        );
+        option("-chardev", &system::chardev("qmp", &home.qmp()));
+        option("-mon", "chardev=qmp,mode=control");
+        if let [name, value] = system::SANDBOX {
+            option(name, value);
+        }
+        // A reboot is never asked for: a kernel that panics "reboots" at once, and that must end the process.
+        for flag in ["-nodefaults", "-no-user-config", "-no-reboot"] {
+            arguments.push(flag.into());
+        }
+        arguments.push("-display".into());
+        arguments.push("none".into());
+
+        Launch {
+            program: self.program.clone(),
+            arguments,
+            link: home.link(),
+        }
+    }
+
+    fn diagnose(&self) -> Result<(), Failure> {
+        self.image.verify()
+    }
+}
+
+/// The board, without the old devices that Linux would look for.
+fn machine(accelerator: &str) -> &'static str {
+    match (ARM, accelerator) {
+        (true, "hvf") => "virt,gic-version=3",
+        (true, _) => "virt,gic-version=max",
+        (false, _) => "q35,vmport=off,smm=off,hpet=off,sata=off,smbus=off,graphics=off,usb=off",
+    }
+}
+
+fn kernel_command_line() -> String {
+    let console = if ARM { "ttyAMA0" } else { "ttyS0" };
+    [
+        &format!("console={console}"),
+        "quiet loglevel=4",
+        "root=/dev/vda rootfstype=erofs ro init=/sbin/wherry-agent",
+        // The addresses of QEMU's user-mode network are fixed; asking for them would take a second.
+        "ip=10.0.2.15::10.0.2.2:255.255.255.0:wherry:eth0:off",
+        "panic=-1",
+    ]
+    .join(" ")
+}
+
+/// A path as the value of one of QEMU's options, where a comma starts the next one.
+pub(crate) fn quoted(path: &Path) -> String {
+    path.to_string_lossy().replace(',', ",,")
+}
+
+#[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    fn arguments(accelerator: &str) -> String {
+        let qemu = Qemu {
+            program: "/usr/bin/qemu-system-x86_64".into(),
+            image: Image::imagined(Path::new("/guest")),
+        };
+        let home = Home::at("/home/ada/a, b");
+        let spec = Spec {
+            cpus: 2,
+            memory_mib: 2048,
+            disk_gib: 60,
+            accelerator: Accelerator::Auto,
+        };
+        let launch = qemu.launch(&home, &spec, accelerator);
+        let words = launch.arguments.iter().map(|word| word.to_string_lossy().into_owned());
+        // One option a line, with its value.
+        words.fold(launch.program.display().to_string(), |text, word| {
+            let separator = if word.starts_with('-') { "\n" } else { " " };
+            text + separator + &word
+        })
+    }
+
+    #[test]
+    fn hardware_virtualization() {
+        insta::assert_snapshot!(arguments("kvm"));
+    }
+
+    #[test]
+    fn software_emulation() {
+        insta::assert_snapshot!(arguments("tcg"));
+    }
+}

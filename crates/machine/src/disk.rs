@@ -1,0 +1,133 @@
+//! The data disk: everything the person owns in the machine. Made once, grown, never shrunk, never deleted.
+
+use std::io;
+use std::path::Path;
+
+use crate::{Failure, FailureCode, Step, system};
+
+const GIB: u64 = 1 << 30;
+const MIB: u64 = 1 << 20;
+
+/// A start writes file system structures, logs and the engine's own state. Less than this ends in an engine that
+/// cannot write, which is harder to understand than a refusal.
+const NEEDED: u64 = GIB;
+
+/// The length of the data disk, `None` before the first start.
+pub(crate) fn length(path: &Path) -> Option<u64> {
+    fs_err::metadata(path).ok().map(|metadata| metadata.len())
+}
+
+/// Bytes that it occupies on this computer.
+pub(crate) fn occupied(path: &Path) -> u64 {
+    fs_err::metadata(path).map_or(0, |metadata| system::occupied(&metadata))
+}
+
+/// Whether there is room to start. `folder` need not be there yet. Writes nothing.
+pub(crate) fn check_room(folder: &Path) -> Result<(), Failure> {
+    let present = folder.ancestors().find(|ancestor| ancestor.is_dir()).unwrap_or(folder);
+    let free = fs4::available_space(present).map_err(|error| Failure {
+        code: FailureCode::Io,
+        step: Some(Step::Check),
+        message: "Could not find out how much disk space is free".into(),
+        causes: vec![format!("{}: {error}", present.display())],
+        hint: "Choose another folder with WHERRY_HOME.".into(),
+        console: Vec::new(),
+    })?;
+    if free >= NEEDED {
+        return Ok(());
+    }
+    Err(Failure {
+        code: FailureCode::NoDiskSpace,
+        step: Some(Step::Check),
+        message: "There is not enough disk space to start the machine".into(),
+        causes: vec![format!(
+            "{} MiB are free where {} is; starting takes {} MiB",
+            free / MIB,
+            folder.display(),
+            NEEDED / MIB
+        )],
+        hint: "Free some space, or choose a folder on another disk with WHERRY_HOME.".into(),
+        console: Vec::new(),
+    })
+}
+
+/// Makes the disk, or makes it larger, and says what there is. The file is sparse: it occupies what was written.
+pub(crate) fn prepare(path: &Path, gib: u64) -> Result<String, Failure> {
+    let wanted = gib.saturating_mul(GIB);
+    let failed = |doing: &str, error: &io::Error| Failure {
+        code: FailureCode::Io,
+        step: Some(Step::Disk),
+        message: format!("Could not {doing} the data disk"),
+        causes: vec![error.to_string()],
+        hint: "Look at the rights and the free space of that folder, or choose another one with WHERRY_HOME.".into(),
+        console: Vec::new(),
+    };
+    match length(path) {
+        None => {
+            create(path, wanted).map_err(|error| failed("make", &error))?;
+            Ok(format!("Made. {gib} GB at most; it takes only what is used."))
+        }
+        Some(present) if present < wanted => {
+            grow(path, wanted).map_err(|error| failed("enlarge", &error))?;
+            Ok(format!(
+                "Enlarged to {gib} GB at most, {} MB in use.",
+                occupied(path) / MIB
+            ))
+        }
+        // The spec was checked against shrinking; a longer file is simply used as it is.
+        Some(present) => Ok(format!(
+            "{} GB at most, {} MB in use.",
+            present.div_ceil(GIB),
+            occupied(path) / MIB
+        )),
+    }
+}
+
+/// In one step, so that a half-made disk is never taken for the person's data.
+fn create(path: &Path, length: u64) -> io::Result<()> {
+    let temporary = path.with_extension("new");
+    let file = fs_err::File::create(&temporary)?;
+    file.set_len(length)?;
+    file.sync_all()?;
+    drop(file);
+    fs_err::rename(&temporary, path)
+}
+
+fn grow(path: &Path, length: u64) -> io::Result<()> {
+    let file = fs_err::OpenOptions::new().write(true).open(path)?;
+    file.set_len(length)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_made_sparse_grown_and_never_shrunk() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("data.raw");
+        assert_eq!(
+            prepare(&path, 2).expect("made"),
+            "Made. 2 GB at most; it takes only what is used."
+        );
+        assert!(occupied(&path) < MIB);
+        fs_err::OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .and_then(|mut file| io::Write::write_all(&mut file, b"mine"))?;
+        prepare(&path, 3).expect("grown");
+        assert_eq!(length(&path), Some(3 * GIB));
+        prepare(&path, 2).expect("left");
+        assert_eq!(length(&path), Some(3 * GIB));
+        let mut start = [0; 4];
+        io::Read::read_exact(&mut fs_err::File::open(&path)?, &mut start)?;
+        assert_eq!(&start, b"mine");
+        Ok(())
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_no_obstacle_to_measuring_room() {
+        check_room(&std::env::temp_dir().join("absent/also-absent")).expect("the folder above it is measured");
+    }
+}

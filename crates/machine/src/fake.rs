@@ -1,0 +1,269 @@
+//! A machine for tests: a process that does nothing, and a guest in this process that speaks the link.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::{TcpStream, UnixListener};
+use tokio::sync::watch;
+use wherry_link::{Hello, HostRequest, Incoming, Publication, Reply, Report, Session, Stage, Stream, Target, Usage};
+
+use crate::backend::{Attempt, Attempts, Backend, Facts, Launch};
+use crate::boot::{Context, FindBackend};
+use crate::record::Record;
+use crate::{Accelerator, Failure, Home, Spec, disk};
+
+/// The guest's half, with what it would know.
+#[derive(Clone)]
+pub(crate) struct Guest {
+    pub(crate) reports: Arc<watch::Sender<Report>>,
+    pub(crate) publications: Arc<Mutex<Vec<Publication>>>,
+    /// The home whose machine's process ends when this guest powers off.
+    home: Option<Home>,
+}
+
+pub(crate) fn report(stage: Stage) -> Report {
+    Report {
+        stage,
+        at_millis: 0,
+        engine_restarts: 0,
+        notes: Vec::new(),
+    }
+}
+
+pub(crate) fn ready() -> Report {
+    report(Stage::Ready {
+        engine: "26.1.5".into(),
+        api: "1.45".into(),
+    })
+}
+
+impl Guest {
+    pub(crate) fn new() -> Self {
+        Self {
+            reports: Arc::new(watch::Sender::new(ready())),
+            publications: Arc::new(Mutex::new(Vec::new())),
+            home: None,
+        }
+    }
+
+    /// The host's session with a guest over a pipe in memory.
+    pub(crate) async fn connected(self) -> (Session, Incoming) {
+        let (host, guest) = tokio::io::duplex(1 << 16);
+        tokio::spawn(async move {
+            if let Ok((session, incoming)) = Session::guest(guest).await {
+                self.answer(session, incoming).await;
+            }
+        });
+        Session::host(host, Duration::from_mins(1))
+            .await
+            .expect("the guest answers")
+    }
+
+    /// Answers at the home's link, as a serial port does: for one host after the other, in one stream each.
+    pub(crate) fn listen(mut self, home: &Home) -> io::Result<()> {
+        self.home = Some(home.clone());
+        let listener = UnixListener::bind(home.link())?;
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let guest = self.clone();
+                tokio::spawn(async move {
+                    if let Ok((session, incoming)) = Session::guest(stream).await {
+                        guest.answer(session, incoming).await;
+                    }
+                });
+            }
+        });
+        Ok(())
+    }
+
+    async fn answer(self, session: Session, mut incoming: Incoming) {
+        while let Some(stream) = incoming.next().await {
+            let guest = self.clone();
+            tokio::spawn(async move { guest.reply(stream).await });
+        }
+        drop(session);
+    }
+
+    async fn reply(self, mut stream: Stream) -> Result<(), wherry_link::Error> {
+        let Some(request) = stream.read_message::<HostRequest>().await? else {
+            return Ok(());
+        };
+        match request {
+            HostRequest::Hello { .. } => {
+                let value = Hello {
+                    version: wherry_link::VERSION,
+                    agent: "fake".into(),
+                    kernel: "6.12-fake".into(),
+                    boot_id: "boot".into(),
+                    uptime_millis: 1,
+                };
+                stream.write_message(&Reply::Ok { value }).await
+            }
+            HostRequest::Watch => {
+                stream.write_message(&Reply::Ok { value: () }).await?;
+                let mut reports = self.reports.subscribe();
+                reports.mark_changed();
+                while reports.changed().await.is_ok() {
+                    let report = reports.borrow_and_update().clone();
+                    stream.write_message(&report).await?;
+                }
+                Ok(())
+            }
+            HostRequest::Usage => {
+                let value = Usage {
+                    memory_total: 4,
+                    memory_used: 3,
+                    disk_total: 2,
+                    disk_used: 1,
+                    unix_millis: 0,
+                };
+                stream.write_message(&Reply::Ok { value }).await
+            }
+            HostRequest::SetClock { .. } => stream.write_message(&Reply::Ok { value: () }).await,
+            HostRequest::Publications => {
+                let value = self.publications.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                stream.write_message(&Reply::Ok { value }).await
+            }
+            HostRequest::PowerOff => {
+                stream.write_message(&Reply::Ok { value: () }).await?;
+                if let Some(record) = self.home.as_ref().and_then(Record::of_running) {
+                    kill(record.pid);
+                }
+                Ok(())
+            }
+            HostRequest::Logs { follow } => {
+                stream.write_message(&Reply::Ok { value: () }).await?;
+                stream.write_message(&"the engine listens").await?;
+                if follow {
+                    // Until the host closes.
+                    let _ = stream.read_message::<()>().await;
+                }
+                Ok(())
+            }
+            // Whatever is said to this engine it says back.
+            HostRequest::Connect { target: Target::Engine } => {
+                stream.write_message(&Reply::Ok { value: () }).await?;
+                let (mut reader, mut writer) = tokio::io::split(stream);
+                tokio::io::copy(&mut reader, &mut writer).await?;
+                tokio::io::AsyncWriteExt::shutdown(&mut writer).await?;
+                Ok(())
+            }
+            HostRequest::Connect {
+                target: Target::Tcp { address },
+            } => match TcpStream::connect(address).await {
+                Ok(connection) => {
+                    stream.write_message(&Reply::Ok { value: () }).await?;
+                    wherry_link::splice(stream, connection).await?;
+                    Ok(())
+                }
+                Err(error) => {
+                    stream
+                        .write_message(&Reply::<()>::Refused {
+                            message: error.to_string(),
+                        })
+                        .await
+                }
+            },
+        }
+    }
+}
+
+/// Ends a process of ours as an operator would.
+pub(crate) fn kill(pid: u32) {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+        .expect("a process id");
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+}
+
+/// A backend whose process sleeps. What runs by which accelerator, and what ends at once, is the test's choice.
+#[derive(Clone)]
+pub(crate) struct Fake {
+    pub(crate) attempts: Vec<Attempt>,
+    /// The accelerator whose process ends at once, as QEMU does when the hardware refuses it.
+    pub(crate) ends_at_once: Option<&'static str>,
+    /// The accelerator whose guest never says a word, and where it does not.
+    pub(crate) silent: Option<(&'static str, PathBuf)>,
+}
+
+impl Fake {
+    pub(crate) fn new() -> Self {
+        let attempt = Attempt {
+            accelerator: "tcg",
+            hardware: false,
+            first_word: Duration::from_mins(1),
+        };
+        Self {
+            attempts: vec![attempt],
+            ends_at_once: None,
+            silent: None,
+        }
+    }
+
+    pub(crate) fn context(self, home: &Home) -> Context {
+        let find_backend: FindBackend = Arc::new(move || Ok(Arc::new(self.clone()) as Arc<dyn Backend>));
+        Context {
+            home: home.clone(),
+            find_backend,
+        }
+    }
+}
+
+impl Backend for Fake {
+    fn facts(&self) -> Facts {
+        Facts {
+            name: "fake",
+            fingerprint: "fake 1".into(),
+        }
+    }
+
+    fn attempts(&self, _accelerator: Accelerator) -> Attempts {
+        Attempts {
+            attempts: self.attempts.clone(),
+            note: None,
+        }
+    }
+
+    fn prepare(&self, home: &Home, spec: &Spec) -> Result<String, Failure> {
+        disk::prepare(&home.data_disk(), spec.disk_gib)
+    }
+
+    fn launch(&self, home: &Home, _spec: &Spec, accelerator: &str) -> Launch {
+        let silent = self.silent.as_ref().filter(|(silent, _)| *silent == accelerator);
+        // A process that ends at once has no time to listen.
+        let (script, link) = if self.ends_at_once == Some(accelerator) {
+            (
+                "echo the hardware is not for us; exit 1",
+                home.run().join("nobody.sock"),
+            )
+        } else {
+            (
+                "exec sleep 600",
+                silent.map_or_else(|| home.link(), |(_, link)| link.clone()),
+            )
+        };
+        Launch {
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".into(), script.into()],
+            link,
+        }
+    }
+
+    fn diagnose(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// Where a service answers, for tests that publish it.
+pub(crate) fn published(host: SocketAddr, container: SocketAddr) -> Publication {
+    Publication {
+        protocol: wherry_link::Protocol::Tcp,
+        host_address: host.ip(),
+        host_port: host.port(),
+        container,
+    }
+}

@@ -1,0 +1,39 @@
+//! Files that are either as they were or as they shall be, whenever the computer stops.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Replaces the file with these bytes, in one step.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("new");
+    let mut file = fs_err::File::create(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    drop(file);
+    fs_err::rename(&temporary, path)
+}
+
+/// Removes the file; one that is not there is as good as removed.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs_err::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Drops the older half of a log that has become longer than this. Whoever appends to it goes on undisturbed.
+pub(crate) fn shorten(path: &Path, longest: u64) -> io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut file = fs_err::OpenOptions::new().read(true).write(true).open(path)?;
+    let length = file.metadata()?.len();
+    if length <= longest {
+        return Ok(());
+    }
+    file.seek(SeekFrom::Start(length - longest / 2))?;
+    let mut kept = Vec::new();
+    file.read_to_end(&mut kept)?;
+    file.set_len(0)?;
+    // A writer in append mode may be in between; its line stands before ours then, which harms nobody.
+    let mut file = fs_err::OpenOptions::new().append(true).open(path)?;
+    file.write_all(&kept)
+}

@@ -1,0 +1,36 @@
+//! A Linux machine on this host: backends, supervision, forwards, the engine's socket, the data disk.
+//!
+//! Holds the daemon's inside and the handle that clients use. Knows nothing of Docker's API and nothing of windows.
+
+mod accelerator;
+mod backend;
+mod boot;
+mod client;
+mod clock;
+mod control;
+mod daemon;
+mod disk;
+mod error;
+#[cfg(all(test, unix))]
+mod fake;
+mod file;
+mod forward;
+mod home;
+mod image;
+pub mod ports;
+mod process;
+mod record;
+mod socket;
+mod spec;
+mod state;
+mod supervisor;
+mod system;
+mod tail;
+
+pub use client::Machine;
+pub use daemon::run_daemon;
+pub use error::Error;
+pub use home::{HOME_VARIABLE, Home};
+pub use state::{
+    Accelerator, Failure, FailureCode, Forward, Running, Spec, SpecChange, State, Status, Step, StepReport, Usage,
+};

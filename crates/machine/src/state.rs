@@ -1,0 +1,179 @@
+//! What a machine is doing, as data. Every place that shows or decides anything about a machine reads these types.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Everything a client may know of the machine at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(rename = "MachineStatus")]
+pub struct Status {
+    pub state: State,
+    /// What the machine has, or will have at its next start.
+    pub spec: Spec,
+    /// The engine's socket on this host. It exists while the state is `Running`.
+    pub socket: PathBuf,
+    /// Steps of the present or last start, in order, each with what it took.
+    pub steps: Vec<StepReport>,
+    pub forwards: Vec<Forward>,
+    /// Things worth a sentence that stop nothing: the fallback to emulation, a repaired disk.
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[ts(rename = "MachineState")]
+pub enum State {
+    Stopped,
+    Starting { step: Step },
+    Running { running: Running },
+    Stopping,
+    Failed { failure: Failure },
+}
+
+/// The steps of a start, in the order in which they happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(rename = "StartStep")]
+pub enum Step {
+    /// QEMU, the system image, the accelerator, free disk space.
+    Check,
+    /// The data disk file is there and has its size.
+    Disk,
+    /// From process start to the agent's first word.
+    Linux,
+    /// The data disk is mounted, formatted, repaired or grown.
+    Data,
+    /// containerd and dockerd, until the API answers.
+    Engine,
+    /// The socket on this host and the ports of containers that were running.
+    Connect,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct StepReport {
+    pub step: Step,
+    /// `None` while the step is under way.
+    pub millis: Option<u64>,
+    /// One short sentence for the person: "60 GB at most, 212 MB in use."
+    pub detail: Option<String>,
+}
+
+/// A machine whose engine answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(rename = "MachineRunning")]
+pub struct Running {
+    /// `qemu`, later `vfkit` and `wsl`.
+    pub backend: String,
+    /// `kvm`, `hvf`, `whpx` or `tcg` (software emulation).
+    pub accelerator: String,
+    pub engine_version: String,
+    pub api_version: String,
+    pub kernel: String,
+    /// Unix milliseconds of the moment the engine first answered.
+    pub since_millis: u64,
+    pub ready_in_millis: u64,
+    /// The machine's own process on this host.
+    pub pid: u32,
+    pub usage: Usage,
+    pub engine_restarts: u32,
+}
+
+/// What the machine costs, in bytes. Guest figures are the guest's, host figures are this computer's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(rename = "MachineUsage")]
+pub struct Usage {
+    pub guest_memory_used: u64,
+    pub guest_memory_total: u64,
+    pub guest_disk_used: u64,
+    pub guest_disk_total: u64,
+    pub host_memory: u64,
+    /// What the data disk file occupies on this computer.
+    pub host_disk: u64,
+    /// Of one core: 100 is one core.
+    pub host_cpu_percent: f32,
+}
+
+/// What a machine is given. Changing it takes effect at the next start; the disk never shrinks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(rename = "MachineSpec")]
+pub struct Spec {
+    pub cpus: u32,
+    pub memory_mib: u64,
+    pub disk_gib: u64,
+    pub accelerator: Accelerator,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum Accelerator {
+    /// The host's hardware virtualization, tried; software emulation when it does not answer.
+    Auto,
+    /// Software emulation only.
+    Emulation,
+}
+
+/// A change to the spec; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct SpecChange {
+    pub cpus: Option<u32>,
+    pub memory_mib: Option<u64>,
+    pub disk_gib: Option<u64>,
+    pub accelerator: Option<Accelerator>,
+}
+
+/// A port of a container on this host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Forward {
+    pub host: SocketAddr,
+    pub container: SocketAddr,
+    pub protocol: String,
+    /// Why it does not work now, when it does not (the port was taken while the daemon was away).
+    pub dead: Option<String>,
+}
+
+/// Why a machine could not start or did not go on. `code` is what programs decide by; the texts are for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    pub code: FailureCode,
+    /// The step that failed, when it was a start that failed.
+    pub step: Option<Step>,
+    /// What happened, in one sentence.
+    pub message: String,
+    /// Why, outermost first.
+    pub causes: Vec<String>,
+    /// What to do.
+    pub hint: String,
+    /// The last lines of the machine's console, when they say more.
+    pub console: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum FailureCode {
+    QemuMissing,
+    ImageMissing,
+    /// The image is there but is not what its manifest says.
+    ImageDamaged,
+    NoDiskSpace,
+    DataDiskCorrupt,
+    /// The spec asks for what this computer does not have.
+    SpecRefused,
+    /// The guest said nothing in time, on every accelerator.
+    NoAnswer,
+    /// The machine's process ended by itself or was killed.
+    Died,
+    EngineFailed,
+    /// A file or socket could not be read or written.
+    Io,
+}

@@ -1,0 +1,815 @@
+//! One task that owns the machine's state; everything that happens to it happens in one exhaustive match.
+
+use std::time::Duration;
+
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use wherry_link::{HostRequest, Report, Session, Stage};
+
+use crate::boot::{self, Context, Ended, Live, Origin, Progress};
+use crate::process::Process;
+use crate::record::Record;
+use crate::spec::{self, Host};
+use crate::{
+    Failure, FailureCode, Running, Spec, SpecChange, State, Status, Step, StepReport, Usage, clock, disk, file,
+};
+
+/// Containers have ten seconds each to stop, at the same time; then the engine and the disks. Under emulation and
+/// load all of it takes longer.
+const POWER_OFF: Duration = Duration::from_secs(90);
+/// How long the guest may take to say that it has heard it.
+const POWER_OFF_HEARD: Duration = Duration::from_secs(10);
+/// The link ends with the process, a moment earlier.
+const PROCESS_ENDS_WITH_LINK: Duration = Duration::from_millis(500);
+/// How long the guest may take to say what it uses before it is left out.
+const USAGE: Duration = Duration::from_secs(1);
+/// Usage that is as fresh as this is not asked for again, however many look.
+const USAGE_FRESH: Duration = Duration::from_millis(1500);
+/// How often the guest's clock is compared with this computer's, and the console's log looked at.
+const MINUTE: Duration = Duration::from_mins(1);
+/// When the console's log is longer, its older half goes.
+const LONGEST_CONSOLE: u64 = 8 << 20;
+
+/// What the caller of a command is told at its end.
+pub(crate) type Reply = oneshot::Sender<Result<(), Failure>>;
+
+pub(crate) enum Command {
+    /// Replied to when the machine runs or has failed to.
+    Start {
+        change: SpecChange,
+        reply: Reply,
+    },
+    /// Replied to when it is stopped.
+    Stop {
+        reply: Reply,
+    },
+    Restart {
+        reply: Reply,
+    },
+    /// Replied to when the usage in the status is as fresh as it gets.
+    Measure {
+        reply: oneshot::Sender<()>,
+    },
+    /// Replied to with the link of the machine that runs.
+    Link {
+        reply: oneshot::Sender<Option<(u32, Session)>>,
+    },
+}
+
+/// A handle on the supervisor.
+#[derive(Clone, Debug)]
+pub(crate) struct Supervisor {
+    commands: mpsc::Sender<Command>,
+    status: watch::Receiver<Status>,
+}
+
+impl Supervisor {
+    /// Starts supervising. A machine that a daemon before us left running is taken up at once.
+    pub(crate) fn begin(context: Context) -> Self {
+        let (commands, received) = mpsc::channel(16);
+        let (events, happened) = mpsc::channel(64);
+        let (published, status) = watch::channel(Status {
+            state: State::Stopped,
+            spec: Host::read().default_spec(),
+            socket: context.home.socket(),
+            steps: Vec::new(),
+            forwards: Vec::new(),
+            notes: Vec::new(),
+        });
+        let mut task = Task {
+            context,
+            events,
+            published,
+            phase: Phase::Stopped,
+            step_began: Instant::now(),
+        };
+        task.find_what_is();
+        tokio::spawn(task.run(received, happened));
+        Self { commands, status }
+    }
+
+    pub(crate) fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    pub(crate) async fn send(&self, command: Command) {
+        // The task lives as long as its handles; should it have panicked, the reply's sender is dropped with this.
+        let _ = self.commands.send(command).await;
+    }
+
+    /// The status with usage as of now.
+    pub(crate) async fn measured(&self) -> Status {
+        let (reply, measured) = oneshot::channel();
+        self.send(Command::Measure { reply }).await;
+        let _ = measured.await;
+        self.status.borrow().clone()
+    }
+}
+
+enum Phase {
+    Stopped,
+    Starting {
+        call_off: CancellationToken,
+        waiters: Vec<Reply>,
+        /// It is a machine that runs already; whoever waits gets a new one should it not answer.
+        taking_up: bool,
+    },
+    Running(Box<Up>),
+    Stopping {
+        waiters: Vec<Reply>,
+        then: Option<Then>,
+    },
+    Failed,
+}
+
+/// What happens after a stop.
+struct Then {
+    change: SpecChange,
+    waiters: Vec<Reply>,
+}
+
+/// A running machine and the tasks that watch it.
+struct Up {
+    live: Live,
+    measured: Option<Instant>,
+    cpu: Option<(Instant, u64)>,
+    guards: Vec<AbortHandle>,
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        for guard in &self.guards {
+            guard.abort();
+        }
+    }
+}
+
+enum Event {
+    Progress(Progress),
+    Booted(Box<Result<Live, Ended>>),
+    /// The three below name the process they are about: what is said of one that is gone is no longer of interest.
+    Exited {
+        pid: u32,
+    },
+    LinkLost {
+        pid: u32,
+    },
+    Reported {
+        pid: u32,
+        report: Report,
+    },
+    Forwards {
+        pid: u32,
+    },
+    Measured {
+        pid: u32,
+        usage: Usage,
+        cpu: Option<(Instant, u64)>,
+        reply: oneshot::Sender<()>,
+    },
+    /// The stop is done; the note says what about it was not in order.
+    Stopped {
+        note: Option<String>,
+    },
+}
+
+struct Task {
+    context: Context,
+    events: mpsc::Sender<Event>,
+    published: watch::Sender<Status>,
+    phase: Phase,
+    step_began: Instant,
+}
+
+impl Task {
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut events: mpsc::Receiver<Event>) {
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.command(command),
+                    None => return,
+                },
+                Some(event) = events.recv() => self.event(event),
+            }
+        }
+    }
+
+    fn find_what_is(&mut self) {
+        let loaded = spec::load(&self.context.home, Host::read());
+        self.change(|status| match loaded {
+            Ok(loaded) => {
+                status.spec = loaded.spec;
+                status.notes.extend(loaded.note);
+            }
+            Err(error) => status
+                .notes
+                .push(format!("The machine's settings could not be read: {error}")),
+        });
+        match Record::read(&self.context.home) {
+            Ok(Some(record)) if record.is_running() => {
+                tracing::info!(pid = record.pid, "a machine runs already");
+                self.begin(Origin::Running { record }, Vec::new());
+            }
+            Ok(Some(record)) => {
+                tracing::info!(pid = record.pid, "the machine ended while nobody looked after it");
+                let _ = Record::remove(&self.context.home);
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "could not read which machine ran last"),
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Start { change, reply } => self.start(&change, reply),
+            Command::Stop { reply } => self.stop(Some(reply), None),
+            Command::Restart { reply } => {
+                let change = SpecChange::default();
+                match &self.phase {
+                    Phase::Stopped | Phase::Failed => self.start(&change, reply),
+                    Phase::Starting { .. } | Phase::Running(_) | Phase::Stopping { .. } => {
+                        self.stop(
+                            None,
+                            Some(Then {
+                                change,
+                                waiters: vec![reply],
+                            }),
+                        );
+                    }
+                }
+            }
+            Command::Measure { reply } => self.measure(reply),
+            Command::Link { reply } => {
+                let link = match &self.phase {
+                    Phase::Running(up) => Some((up.live.process.pid, up.live.session.clone())),
+                    Phase::Stopped | Phase::Starting { .. } | Phase::Stopping { .. } | Phase::Failed => None,
+                };
+                let _ = reply.send(link);
+            }
+        }
+    }
+
+    fn start(&mut self, change: &SpecChange, reply: Reply) {
+        let length = disk::length(&self.context.home.data_disk());
+        let kept = self.kept_spec();
+        let spec = match spec::apply(&kept, change, Host::read(), length) {
+            Ok(spec) => spec,
+            Err(failure) => {
+                let _ = reply.send(Err(failure));
+                return;
+            }
+        };
+        match &mut self.phase {
+            Phase::Stopped | Phase::Failed => self.begin(Origin::Nothing { spec }, vec![reply]),
+            Phase::Starting { waiters, .. } => {
+                waiters.push(reply);
+                self.keep_for_later(&spec);
+            }
+            Phase::Running(_) => {
+                self.keep_for_later(&spec);
+                let _ = reply.send(Ok(()));
+            }
+            Phase::Stopping { then, .. } => match then {
+                Some(then) => {
+                    then.change = change.clone();
+                    then.waiters.push(reply);
+                }
+                None => {
+                    *then = Some(Then {
+                        change: change.clone(),
+                        waiters: vec![reply],
+                    });
+                }
+            },
+        }
+    }
+
+    fn stop(&mut self, reply: Option<Reply>, then: Option<Then>) {
+        match std::mem::replace(&mut self.phase, Phase::Stopped) {
+            Phase::Stopped => {
+                if let Some(reply) = reply {
+                    let _ = reply.send(Ok(()));
+                }
+            }
+            Phase::Failed => {
+                self.change(|status| status.state = State::Stopped);
+                if let Some(reply) = reply {
+                    let _ = reply.send(Ok(()));
+                }
+            }
+            Phase::Starting { call_off, waiters, .. } => {
+                call_off.cancel();
+                for waiter in waiters {
+                    let _ = waiter.send(Err(called_off()));
+                }
+                self.phase = Phase::Stopping {
+                    waiters: reply.into_iter().collect(),
+                    then,
+                };
+                self.change(|status| status.state = State::Stopping);
+            }
+            Phase::Running(mut up) => {
+                // New clients are to find nobody from now on; those that are there see the engine stop.
+                up.live.socket = None;
+                let (home, events) = (self.context.home.clone(), self.events.clone());
+                tokio::spawn(async move {
+                    let note = shut_down(&up.live).await;
+                    up.live.forwards.release_all().await;
+                    if let Err(error) = Record::remove(&home) {
+                        tracing::warn!(%error, "the machine's record stays");
+                    }
+                    drop(up);
+                    let _ = events.send(Event::Stopped { note }).await;
+                });
+                self.phase = Phase::Stopping {
+                    waiters: reply.into_iter().collect(),
+                    then,
+                };
+                self.change(|status| status.state = State::Stopping);
+            }
+            Phase::Stopping {
+                mut waiters,
+                then: before,
+            } => {
+                waiters.extend(reply);
+                // The last word counts: a stop after a start that was still to come calls that off.
+                let then = match (before, then) {
+                    (Some(before), None) => {
+                        for waiter in before.waiters {
+                            let _ = waiter.send(Err(called_off()));
+                        }
+                        None
+                    }
+                    (Some(before), Some(mut then)) => {
+                        then.waiters.extend(before.waiters);
+                        then.change = before.change;
+                        Some(then)
+                    }
+                    (None, then) => then,
+                };
+                self.phase = Phase::Stopping { waiters, then };
+            }
+        }
+    }
+
+    /// Starts a boot; its outcome comes as an event.
+    fn begin(&mut self, origin: Origin, waiters: Vec<Reply>) {
+        let call_off = CancellationToken::new();
+        let (progress, mut made) = mpsc::channel(16);
+        let events = self.events.clone();
+        let spec = match &origin {
+            Origin::Nothing { spec } => spec.clone(),
+            Origin::Running { record } => record.spec.clone(),
+        };
+        let taking_up = matches!(origin, Origin::Running { .. });
+        tokio::spawn({
+            let (context, call_off) = (self.context.clone(), call_off.clone());
+            async move {
+                let boot = async { boot::boot(&context, origin, progress, call_off).await };
+                let forward = async {
+                    while let Some(progress) = made.recv().await {
+                        let _ = events.send(Event::Progress(progress)).await;
+                    }
+                };
+                // The boot holds the sender, so both end together and the outcome comes after all progress.
+                let (outcome, ()) = tokio::join!(boot, forward);
+                let _ = events.send(Event::Booted(Box::new(outcome))).await;
+            }
+        });
+        self.phase = Phase::Starting {
+            call_off,
+            waiters,
+            taking_up,
+        };
+        self.change(|status| {
+            status.state = State::Starting { step: Step::Check };
+            status.spec = spec;
+            status.steps.clear();
+            status.forwards.clear();
+            status.notes.clear();
+        });
+    }
+
+    fn event(&mut self, event: Event) {
+        match (std::mem::replace(&mut self.phase, Phase::Stopped), event) {
+            (starting @ Phase::Starting { .. }, Event::Progress(progress)) => {
+                self.phase = starting;
+                self.progress(progress);
+            }
+            (Phase::Starting { waiters, taking_up, .. }, Event::Booted(outcome)) => match *outcome {
+                Ok(live) => self.came_up(live, waiters),
+                Err(Ended::Failed(failure)) if taking_up && !waiters.is_empty() => {
+                    tracing::warn!(message = failure.message, causes = ?failure.causes, "starting anew");
+                    let spec = self.kept_spec();
+                    self.begin(Origin::Nothing { spec }, waiters);
+                    let note = format!("{}, so it was ended and a new one started.", failure.message);
+                    self.change(|status| status.notes.push(note));
+                }
+                Err(Ended::Failed(failure)) => self.fail(&failure, waiters),
+                Err(Ended::CalledOff) => self.fail(&called_off(), waiters),
+            },
+            // It came up in the very moment in which it was called off.
+            (Phase::Stopping { waiters, then }, Event::Booted(outcome)) => match *outcome {
+                Ok(live) => {
+                    self.came_up(live, Vec::new());
+                    self.stop(None, then);
+                    if let Phase::Stopping { waiters: waiting, .. } = &mut self.phase {
+                        waiting.extend(waiters);
+                    }
+                }
+                Err(Ended::Failed(_) | Ended::CalledOff) => self.stopped(None, waiters, then),
+            },
+            (Phase::Stopping { waiters, then }, Event::Stopped { note }) => self.stopped(note, waiters, then),
+            (Phase::Running(up), Event::Exited { pid }) if up.live.process.pid == pid => {
+                tracing::error!(pid, "the machine's process has ended");
+                if let Err(error) = Record::remove(&self.context.home) {
+                    tracing::warn!(%error, "the machine's record stays");
+                }
+                drop(up);
+                self.fail(&boot::died(&self.context.home), Vec::new());
+            }
+            (Phase::Running(up), Event::LinkLost { pid }) if up.live.process.pid == pid => {
+                tracing::warn!(pid, "the link to the machine broke");
+                let record = up.live.record.clone();
+                drop(up);
+                self.begin(Origin::Running { record }, Vec::new());
+            }
+            (Phase::Running(up), Event::Reported { pid, report }) if up.live.process.pid == pid => {
+                self.reported(up, report);
+            }
+            (Phase::Running(up), Event::Forwards { pid }) if up.live.process.pid == pid => {
+                let forwards = up.live.forwards.list();
+                self.phase = Phase::Running(up);
+                self.change(|status| status.forwards = forwards);
+            }
+            (Phase::Running(mut up), Event::Measured { pid, usage, cpu, reply }) if up.live.process.pid == pid => {
+                up.measured = Some(Instant::now());
+                up.cpu = cpu;
+                self.phase = Phase::Running(up);
+                self.change(|status| {
+                    if let State::Running { running } = &mut status.state {
+                        running.usage = usage;
+                    }
+                });
+                let _ = reply.send(());
+            }
+            // What is said of a machine that is no longer there, or of a start that is no longer wanted.
+            (
+                phase @ (Phase::Stopped
+                | Phase::Starting { .. }
+                | Phase::Running(_)
+                | Phase::Stopping { .. }
+                | Phase::Failed),
+                Event::Progress(_)
+                | Event::Booted(_)
+                | Event::Exited { .. }
+                | Event::LinkLost { .. }
+                | Event::Reported { .. }
+                | Event::Forwards { .. }
+                | Event::Measured { .. }
+                | Event::Stopped { .. },
+            ) => self.phase = phase,
+        }
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        let now = Instant::now();
+        let took = clock::millis(now - self.step_began);
+        if matches!(progress, Progress::Begin(_)) {
+            self.step_began = now;
+        }
+        self.change(|status| match progress {
+            Progress::Begin(step) => {
+                status.state = State::Starting { step };
+                status.steps.push(StepReport {
+                    step,
+                    millis: None,
+                    detail: None,
+                });
+            }
+            Progress::Done { detail } => {
+                if let Some(report) = status.steps.last_mut() {
+                    report.millis = Some(took);
+                    report.detail = detail;
+                }
+            }
+            Progress::Note(note) => status.notes.push(note),
+            Progress::Forwards => {}
+        });
+    }
+
+    fn came_up(&mut self, live: Live, waiters: Vec<Reply>) {
+        let pid = live.process.pid;
+        let running = Running {
+            backend: live.record.backend.clone(),
+            accelerator: live.record.accelerator.clone(),
+            engine_version: String::new(),
+            api_version: String::new(),
+            kernel: live.hello.kernel.clone(),
+            since_millis: live.record.ready.map_or(0, |ready| ready.since_millis),
+            ready_in_millis: live.record.ready.map_or(0, |ready| ready.in_millis),
+            pid,
+            usage: Usage::default(),
+            engine_restarts: 0,
+        };
+        tracing::info!(pid, ready_in_millis = running.ready_in_millis, "the machine runs");
+        let report = live.reports.borrow().clone();
+        let guards = vec![
+            tokio::spawn(watch_process(
+                live.process.clone(),
+                live.session.clone(),
+                self.events.clone(),
+            ))
+            .abort_handle(),
+            tokio::spawn(watch_reports(pid, live.reports.clone(), self.events.clone())).abort_handle(),
+            tokio::spawn(watch_forwards(pid, live.forwards.clone(), self.events.clone())).abort_handle(),
+            tokio::spawn(every_minute(live.session.clone(), self.context.home.console_log())).abort_handle(),
+        ];
+        let spec = live.record.spec.clone();
+        let forwards = live.forwards.list();
+        let up = Box::new(Up {
+            live,
+            measured: None,
+            cpu: None,
+            guards,
+        });
+        self.change(|status| {
+            status.state = State::Running { running };
+            status.spec = spec;
+            status.forwards = forwards;
+        });
+        match report {
+            Some(report) => self.reported(up, report),
+            None => self.phase = Phase::Running(up),
+        }
+        for waiter in waiters {
+            let _ = waiter.send(Ok(()));
+        }
+    }
+
+    fn reported(&mut self, up: Box<Up>, report: Report) {
+        let home = self.context.home.clone();
+        match report.stage {
+            Stage::Failed { cause } => {
+                let failure = boot::guest_failure(&home, cause);
+                // The guest cannot go on by itself; an orderly power-off is what is left.
+                self.phase = Phase::Running(up);
+                self.stop(None, None);
+                self.change(|status| status.notes.push(failure.message));
+                return;
+            }
+            Stage::Ready { engine, api } => self.change(|status| {
+                if let State::Running { running } = &mut status.state {
+                    running.engine_version = engine;
+                    running.api_version = api;
+                }
+            }),
+            Stage::EngineDied { message } => tracing::warn!(message, "the engine died and is started again"),
+            Stage::Disk | Stage::Engine | Stage::PoweringOff => {}
+        }
+        self.phase = Phase::Running(up);
+        self.change(|status| {
+            if let State::Running { running } = &mut status.state {
+                running.engine_restarts = report.engine_restarts;
+            }
+            for note in report.notes {
+                if !status.notes.contains(&note) {
+                    status.notes.push(note);
+                }
+            }
+        });
+    }
+
+    fn fail(&mut self, failure: &Failure, waiters: Vec<Reply>) {
+        tracing::error!(message = failure.message, causes = ?failure.causes, console = ?failure.console, "failed");
+        self.phase = Phase::Failed;
+        self.change(|status| {
+            status.state = State::Failed {
+                failure: failure.clone(),
+            };
+            status.forwards.clear();
+        });
+        for waiter in waiters {
+            let _ = waiter.send(Err(failure.clone()));
+        }
+    }
+
+    fn stopped(&mut self, note: Option<String>, waiters: Vec<Reply>, then: Option<Then>) {
+        tracing::info!("the machine is stopped");
+        self.phase = Phase::Stopped;
+        let kept = self.kept_spec();
+        self.change(|status| {
+            status.state = State::Stopped;
+            status.spec = kept;
+            status.steps.clear();
+            status.forwards.clear();
+            status.notes = note.into_iter().collect();
+        });
+        for waiter in waiters {
+            let _ = waiter.send(Ok(()));
+        }
+        if let Some(Then { change, waiters }) = then {
+            let mut waiters = waiters.into_iter();
+            if let Some(first) = waiters.next() {
+                self.start(&change, first);
+                for waiter in waiters {
+                    self.start(&SpecChange::default(), waiter);
+                }
+            }
+        }
+    }
+
+    /// What the next start gets, which differs from what a running machine has once it was changed.
+    fn kept_spec(&self) -> Spec {
+        spec::load(&self.context.home, Host::read())
+            .map_or_else(|_| self.published.borrow().spec.clone(), |loaded| loaded.spec)
+    }
+
+    fn keep_for_later(&self, spec: &Spec) {
+        let differs = self.published.borrow().spec != *spec;
+        if *spec == self.kept_spec() {
+            return;
+        }
+        if let Err(error) = spec::save(&self.context.home, spec) {
+            tracing::warn!(%error, "the machine's settings are not kept");
+            return;
+        }
+        if differs {
+            let note = "The change takes effect when the machine is started the next time.".to_owned();
+            self.change(|status| {
+                if !status.notes.contains(&note) {
+                    status.notes.push(note);
+                }
+            });
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Status)) {
+        self.published.send_if_modified(|status| {
+            let before = status.clone();
+            change(status);
+            *status != before
+        });
+    }
+
+    fn measure(&mut self, reply: oneshot::Sender<()>) {
+        let Phase::Running(up) = &self.phase else {
+            let _ = reply.send(());
+            return;
+        };
+        if up.measured.is_some_and(|measured| measured.elapsed() < USAGE_FRESH) {
+            let _ = reply.send(());
+            return;
+        }
+        let (session, process, before) = (up.live.session.clone(), up.live.process.clone(), up.cpu);
+        let (home, events) = (self.context.home.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let guest = timeout(USAGE, session.ask::<_, wherry_link::Usage>(&HostRequest::Usage)).await;
+            let guest = guest
+                .ok()
+                .and_then(Result::ok)
+                .map(|(usage, _)| usage)
+                .unwrap_or_default();
+            let pid = process.pid;
+            let host = tokio::task::spawn_blocking(move || host_usage(pid))
+                .await
+                .ok()
+                .flatten();
+            let now = Instant::now();
+            let cpu = host.as_ref().map(|host| (now, host.cpu_millis));
+            let usage = Usage {
+                guest_memory_used: guest.memory_used,
+                guest_memory_total: guest.memory_total,
+                guest_disk_used: guest.disk_used,
+                guest_disk_total: guest.disk_total,
+                host_memory: host.as_ref().map_or(0, |host| host.memory),
+                host_disk: disk::occupied(&home.data_disk()),
+                host_cpu_percent: host.map_or(0.0, |host| host.cpu_percent(now, before)),
+            };
+            let _ = events.send(Event::Measured { pid, usage, cpu, reply }).await;
+        });
+    }
+}
+
+/// Powers the machine off in order, or ends its process when it does not go by itself.
+async fn shut_down(live: &Live) -> Option<String> {
+    let asked = timeout(POWER_OFF_HEARD, live.session.ask::<_, ()>(&HostRequest::PowerOff)).await;
+    let why = match asked {
+        Ok(Ok(_)) => match timeout(POWER_OFF, live.process.ended()).await {
+            Ok(()) => return None,
+            Err(_) => format!("it had not powered off after {} s", POWER_OFF.as_secs()),
+        },
+        Ok(Err(error)) => {
+            // It may be gone already, which is what was wanted.
+            if timeout(PROCESS_ENDS_WITH_LINK, live.process.ended()).await.is_ok() {
+                return None;
+            }
+            error.to_string()
+        }
+        Err(_) => "it did not hear the request to power off".to_owned(),
+    };
+    tracing::warn!(why, "the machine's process is ended");
+    live.process.kill().await;
+    Some(format!(
+        "The machine was ended without an orderly power-off: {why}. Its disk is checked at the next start."
+    ))
+}
+
+fn called_off() -> Failure {
+    Failure {
+        code: FailureCode::Died,
+        step: None,
+        message: "The start was called off".into(),
+        causes: vec!["The machine was asked to stop before it was up".into()],
+        hint: "Start it again when you want it.".into(),
+        console: Vec::new(),
+    }
+}
+
+async fn watch_process(process: Process, session: Session, events: mpsc::Sender<Event>) {
+    let pid = process.pid;
+    let event = tokio::select! {
+        () = process.ended() => Event::Exited { pid },
+        () = session.closed() => match timeout(PROCESS_ENDS_WITH_LINK, process.ended()).await {
+            Ok(()) => Event::Exited { pid },
+            Err(_) => Event::LinkLost { pid },
+        },
+    };
+    let _ = events.send(event).await;
+}
+
+async fn watch_reports(pid: u32, mut reports: watch::Receiver<Option<Report>>, events: mpsc::Sender<Event>) {
+    while reports.changed().await.is_ok() {
+        let report = reports.borrow_and_update().clone();
+        if let Some(report) = report {
+            let _ = events.send(Event::Reported { pid, report }).await;
+        }
+    }
+}
+
+async fn watch_forwards(pid: u32, forwards: crate::forward::Forwards, events: mpsc::Sender<Event>) {
+    loop {
+        forwards.changed().await;
+        let _ = events.send(Event::Forwards { pid }).await;
+    }
+}
+
+async fn every_minute(session: Session, console: std::path::PathBuf) {
+    loop {
+        tokio::time::sleep(MINUTE).await;
+        let set = HostRequest::SetClock {
+            unix_millis: clock::unix_millis(),
+        };
+        if let Ok(Err(error)) = timeout(MINUTE, session.ask::<_, ()>(&set)).await {
+            tracing::debug!(%error, "the guest's clock was not compared");
+        }
+        if let Err(error) = file::shorten(&console, LONGEST_CONSOLE) {
+            tracing::debug!(%error, "the console's log was not shortened");
+        }
+    }
+}
+
+struct HostUsage {
+    memory: u64,
+    /// Time on all cores since the process started.
+    cpu_millis: u64,
+    run_seconds: u64,
+}
+
+impl HostUsage {
+    /// Since the last look, or since the process started when there was none. 100 is one core.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a percentage for people; milliseconds fit in 24 bits here"
+    )]
+    fn cpu_percent(&self, now: Instant, before: Option<(Instant, u64)>) -> f32 {
+        let (spent, passed) = match before {
+            Some((then, cpu)) => (self.cpu_millis.saturating_sub(cpu), clock::millis(now - then)),
+            None => (self.cpu_millis, self.run_seconds * 1000),
+        };
+        if passed == 0 {
+            0.0
+        } else {
+            spent as f32 * 100.0 / passed as f32
+        }
+    }
+}
+
+fn host_usage(pid: u32) -> Option<HostUsage> {
+    let pid = Pid::from_u32(pid);
+    let mut system = System::new().ok()?;
+    let wanted = ProcessRefreshKind::nothing().with_memory().with_cpu().without_tasks();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, wanted);
+    let process = system.process(pid)?;
+    Some(HostUsage {
+        memory: process.memory(),
+        cpu_millis: process.accumulated_cpu_time(),
+        run_seconds: process.run_time(),
+    })
+}
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -1,0 +1,415 @@
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{oneshot, watch};
+use wherry_link::{GuestFailure, Stage};
+
+use super::*;
+use crate::backend::Attempt;
+use crate::fake::{Fake, Guest, kill, published, ready, report};
+use crate::{Home, ports, system};
+
+/// What a broken test waits for at most; none of these is reached by one that passes.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+struct Place {
+    _folder: tempfile::TempDir,
+    home: Home,
+    guest: Guest,
+}
+
+impl Place {
+    fn new() -> io::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let home = Home::at(folder.path());
+        home.create()?;
+        let guest = Guest::new();
+        guest.clone().listen(&home)?;
+        Ok(Self {
+            _folder: folder,
+            home,
+            guest,
+        })
+    }
+
+    fn supervisor(&self) -> Supervisor {
+        self.supervisor_with(Fake::new())
+    }
+
+    fn supervisor_with(&self, fake: Fake) -> Supervisor {
+        Supervisor::begin(fake.context(&self.home))
+    }
+
+    fn pid(&self) -> u32 {
+        Record::of_running(&self.home).expect("a machine runs").pid
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(record) = Record::of_running(&self.home) {
+            kill(record.pid);
+        }
+    }
+}
+
+impl Supervisor {
+    async fn ask(&self, command: impl FnOnce(Reply) -> Command) -> Result<(), Failure> {
+        let (reply, outcome) = oneshot::channel();
+        self.send(command(reply)).await;
+        timeout(PATIENCE, outcome)
+            .await
+            .expect("an answer")
+            .expect("the supervisor lives")
+    }
+
+    async fn start(&self) -> Result<(), Failure> {
+        self.ask(|reply| Command::Start { change: small(), reply }).await
+    }
+
+    async fn stop(&self) -> Result<(), Failure> {
+        self.ask(|reply| Command::Stop { reply }).await
+    }
+
+    async fn until(&self, wanted: impl Fn(&Status) -> bool) -> Status {
+        let mut status: watch::Receiver<Status> = self.status();
+        let reached = timeout(PATIENCE, status.wait_for(wanted)).await;
+        reached.expect("reached in time").expect("the supervisor lives").clone()
+    }
+}
+
+/// What every computer that builds this has.
+fn small() -> SpecChange {
+    SpecChange {
+        cpus: Some(1),
+        memory_mib: Some(512),
+        disk_gib: Some(2),
+        accelerator: None,
+    }
+}
+
+fn running(status: &Status) -> &Running {
+    match &status.state {
+        State::Running { running } => running,
+        other => panic!("it is {other:?}"),
+    }
+}
+
+fn is_running(status: &Status) -> bool {
+    matches!(status.state, State::Running { .. })
+}
+
+fn failure(status: &Status) -> &Failure {
+    match &status.state {
+        State::Failed { failure } => failure,
+        other => panic!("it is {other:?}"),
+    }
+}
+
+fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
+    listener.local_addr().expect("address")
+}
+
+#[tokio::test]
+async fn a_start_goes_through_its_steps_and_the_socket_reaches_the_engine() -> io::Result<()> {
+    let place = Place::new()?;
+    let supervisor = place.supervisor();
+    assert!(!place.home.socket().exists());
+    supervisor.start().await.expect("it starts");
+    let status = supervisor.measured().await;
+    let steps: Vec<Step> = status.steps.iter().map(|report| report.step).collect();
+    assert_eq!(
+        steps,
+        [
+            Step::Check,
+            Step::Disk,
+            Step::Linux,
+            Step::Data,
+            Step::Engine,
+            Step::Connect
+        ]
+    );
+    assert!(
+        status.steps.iter().all(|report| report.millis.is_some()),
+        "{:?}",
+        status.steps
+    );
+    let running = running(&status);
+    assert_eq!(
+        (running.engine_version.as_str(), running.api_version.as_str()),
+        ("26.1.5", "1.45")
+    );
+    assert_eq!((running.accelerator.as_str(), running.pid), ("tcg", place.pid()));
+    assert_eq!(running.usage.guest_memory_used, 3);
+
+    let mut client = system::connect(&place.home.socket()).await?;
+    client.write_all(b"hello").await?;
+    client.shutdown().await?;
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await?;
+    assert_eq!(answer, "hello");
+
+    supervisor.stop().await.expect("it stops");
+    assert_eq!(supervisor.status().borrow().state, State::Stopped);
+    assert!(!place.home.socket().exists());
+    assert_eq!(Record::read(&place.home)?, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_starts_at_once_make_one_machine() -> io::Result<()> {
+    let place = Place::new()?;
+    let supervisor = place.supervisor();
+    let (one, other) = tokio::join!(supervisor.start(), supervisor.start());
+    one.and(other).expect("both start");
+    let pid = place.pid();
+    supervisor.start().await.expect("it runs already");
+    assert_eq!(place.pid(), pid);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_start_while_stopping_starts_again_after_it() -> io::Result<()> {
+    let place = Place::new()?;
+    let supervisor = place.supervisor();
+    supervisor.start().await.expect("it starts");
+    let first = place.pid();
+    let (stopped, started) = tokio::join!(supervisor.stop(), supervisor.start());
+    stopped.expect("it stops");
+    started.expect("it starts again");
+    assert_ne!(place.pid(), first);
+    supervisor
+        .ask(|reply| Command::Restart { reply })
+        .await
+        .expect("it restarts");
+    assert!(is_running(&supervisor.status().borrow()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stop_during_a_start_calls_it_off() -> io::Result<()> {
+    let place = Place::new()?;
+    place.guest.reports.send_replace(report(Stage::Engine));
+    let supervisor = place.supervisor();
+    let start = supervisor.start();
+    let stop = async {
+        supervisor
+            .until(|status| status.state == State::Starting { step: Step::Engine })
+            .await;
+        supervisor.stop().await
+    };
+    let (started, stopped) = tokio::join!(start, stop);
+    assert_eq!(started.expect_err("called off").message, "The start was called off");
+    stopped.expect("it stops");
+    assert_eq!(Record::of_running(&place.home), None);
+    assert_eq!(supervisor.status().borrow().state, State::Stopped);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_machine_that_dies_is_seen_and_a_start_recovers() -> io::Result<()> {
+    let place = Place::new()?;
+    let supervisor = place.supervisor();
+    supervisor.start().await.expect("it starts");
+    let host = free_address();
+    kill(place.pid());
+    let status = supervisor
+        .until(|status| matches!(status.state, State::Failed { .. }))
+        .await;
+    assert_eq!(failure(&status).code, FailureCode::Died);
+    assert!(!place.home.socket().exists());
+    assert!(ports::is_free(host.ip(), host.port()));
+    supervisor.start().await.expect("it recovers");
+    assert!(place.home.socket().exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_next_supervisor_takes_up_the_machine_and_its_ports() -> io::Result<()> {
+    let place = Place::new()?;
+    // As two daemons: the tasks of the first end with its runtime, as they would with its process.
+    let home = place.home.clone();
+    let first = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let supervisor = Supervisor::begin(Fake::new().context(&home));
+            supervisor.start().await.expect("it starts");
+            let status = supervisor.status().borrow().clone();
+            running(&status).clone()
+        })
+    });
+    let first = tokio::task::spawn_blocking(|| first.join())
+        .await?
+        .expect("the first daemon");
+
+    let (free, taken) = (free_address(), std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?);
+    let service = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let container = service.local_addr()?;
+    place
+        .guest
+        .publications
+        .lock()
+        .expect("not poisoned")
+        .extend([published(free, container), published(taken.local_addr()?, container)]);
+
+    let supervisor = place.supervisor();
+    let status = supervisor.until(is_running).await;
+    let second = running(&status);
+    assert_eq!(
+        (second.pid, second.since_millis),
+        (first.pid, first.since_millis),
+        "the same machine goes on"
+    );
+    assert_eq!(status.forwards.len(), 2);
+    let dead: Vec<SocketAddr> = status
+        .forwards
+        .iter()
+        .filter(|forward| forward.dead.is_some())
+        .map(|forward| forward.host)
+        .collect();
+    assert_eq!(dead, [taken.local_addr()?]);
+    let (connected, accepted) = tokio::join!(tokio::net::TcpStream::connect(free), service.accept());
+    connected?;
+    accepted?;
+    assert!(place.home.socket().exists());
+
+    kill(second.pid);
+    let status = supervisor
+        .until(|status| matches!(status.state, State::Failed { .. }))
+        .await;
+    assert_eq!(
+        failure(&status).code,
+        FailureCode::Died,
+        "one that was taken up is watched as well"
+    );
+    assert!(status.forwards.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn hardware_that_does_not_run_the_machine_is_left_and_remembered() -> io::Result<()> {
+    let place = Place::new()?;
+    let attempt = |accelerator, hardware| Attempt {
+        accelerator,
+        hardware,
+        first_word: PATIENCE,
+    };
+    let fake = Fake {
+        attempts: vec![attempt("kvm", true), attempt("tcg", false)],
+        ends_at_once: Some("kvm"),
+        silent: None,
+    };
+    let supervisor = place.supervisor_with(fake.clone());
+    supervisor.start().await.expect("it starts by emulation");
+    let status = supervisor.status().borrow().clone();
+    assert_eq!(running(&status).accelerator, "tcg");
+    assert!(
+        status.notes.iter().any(|note| note.contains("software emulation")),
+        "{:?}",
+        status.notes
+    );
+    supervisor.stop().await.expect("it stops");
+    let remembered = crate::accelerator::Failures::load(&place.home, "fake 1");
+    assert_eq!(remembered.why("kvm"), Some("its process ended before Linux was up"));
+
+    supervisor.start().await.expect("it starts");
+    let status = supervisor.status().borrow().clone();
+    assert!(
+        status.notes.iter().any(|note| note.contains("software emulation")),
+        "{:?}",
+        status.notes
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn hardware_whose_guest_never_says_a_word_is_given_up_and_its_process_ended() -> io::Result<()> {
+    let place = Place::new()?;
+    let link = place.home.root().join("silent.sock");
+    // Connections wait here for ever.
+    let _listener = tokio::net::UnixListener::bind(&link)?;
+    let attempt = |accelerator, hardware, first_word| Attempt {
+        accelerator,
+        hardware,
+        first_word,
+    };
+    let fake = Fake {
+        attempts: vec![
+            attempt("kvm", true, Duration::from_secs(1)),
+            attempt("tcg", false, PATIENCE),
+        ],
+        ends_at_once: None,
+        silent: Some(("kvm", link)),
+    };
+    let supervisor = place.supervisor_with(fake);
+    supervisor.start().await.expect("it starts by emulation");
+    assert_eq!(running(&supervisor.status().borrow()).accelerator, "tcg");
+    let remembered = crate::accelerator::Failures::load(&place.home, "fake 1");
+    assert_eq!(remembered.why("kvm"), Some("no sign of life within 1 s"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_damaged_data_disk_has_its_own_explanation() -> io::Result<()> {
+    let place = Place::new()?;
+    let cause = GuestFailure::DiskCorrupt {
+        output: "e2fsck: no superblock".into(),
+    };
+    place.guest.reports.send_replace(report(Stage::Failed { cause }));
+    let supervisor = place.supervisor();
+    let failure = supervisor.start().await.expect_err("it cannot");
+    assert_eq!(
+        (failure.code, failure.step),
+        (FailureCode::DataDiskCorrupt, Some(Step::Data))
+    );
+    assert_eq!(failure.causes, ["e2fsck: no superblock"]);
+    assert!(failure.hint.contains("data.raw"), "{}", failure.hint);
+    assert_eq!(Record::of_running(&place.home), None, "nothing goes on");
+    place.guest.reports.send_replace(ready());
+    supervisor.start().await.expect("once it is repaired it starts");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refused_spec_changes_nothing() -> io::Result<()> {
+    let place = Place::new()?;
+    let supervisor = place.supervisor();
+    let change = SpecChange {
+        memory_mib: Some(1),
+        ..SpecChange::default()
+    };
+    let failure = supervisor
+        .ask(|reply| Command::Start { change, reply })
+        .await
+        .expect_err("refused");
+    assert_eq!(failure.code, FailureCode::SpecRefused);
+    assert!(!place.home.spec().exists());
+    assert!(!place.home.data_disk().exists());
+    assert_eq!(supervisor.status().borrow().state, State::Stopped);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_engine_that_dies_is_counted_and_the_machine_runs_on() -> io::Result<()> {
+    let place = Place::new()?;
+    let supervisor = place.supervisor();
+    supervisor.start().await.expect("it starts");
+    place.guest.reports.send_replace(report(Stage::EngineDied {
+        message: "killed".into(),
+    }));
+    place.guest.reports.send_replace(Report {
+        engine_restarts: 1,
+        ..ready()
+    });
+    let status = supervisor
+        .until(|status| matches!(&status.state, State::Running { running } if running.engine_restarts == 1))
+        .await;
+    assert_eq!(running(&status).engine_version, "26.1.5");
+    Ok(())
+}

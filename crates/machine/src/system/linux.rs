@@ -1,0 +1,95 @@
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
+use tokio::io::unix::AsyncFd;
+
+/// The hardware accelerator of this system, in QEMU's word.
+pub(crate) const ACCELERATOR: &str = "kvm";
+
+/// Keeps a QEMU that a guest has broken out into from starting programs or gaining rights.
+pub(crate) const SANDBOX: &[&str] = &[
+    "-sandbox",
+    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+];
+
+/// Why the accelerator is not worth a try, in words.
+pub(crate) fn accelerator_missing() -> Option<String> {
+    match std::fs::File::options().read(true).write(true).open("/dev/kvm") {
+        Ok(_) => None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Some("This computer offers no hardware virtualization (there is no /dev/kvm).".into())
+        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Some("This user may not use hardware virtualization; being in the group kvm allows it.".into())
+        }
+        Err(error) => Some(format!("Hardware virtualization cannot be used: /dev/kvm: {error}.")),
+    }
+}
+
+/// How to get QEMU here.
+pub(crate) fn install_hint(program: &str) -> String {
+    let arm = program.ends_with("aarch64");
+    let package = if arm { "qemu-system-arm" } else { "qemu-system-x86" };
+    let managers = [
+        ("apt-get", format!("sudo apt install {package}")),
+        ("dnf", format!("sudo dnf install {package}-core")),
+        ("pacman", format!("sudo pacman -S {package}")),
+        (
+            "zypper",
+            format!("sudo zypper install {}", if arm { "qemu-arm" } else { "qemu-x86" }),
+        ),
+    ];
+    managers
+        .into_iter()
+        .find(|(manager, _)| {
+            ["/usr/bin", "/bin"]
+                .iter()
+                .any(|folder| std::path::Path::new(folder).join(manager).exists())
+        })
+        .map_or_else(
+            || format!("Install {program} with the system's package manager."),
+            |(_, command)| format!("Install it with: {command}"),
+        )
+}
+
+/// Differs after every start of this computer.
+pub(crate) fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// A running process, ours or not, held so that its number cannot come to mean another one.
+#[derive(Debug)]
+pub(crate) struct Process {
+    descriptor: AsyncFd<OwnedFd>,
+}
+
+impl Process {
+    pub(crate) fn open(pid: u32) -> io::Result<Self> {
+        let pid = i32::try_from(pid)
+            .ok()
+            .and_then(Pid::from_raw)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a process id"))?;
+        let descriptor = pidfd_open(pid, PidfdFlags::NONBLOCK)?;
+        #[expect(unsafe_code, reason = "tokio must be promised that the descriptor stays the same")]
+        // SAFETY: an `OwnedFd` is one and the same open descriptor for as long as it lives, and `AsyncFd` owns it.
+        let descriptor = unsafe { AsyncFd::register_with_interest(descriptor, tokio::io::Interest::READABLE)? };
+        Ok(Self { descriptor })
+    }
+
+    /// Returns when the process has ended, and reaps it when it is a child of ours.
+    pub(crate) async fn ended(&self) {
+        let _ = self.descriptor.readable().await;
+        let _ = waitid(
+            WaitId::PidFd(std::os::fd::AsFd::as_fd(self.descriptor.get_ref())),
+            WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+        );
+    }
+
+    pub(crate) fn kill(&self) {
+        // It may have ended by itself a moment ago, which is what was wanted.
+        let _ = pidfd_send_signal(self.descriptor.get_ref(), Signal::KILL);
+    }
+}

@@ -1,0 +1,80 @@
+use std::io;
+use std::time::Duration;
+
+use rustix::event::kqueue::{Event, EventFilter, EventFlags, ProcessEvents, kevent, kqueue};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, test_kill_process, waitpid};
+
+/// The hardware accelerator of this system, in QEMU's word.
+pub(crate) const ACCELERATOR: &str = "hvf";
+
+pub(crate) const SANDBOX: &[&str] = &[];
+
+/// Why the accelerator is not worth a try, in words. Every Mac that runs a supported macOS has it.
+pub(crate) fn accelerator_missing() -> Option<String> {
+    None
+}
+
+/// How to get QEMU here.
+pub(crate) fn install_hint(_program: &str) -> String {
+    "Install it with: brew install qemu".into()
+}
+
+/// Differs after every start of this computer.
+pub(crate) fn boot_id() -> String {
+    sysinfo::System::boot_time().unwrap_or_default().to_string()
+}
+
+/// A running process, ours or not.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pid: Pid,
+}
+
+impl Process {
+    pub(crate) fn open(pid: u32) -> io::Result<Self> {
+        let pid = i32::try_from(pid)
+            .ok()
+            .and_then(Pid::from_raw)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a process id"))?;
+        test_kill_process(pid)?;
+        Ok(Self { pid })
+    }
+
+    /// Returns when the process has ended, and reaps it when it is a child of ours.
+    pub(crate) async fn ended(&self) {
+        let pid = self.pid;
+        // Watching for an exit takes a thread here: tokio does not offer kqueue's process filter.
+        let _ = tokio::task::spawn_blocking(move || wait_for_exit(pid)).await;
+        let _ = waitpid(Some(self.pid), WaitOptions::NOHANG);
+    }
+
+    pub(crate) fn kill(&self) {
+        // It may have ended by itself a moment ago, which is what was wanted.
+        let _ = kill_process(self.pid, Signal::KILL);
+    }
+}
+
+fn wait_for_exit(pid: Pid) -> io::Result<()> {
+    let queue = kqueue()?;
+    let filter = EventFilter::Proc {
+        pid,
+        flags: ProcessEvents::EXIT,
+    };
+    let interest = [Event::new(
+        filter,
+        EventFlags::ADD | EventFlags::ONESHOT,
+        std::ptr::null_mut(),
+    )];
+    let mut happened = Vec::with_capacity(1);
+    #[expect(unsafe_code, reason = "kevent takes raw descriptors")]
+    // SAFETY: the only filter names a process, no descriptor.
+    unsafe {
+        kevent(
+            &queue,
+            &interest,
+            rustix::buffer::spare_capacity(&mut happened),
+            None::<Duration>,
+        )?;
+    }
+    Ok(())
+}

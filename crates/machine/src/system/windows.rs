@@ -1,0 +1,202 @@
+use std::ffi::OsString;
+use std::io;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::Command;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions};
+use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
+use windows_sys::Win32::System::Threading::{
+    CREATE_NEW_PROCESS_GROUP, DETACHED_PROCESS, INFINITE, OpenProcess, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE,
+    TerminateProcess, WaitForSingleObject,
+};
+
+/// The hardware accelerator of this system, in QEMU's word.
+pub(crate) const ACCELERATOR: &str = "whpx";
+
+pub(crate) const SANDBOX: &[&str] = &[];
+
+pub(crate) const ENDPOINTS_ARE_FILES: bool = false;
+
+/// Why the accelerator is not worth a try, in words. Windows tells only when it is used.
+pub(crate) fn accelerator_missing() -> Option<String> {
+    None
+}
+
+/// How to get QEMU here.
+pub(crate) fn install_hint(_program: &str) -> String {
+    "Install it with: winget install SoftwareFreedomConservancy.QEMU".into()
+}
+
+/// Differs after every start of this computer.
+pub(crate) fn boot_id() -> String {
+    sysinfo::System::boot_time().unwrap_or_default().to_string()
+}
+
+/// The name of the pipe that stands for a local socket of this home.
+pub(crate) fn endpoint(root: &Path, name: &str) -> PathBuf {
+    let name = name.trim_start_matches("run/").trim_end_matches(".sock");
+    PathBuf::from(format!(r"\\.\pipe\wherry-{:016x}-{name}", super::digest(root)))
+}
+
+pub(crate) fn docker_host(socket: &Path) -> String {
+    format!("npipe://{}", socket.display().to_string().replace('\\', "/"))
+}
+
+/// How QEMU is told to serve one of our endpoints: it puts the pipe's prefix itself.
+pub(crate) fn chardev(id: &str, endpoint: &Path) -> String {
+    let name = endpoint.display().to_string();
+    format!("pipe,id={id},path={}", name.trim_start_matches(r"\\.\pipe\"))
+}
+
+/// The person's data folder is theirs alone already.
+pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
+    fs_err::create_dir_all(path)
+}
+
+/// A named pipe. Its default access is the owner, administrators and the system.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    next: NamedPipeServer,
+    name: OsString,
+}
+
+impl Listener {
+    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+        let name = path.as_os_str().to_owned();
+        let next = ServerOptions::new()
+            .first_pipe_instance(true)
+            .reject_remote_clients(true)
+            .create(&name)?;
+        Ok(Self { next, name })
+    }
+
+    pub(crate) async fn accept(&mut self) -> io::Result<Stream> {
+        self.next.connect().await?;
+        let following = ServerOptions::new().reject_remote_clients(true).create(&self.name)?;
+        Ok(Stream::Server(std::mem::replace(&mut self.next, following)))
+    }
+}
+
+/// Either end of a named pipe.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Server(NamedPipeServer),
+    Client(NamedPipeClient),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Server(pipe) => Pin::new(pipe).poll_read(context, buffer),
+            Self::Client(pipe) => Pin::new(pipe).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Server(pipe) => Pin::new(pipe).poll_write(context, bytes),
+            Self::Client(pipe) => Pin::new(pipe).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Server(pipe) => Pin::new(pipe).poll_flush(context),
+            Self::Client(pipe) => Pin::new(pipe).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Server(pipe) => Pin::new(pipe).poll_shutdown(context),
+            Self::Client(pipe) => Pin::new(pipe).poll_shutdown(context),
+        }
+    }
+}
+
+pub(crate) async fn connect(path: &Path) -> io::Result<Stream> {
+    loop {
+        match ClientOptions::new().open(path) {
+            // All instances are taken; the server makes the next one at once.
+            Err(error) if error.raw_os_error() == Some(ERROR_PIPE_BUSY.cast_signed()) => {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            other => return other.map(Stream::Client),
+        }
+    }
+}
+
+/// No console of the parent's, and not its Ctrl-C.
+pub(crate) fn detach(command: &mut Command) {
+    command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
+}
+
+/// Returns when this process is asked to end.
+pub(crate) async fn asked_to_end() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
+/// Bytes that the file occupies. The length is the nearest that the standard library offers here.
+pub(crate) fn occupied(metadata: &std::fs::Metadata) -> u64 {
+    metadata.len()
+}
+
+pub(crate) fn executable(name: &str) -> String {
+    format!("{name}.exe")
+}
+
+/// A running process, ours or not, held so that its number cannot come to mean another one.
+#[derive(Debug)]
+pub(crate) struct Process {
+    handle: Arc<OwnedHandle>,
+}
+
+impl Process {
+    pub(crate) fn open(pid: u32) -> io::Result<Self> {
+        #[expect(unsafe_code, reason = "a call of the Windows API")]
+        // SAFETY: plain values in; the handle that comes out is ours alone and checked before it is owned.
+        let handle = unsafe {
+            let raw = OpenProcess(PROCESS_SYNCHRONIZE | PROCESS_TERMINATE, 0, pid);
+            if raw.is_null() {
+                return Err(io::Error::last_os_error());
+            }
+            OwnedHandle::from_raw_handle(raw)
+        };
+        Ok(Self {
+            handle: Arc::new(handle),
+        })
+    }
+
+    pub(crate) async fn ended(&self) {
+        let handle = Arc::clone(&self.handle);
+        // A thread that waits: the wait itself cannot be cancelled, and holds nothing but this handle.
+        let _ = tokio::task::spawn_blocking(move || {
+            #[expect(unsafe_code, reason = "a call of the Windows API")]
+            // SAFETY: the handle is open as long as `handle` lives.
+            unsafe {
+                WaitForSingleObject(handle.as_raw_handle(), INFINITE)
+            }
+        })
+        .await;
+    }
+
+    pub(crate) fn kill(&self) {
+        #[expect(unsafe_code, reason = "a call of the Windows API")]
+        // SAFETY: the handle is open as long as `self` lives.
+        unsafe {
+            // It may have ended by itself a moment ago, which is what was wanted.
+            TerminateProcess(self.handle.as_raw_handle(), 1);
+        }
+    }
+}
+
+/// There is no such limit here.
+pub(crate) fn raise_open_files() {}

@@ -1,0 +1,201 @@
+use clap::{Args, Parser, Subcommand};
+use wherry_machine::SpecChange;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  the command line was not understood
+  3  status: the machine is not running
+
+Environment:
+  WHERRY_HOME   where everything is kept (default: wherry in the folder where programs keep their data)
+  WHERRY_GUEST  the folder of a system image to use instead of the one that came with Wherry";
+
+/// Runs a small Linux machine with the Docker engine in it.
+#[derive(Debug, Parser)]
+#[command(name = "wherry", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the machine and wait until its engine answers
+    Start {
+        #[command(flatten)]
+        change: Change,
+        /// Print each change of the machine's status as a line of JSON; the last line is the outcome
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop the containers, the engine and the machine, in that order
+    Stop,
+    /// Stop the machine and start it again
+    Restart {
+        /// Print each change of the machine's status as a line of JSON; the last line is the outcome
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what the machine is doing; the exit code is 0 when it runs and 3 when it does not
+    Status {
+        /// Print it as one line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what the daemon, QEMU, the machine and its engine wrote down
+    Logs {
+        /// Go on as more is written
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Follow what the machine writes to its console
+    Console,
+    /// Print the line that points docker and its friends to the machine's engine: eval "$(wherry docker-env)"
+    DockerEnv,
+    /// Print the version
+    Version,
+    /// Run the background process that owns the machine
+    #[command(hide = true)]
+    Daemon,
+}
+
+/// What the machine is given from now on. It is kept; what is left out stays as it was.
+#[derive(Debug, Args)]
+pub(crate) struct Change {
+    /// How many processors
+    #[arg(long, value_name = "N")]
+    cpus: Option<u32>,
+    /// How much memory, as in 2g, 2048m or 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = mebibytes)]
+    memory: Option<u64>,
+    /// How large the data disk may become, as in 60g; it never shrinks
+    #[arg(long, value_name = "SIZE", value_parser = gibibytes)]
+    disk: Option<u64>,
+}
+
+impl From<Change> for SpecChange {
+    fn from(change: Change) -> Self {
+        Self {
+            cpus: change.cpus,
+            memory_mib: change.memory,
+            disk_gib: change.disk,
+            accelerator: None,
+        }
+    }
+}
+
+fn mebibytes(text: &str) -> Result<u64, BadSize> {
+    bytes(text).map(|bytes| bytes >> 20)
+}
+
+/// A part of a gibibyte makes it one more: a disk is to be at least what was asked for.
+fn gibibytes(text: &str) -> Result<u64, BadSize> {
+    bytes(text).map(|bytes| bytes.div_ceil(1 << 30))
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum BadSize {
+    NoNumber,
+    NoUnit,
+    UnknownUnit(String),
+    TooLarge,
+}
+
+impl std::fmt::Display for BadSize {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoNumber => formatter.write_str("a size is a number and a unit, as in 2g or 2048m"),
+            Self::NoUnit => formatter.write_str("the unit is missing, as in 2g or 2048m"),
+            Self::UnknownUnit(unit) => write!(formatter, "{unit} is no unit; use m, g or t"),
+            Self::TooLarge => formatter.write_str("that is more than can be counted"),
+        }
+    }
+}
+
+impl std::error::Error for BadSize {}
+
+/// Units are powers of 1024 however they are written, as docker's are: who writes `2GB` of memory means 2048 MiB.
+fn bytes(text: &str) -> Result<u64, BadSize> {
+    let text = text.trim();
+    let end = text
+        .find(|character: char| !character.is_ascii_digit() && character != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        "t" | "tb" | "tib" => 40,
+        "" if number.is_empty() => return Err(BadSize::NoNumber),
+        "" => return Err(BadSize::NoUnit),
+        unit => {
+            return Err(if number.is_empty() {
+                BadSize::NoNumber
+            } else {
+                BadSize::UnknownUnit(unit.into())
+            });
+        }
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if fraction.len() > 9 || (whole.is_empty() && fraction.is_empty()) {
+        return Err(BadSize::NoNumber);
+    }
+    let parse = |digits: &str| match digits {
+        "" => Ok(0),
+        digits if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+            digits.parse::<u128>().map_err(|_| BadSize::TooLarge)
+        }
+        _ => Err(BadSize::NoNumber),
+    };
+    let unit = 1_u128 << shift;
+    let scale = 10_u128.pow(u32::try_from(fraction.len()).unwrap_or(0));
+    let whole = parse(whole)?.checked_mul(unit).ok_or(BadSize::TooLarge)?;
+    let part = parse(fraction)? * unit / scale;
+    u64::try_from(whole.saturating_add(part)).map_err(|_| BadSize::TooLarge)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, mib) in [
+            ("2g", 2048),
+            ("2048m", 2048),
+            ("2GiB", 2048),
+            ("2GB", 2048),
+            ("1.5g", 1536),
+            (" 512 M ", 512),
+            ("1t", 1 << 20),
+        ] {
+            assert_eq!(mebibytes(text), Ok(mib), "{text}");
+        }
+        assert_eq!(gibibytes("60g"), Ok(60));
+        assert_eq!(gibibytes("60.5g"), Ok(61));
+    }
+
+    #[test]
+    fn what_is_no_size_says_why() {
+        assert_eq!(bytes("much"), Err(BadSize::NoNumber));
+        assert_eq!(bytes(""), Err(BadSize::NoNumber));
+        assert_eq!(bytes("-2g"), Err(BadSize::NoNumber));
+        assert_eq!(bytes("1.2.3g"), Err(BadSize::NoNumber));
+        assert_eq!(bytes("2048"), Err(BadSize::NoUnit));
+        assert_eq!(bytes("2 apples"), Err(BadSize::UnknownUnit("apples".into())));
+        assert_eq!(bytes("99999999999999999999999t"), Err(BadSize::TooLarge));
+        assert_eq!(
+            bytes("99999999999999999999999999999999999999999999t"),
+            Err(BadSize::TooLarge)
+        );
+    }
+}

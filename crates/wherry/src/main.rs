@@ -1,0 +1,150 @@
+//! The command line: the stable interface that people, scripts and tests stand on. `wherry daemon` is the background
+//! process that owns the machine.
+
+mod arguments;
+mod log;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use futures::{Stream, StreamExt};
+use wherry_machine::{Error, Home, Machine, State, Status};
+
+use crate::arguments::{Arguments, Command};
+use crate::output::{Progress, Words};
+
+/// `wherry status` when the machine is not running.
+const NOT_RUNNING: u8 = 3;
+
+fn main() -> ExitCode {
+    // Usage errors end here, with 2.
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::complain(&format!("Could not start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(run(arguments.command));
+    // Whatever still waits on a blocking call must not keep the command from returning.
+    runtime.shutdown_background();
+    match ended {
+        Ok(code) => code,
+        Err(Ended::Machine(error)) => {
+            output::failure(&error);
+            ExitCode::FAILURE
+        }
+        // Whoever read our output has enough: `wherry logs | head`.
+        Err(Ended::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Ended::Output(error)) => {
+            output::complain(&format!("Could not write: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+enum Ended {
+    Machine(Error),
+    Output(std::io::Error),
+}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Self {
+        Self::Machine(error)
+    }
+}
+
+impl From<std::io::Error> for Ended {
+    fn from(error: std::io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode, Ended> {
+    if matches!(command, Command::Version) {
+        output::line(&format!("wherry {}", env!("CARGO_PKG_VERSION")))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let home = Home::from_env()?;
+    let program = std::env::current_exe()?;
+    let machine = Machine::new(home.clone(), program);
+    match command {
+        Command::Start { change, json } => {
+            let mut progress = Progress::new(json);
+            let started = machine.start_with(change.into(), |status| progress.show(status)).await;
+            progress.end(started.as_ref().ok(), started.as_ref().err())?;
+            report(started, json)
+        }
+        Command::Restart { json } => {
+            let mut progress = Progress::new(json);
+            let started = machine.restart_with(|status| progress.show(status)).await;
+            progress.end(started.as_ref().ok(), started.as_ref().err())?;
+            report(started, json)
+        }
+        Command::Stop => {
+            machine.stop().await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Status { json } => {
+            let status = machine.status().await?;
+            if json {
+                output::json(&status)?;
+            } else {
+                output::lines(Words::of(&status))?;
+            }
+            Ok(if is_running(&status) {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(NOT_RUNNING)
+            })
+        }
+        Command::Logs { follow } => print(machine.logs(follow).await?).await,
+        Command::Console => print(machine.console(true).await?).await,
+        Command::DockerEnv => {
+            output::line(&output::export(&home.docker_host()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Daemon => {
+            log::begin(&home)?;
+            let ended = wherry_machine::run_daemon(home).await;
+            if let Err(error) = &ended {
+                tracing::error!(%error, causes = ?error.causes(), "the daemon could not serve");
+            }
+            ended?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Version => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// With `--json` the failure is said on standard output already.
+fn report(started: Result<Status, Error>, json: bool) -> Result<ExitCode, Ended> {
+    match started {
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(_) if json => Ok(ExitCode::FAILURE),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_running(status: &Status) -> bool {
+    match status.state {
+        State::Running { .. } => true,
+        State::Stopped | State::Starting { .. } | State::Stopping | State::Failed { .. } => false,
+    }
+}
+
+/// Until there is no more, or Ctrl-C.
+async fn print(lines: impl Stream<Item = String>) -> Result<ExitCode, Ended> {
+    let mut lines = std::pin::pin!(lines);
+    loop {
+        tokio::select! {
+            line = lines.next() => match line {
+                Some(line) => output::line(&line)?,
+                None => return Ok(ExitCode::SUCCESS),
+            },
+            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! What the person and the script read: results on standard output, what happens on the way on standard error.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use wherry_machine::{Error, Failure, Running, State, Status, Step, StepReport};
+
+pub(crate) fn line(text: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    writeln!(output, "{text}")?;
+    output.flush()
+}
+
+pub(crate) fn lines(texts: impl IntoIterator<Item = String>) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    for text in texts {
+        writeln!(output, "{text}")?;
+    }
+    output.flush()
+}
+
+pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
+    line(&serde_json::to_string(value)?)
+}
+
+/// Says something on standard error; where even that is gone there is nobody left to tell.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// What failed, why, what to do, and what the machine said last.
+pub(crate) fn failure(error: &Error) {
+    complain(&error.to_string());
+    for cause in error.causes() {
+        complain(&format!("  Cause: {cause}"));
+    }
+    if let Some(hint) = error.hint() {
+        complain(&format!("  Hint: {hint}"));
+    }
+    if !error.console().is_empty() {
+        complain("  The last lines of the machine's console:");
+        for line in error.console() {
+            complain(&format!("    {line}"));
+        }
+    }
+}
+
+/// The line that sets `DOCKER_HOST` in the shell that is usual here.
+pub(crate) fn export(docker_host: &str) -> String {
+    if cfg!(windows) {
+        format!("set DOCKER_HOST={docker_host}")
+    } else if docker_host
+        .contains(|character: char| character.is_whitespace() || "'\"\\$`&;()<>|*?".contains(character))
+    {
+        format!("export DOCKER_HOST='{}'", docker_host.replace('\'', r"'\''"))
+    } else {
+        format!("export DOCKER_HOST={docker_host}")
+    }
+}
+
+/// Tells of a start as it happens: a line for each step on standard error, or each status as JSON on standard output.
+pub(crate) struct Progress {
+    json: bool,
+    told: usize,
+    notes: Vec<String>,
+}
+
+/// The last line of `--json`.
+#[derive(Serialize)]
+#[serde(tag = "outcome", rename_all = "camelCase")]
+enum Outcome<'a> {
+    Running { status: &'a Status },
+    Failed { failure: Told<'a> },
+}
+
+/// A failure of the machine has a code to decide by; others (no daemon, no home) have words only.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Told<'a> {
+    Machine(&'a Failure),
+    Other {
+        message: String,
+        causes: Vec<String>,
+        hint: Option<String>,
+    },
+}
+
+impl Progress {
+    pub(crate) fn new(json: bool) -> Self {
+        Self {
+            json,
+            told: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    pub(crate) fn show(&mut self, status: &Status) {
+        if self.json {
+            let _ = json(status);
+            return;
+        }
+        if status.steps.len() < self.told {
+            self.told = 0;
+        }
+        for report in status
+            .steps
+            .iter()
+            .skip(self.told)
+            .filter(|report| report.millis.is_some())
+        {
+            complain(&done(report));
+            self.told += 1;
+        }
+        for note in &status.notes {
+            if !self.notes.contains(note) {
+                complain(note);
+                self.notes.push(note.clone());
+            }
+        }
+    }
+
+    pub(crate) fn end(&mut self, status: Option<&Status>, error: Option<&Error>) -> io::Result<()> {
+        if self.json {
+            return match (status, error) {
+                (Some(status), _) => json(&Outcome::Running { status }),
+                (None, Some(Error::Failed(failure))) => json(&Outcome::Failed {
+                    failure: Told::Machine(failure),
+                }),
+                (None, Some(error)) => json(&Outcome::Failed {
+                    failure: Told::Other {
+                        message: error.to_string(),
+                        causes: error.causes(),
+                        hint: error.hint(),
+                    },
+                }),
+                (None, None) => Ok(()),
+            };
+        }
+        if let Some(status) = status {
+            self.show(status);
+            if let State::Running { running } = &status.state {
+                complain(&format!(
+                    "Docker {} answers at {} after {}.",
+                    running.engine_version,
+                    status.socket.display(),
+                    seconds(running.ready_in_millis)
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// "Linux       1.4 s  Linux 6.12.57 by hardware virtualization (kvm)."
+fn done(report: &StepReport) -> String {
+    let took = seconds(report.millis.unwrap_or_default());
+    let text = format!(
+        "{:<18} {took:>8}  {}",
+        doing(report.step),
+        report.detail.as_deref().unwrap_or_default()
+    );
+    text.trim_end().to_owned()
+}
+
+fn doing(step: Step) -> &'static str {
+    match step {
+        Step::Check => "Checked",
+        Step::Disk => "Data disk",
+        Step::Linux => "Started Linux",
+        Step::Data => "Mounted the disk",
+        Step::Engine => "Started the engine",
+        Step::Connect => "Connected",
+    }
+}
+
+fn seconds(millis: u64) -> String {
+    if millis < 1000 {
+        format!("{millis} ms")
+    } else {
+        format!("{}.{} s", millis / 1000, millis % 1000 / 100)
+    }
+}
+
+/// A status for people.
+pub(crate) struct Words;
+
+impl Words {
+    pub(crate) fn of(status: &Status) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut say = |name: &str, value: String| words.push(format!("{name:<12} {value}"));
+        match &status.state {
+            State::Stopped => say("State", "stopped".into()),
+            State::Starting { step } => say("State", format!("starting ({})", under_way(*step))),
+            State::Stopping => say("State", "stopping".into()),
+            State::Failed { failure } => {
+                say("State", "failed".into());
+                say("", failure.message.clone());
+                for cause in &failure.causes {
+                    say("", cause.clone());
+                }
+                say("", failure.hint.clone());
+            }
+            State::Running { running } => Self::running(running, &mut say),
+        }
+        let spec = &status.spec;
+        say(
+            "Machine",
+            format!(
+                "{} CPUs, {} MiB of memory, disk up to {} GiB",
+                spec.cpus, spec.memory_mib, spec.disk_gib
+            ),
+        );
+        say("Socket", status.socket.display().to_string());
+        for forward in &status.forwards {
+            let dead = forward
+                .dead
+                .as_ref()
+                .map(|why| format!(" (does not work: {why})"))
+                .unwrap_or_default();
+            say(
+                "Port",
+                format!("{} -> {}/{}{dead}", forward.host, forward.container, forward.protocol),
+            );
+        }
+        for note in &status.notes {
+            say("Note", note.clone());
+        }
+        words.iter().map(|line| line.trim_end().to_owned()).collect()
+    }
+
+    fn running(running: &Running, say: &mut impl FnMut(&str, String)) {
+        const MIB: u64 = 1 << 20;
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_millis();
+        let up = u64::try_from(now)
+            .unwrap_or(u64::MAX)
+            .saturating_sub(running.since_millis)
+            / 1000;
+        say("State", "running".into());
+        say("Uptime", duration(up));
+        say(
+            "Engine",
+            format!("Docker {}, API {}", running.engine_version, running.api_version),
+        );
+        if running.engine_restarts > 0 {
+            say("", format!("restarted {} times", running.engine_restarts));
+        }
+        say(
+            "Backend",
+            format!(
+                "{} by {}, process {}",
+                running.backend, running.accelerator, running.pid
+            ),
+        );
+        say("Linux", running.kernel.clone());
+        let usage = &running.usage;
+        say(
+            "Memory",
+            format!(
+                "{} of {} MiB used inside, {} MiB on this computer",
+                usage.guest_memory_used / MIB,
+                usage.guest_memory_total / MIB,
+                usage.host_memory / MIB
+            ),
+        );
+        say(
+            "Disk",
+            format!(
+                "{} of {} MiB used inside, {} MiB on this computer",
+                usage.guest_disk_used / MIB,
+                usage.guest_disk_total / MIB,
+                usage.host_disk / MIB
+            ),
+        );
+        say("CPU", format!("{:.1} % of one core", usage.host_cpu_percent));
+    }
+}
+
+fn under_way(step: Step) -> &'static str {
+    match step {
+        Step::Check => "checking",
+        Step::Disk => "making the data disk ready",
+        Step::Linux => "starting Linux",
+        Step::Data => "mounting the data disk",
+        Step::Engine => "starting the engine",
+        Step::Connect => "connecting",
+    }
+}
+
+/// "42 s", "3 min", "2 h 5 min", "3 d 4 h"
+fn duration(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {} min", minutes % 60),
+        (days, hours, _) => format!("{days} d {} h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_told_in_two_units_at_most() {
+        assert_eq!(duration(42), "42 s");
+        assert_eq!(duration(3 * 60 + 59), "3 min");
+        assert_eq!(duration(2 * 3600 + 5 * 60), "2 h 5 min");
+        assert_eq!(duration(3 * 86_400 + 4 * 3600), "3 d 4 h");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_export_line_survives_a_shell() {
+        assert_eq!(
+            export("unix:///run/docker.sock"),
+            "export DOCKER_HOST=unix:///run/docker.sock"
+        );
+        assert_eq!(
+            export("unix:///My Files/it's.sock"),
+            r"export DOCKER_HOST='unix:///My Files/it'\''s.sock'"
+        );
+    }
+}

@@ -1,0 +1,246 @@
+//! The command line through the real program, as far as it goes without a machine.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A home of its own, no image but the one a test names, and only this `PATH`.
+fn wherry(home: &Path, path: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_wherry"))
+        .args(arguments)
+        .env("WHERRY_HOME", home)
+        .env("WHERRY_GUEST", home.join("no-guest"))
+        .env("PATH", path)
+        .output()
+        .expect("the program runs")
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it ends by itself")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn complained(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A `PATH` whose QEMU is there and never needs to run.
+fn path_with_qemu(folder: &Path) -> String {
+    let name = if cfg!(target_arch = "aarch64") {
+        "qemu-system-aarch64"
+    } else {
+        "qemu-system-x86_64"
+    };
+    std::fs::write(folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)), "").expect("written");
+    folder.to_string_lossy().into_owned()
+}
+
+#[test]
+fn what_is_not_understood_is_a_usage_error() {
+    let home = folder();
+    for arguments in [
+        &["frobnicate"][..],
+        &["start", "--memory", "much"],
+        &["start", "--memory", "2048"],
+        &["start", "--cpus", "two"],
+        &["stop", "now"],
+        &[],
+    ] {
+        let output = wherry(home.path(), "", arguments);
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert!(said(&output).is_empty());
+    }
+    let output = wherry(home.path(), "", &["start", "--memory", "2 apples"]);
+    assert!(
+        complained(&output).contains("apples is no unit; use m, g or t"),
+        "{}",
+        complained(&output)
+    );
+}
+
+#[test]
+fn help_tells_the_commands_and_the_exit_codes_and_keeps_the_daemon_to_itself() {
+    let home = folder();
+    let help = said(&wherry(home.path(), "", &["--help"]));
+    for word in [
+        "start",
+        "stop",
+        "restart",
+        "status",
+        "logs",
+        "console",
+        "docker-env",
+        "version",
+        "Exit codes",
+    ] {
+        assert!(help.contains(word), "{word} is missing in:\n{help}");
+    }
+    assert!(!help.contains("  daemon"), "{help}");
+}
+
+#[test]
+fn a_stopped_machine_says_so_and_starts_nothing() {
+    let home = folder();
+    let output = wherry(home.path(), "", &["status"]);
+    assert_eq!(code(&output), 3);
+    assert!(said(&output).starts_with("State        stopped\n"), "{}", said(&output));
+
+    let output = wherry(home.path(), "", &["status", "--json"]);
+    assert_eq!(code(&output), 3);
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one line of JSON");
+    assert_eq!(status["state"]["type"], "stopped");
+    assert_eq!(status["spec"]["diskGib"], 60);
+
+    assert_eq!(code(&wherry(home.path(), "", &["stop"])), 0);
+    assert_eq!(
+        std::fs::read_dir(home.path()).expect("readable").count(),
+        0,
+        "looking leaves nothing behind"
+    );
+}
+
+#[test]
+fn without_qemu_the_hint_says_how_to_get_it() {
+    let home = folder();
+    let output = wherry(home.path(), "", &["start"]);
+    assert_eq!(code(&output), 1);
+    let words = complained(&output);
+    assert!(
+        words.starts_with("QEMU, which runs the machine, is not installed\n"),
+        "{words}"
+    );
+    assert!(words.contains("Hint: Install"), "{words}");
+    assert_eq!(
+        std::fs::read_dir(home.path()).expect("readable").count(),
+        0,
+        "and nothing was written"
+    );
+}
+
+#[test]
+fn without_an_image_it_says_where_it_looked() {
+    let (home, programs) = (folder(), folder());
+    let output = wherry(home.path(), &path_with_qemu(programs.path()), &["start", "--json"]);
+    assert_eq!(code(&output), 1);
+    let last = said(&output).lines().last().map(ToOwned::to_owned).expect("an outcome");
+    let outcome: serde_json::Value = serde_json::from_str(&last).expect("JSON");
+    assert_eq!(outcome["outcome"], "failed");
+    assert_eq!(outcome["failure"]["code"], "imageMissing");
+    assert!(
+        outcome["failure"]["causes"][0]
+            .as_str()
+            .is_some_and(|cause| cause.ends_with("no-guest")),
+        "{outcome}"
+    );
+}
+
+#[test]
+fn memory_that_is_not_there_is_refused_and_nothing_changes() {
+    let home = folder();
+    for (size, words) in [
+        ("100m", "100 MiB of memory are too little"),
+        ("1000t", "The machine cannot have 1024000 GiB of memory"),
+    ] {
+        let output = wherry(home.path(), "", &["start", "--memory", size]);
+        assert_eq!(code(&output), 1);
+        assert!(complained(&output).starts_with(words), "{}", complained(&output));
+    }
+    assert_eq!(std::fs::read_dir(home.path()).expect("readable").count(), 0);
+}
+
+#[test]
+fn docker_env_prints_what_a_shell_takes() {
+    let home = folder();
+    let output = wherry(home.path(), "", &["docker-env"]);
+    assert_eq!(code(&output), 0);
+    if cfg!(unix) {
+        assert_eq!(
+            said(&output),
+            format!("export DOCKER_HOST=unix://{}/docker.sock\n", home.path().display())
+        );
+    } else {
+        assert!(
+            said(&output).starts_with("set DOCKER_HOST=npipe://"),
+            "{}",
+            said(&output)
+        );
+    }
+}
+
+#[test]
+fn version_is_one_line() {
+    let home = folder();
+    let output = wherry(home.path(), "", &["version"]);
+    assert_eq!(
+        (code(&output), said(&output)),
+        (0, format!("wherry {}\n", env!("CARGO_PKG_VERSION")))
+    );
+}
+
+#[test]
+fn a_home_must_be_an_absolute_path() {
+    let output = wherry(Path::new("here"), "", &["status"]);
+    assert_eq!(code(&output), 1);
+    assert!(
+        complained(&output).contains("not an absolute path"),
+        "{}",
+        complained(&output)
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_with_what_is_free() {
+    let (place, programs) = (folder(), folder());
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"])
+        .arg(place.path())
+        .output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        skip(
+            "a_full_disk_is_told_with_what_is_free",
+            "mounting a small file system takes root",
+        );
+        return;
+    }
+    // An image that is whole at first sight, elsewhere: only the room is missing.
+    let image = programs.path().join("guest");
+    std::fs::create_dir(&image).expect("made");
+    for name in ["vmlinux", "Image", "root.erofs"] {
+        // What makes an erofs file system of it: the magic number in the superblock.
+        let mut bytes = vec![0; 4096];
+        bytes[1024..1028].copy_from_slice(&0xE0F5_E1E2_u32.to_le_bytes());
+        std::fs::write(image.join(name), bytes).expect("written");
+    }
+    std::fs::write(image.join("manifest.json"), "{}").expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_wherry"))
+        .arg("start")
+        .env("WHERRY_HOME", place.path().join("home"))
+        .env("WHERRY_GUEST", &image)
+        .env("PATH", path_with_qemu(programs.path()))
+        .output()
+        .expect("the program runs");
+    let left = place.path().join("home").exists();
+    let unmounted = Command::new("umount").arg(place.path()).status();
+    assert!(unmounted.is_ok_and(|status| status.success()));
+    assert_eq!(code(&output), 1);
+    let words = complained(&output);
+    assert!(
+        words.starts_with("There is not enough disk space to start the machine\n"),
+        "{words}"
+    );
+    assert!(words.contains("16 MiB are free"), "{words}");
+    assert!(!left, "nothing was written");
+}
+
+#[cfg(target_os = "linux")]
+fn skip(test: &str, why: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
+}

@@ -1,0 +1,86 @@
+//! The one window. Closing it destroys the webview and gives its memory back; the tray or a second start makes it anew.
+
+use tauri::webview::PageLoadEvent;
+use tauri::{AppHandle, Manager as _, WebviewUrl, WebviewWindowBuilder, WindowEvent};
+use tauri_plugin_window_state::{AppHandleExt as _, StateFlags};
+use wherry_machine::Home;
+
+use crate::commands::Streams;
+use crate::system;
+
+const LABEL: &str = "main";
+
+/// Brings the window forward, or makes it.
+///
+/// On a thread of its own making: a window made inside one of the main loop's own events hangs on Windows.
+pub(crate) fn show(handle: &AppHandle) {
+    let handle = handle.clone();
+    tauri::async_runtime::spawn(async move {
+        let shown = match handle.get_webview_window(LABEL) {
+            Some(window) => {
+                // Minimized, hidden, behind others: each may be the case and each may fail alone.
+                window.unminimize().and(window.show()).and(window.set_focus())
+            }
+            None => create(&handle),
+        };
+        if let Err(error) = shown {
+            tracing::error!(%error, "the window could not be shown");
+        }
+    });
+}
+
+fn create(handle: &AppHandle) -> tauri::Result<()> {
+    let streams = handle.state::<Streams>().inner().clone();
+    let window = WebviewWindowBuilder::new(handle, LABEL, WebviewUrl::default())
+        .title("Wherry")
+        .inner_size(1200.0, 780.0)
+        .min_inner_size(800.0, 560.0)
+        // What the page itself stores, and the engine's caches: of this home alone.
+        .data_directory(handle.state::<Home>().root().join("webview"))
+        .initialization_script(system::FRAME.script())
+        // The page never leaves itself: links go to the person's browser.
+        .on_navigation(|url| url.scheme() == "tauri" || url.host_str() == Some("tauri.localhost"))
+        .on_page_load({
+            let streams = streams.clone();
+            move |_, load| match load.event() {
+                PageLoadEvent::Started => streams.close_all(LABEL),
+                PageLoadEvent::Finished => {}
+            }
+        });
+    let window = system::with_frame(window).build()?;
+    window.on_window_event(move |event| {
+        if let WindowEvent::Destroyed = event {
+            streams.close_all(LABEL);
+        }
+    });
+    Ok(())
+}
+
+/// Writes size and place now: with the tray the process may live on for weeks and then be killed.
+pub(crate) fn remember(handle: &AppHandle, what: StateFlags) {
+    if let Err(error) = handle.save_window_state(what) {
+        tracing::warn!(%error, "the window's size and place could not be saved");
+    }
+}
+
+/// Who draws the window's buttons, told to the page before its first script.
+#[derive(Clone, Copy)]
+pub(crate) enum Frame {
+    /// The page, in its toolbar.
+    #[cfg(not(target_os = "macos"))]
+    Drawn,
+    /// The system, over the left end of the toolbar.
+    #[cfg(target_os = "macos")]
+    Overlay,
+}
+
+impl Frame {
+    fn script(self) -> &'static str {
+        match self {
+            #[cfg(not(target_os = "macos"))]
+            Frame::Drawn => r#"window.__WHERRY__ = { frame: "drawn" };"#,
+            #[cfg(target_os = "macos")]
+            Frame::Overlay => r#"window.__WHERRY__ = { frame: "overlay" };"#,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Real docker clients against the machine's socket: what works on a native engine works here.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use wherry_tests::fetch::{free_port, page_with};
+use wherry_tests::images::busybox_tar;
+use wherry_tests::machine::Machine;
+use wherry_tests::process::{Running, run};
+
+#[test]
+fn the_docker_command_works_as_it_does_natively() {
+    let machine = Machine::start();
+    run(machine
+        .docker()
+        .arg("import")
+        .arg(busybox_tar(machine.path()))
+        .arg("busybox"));
+
+    // A hijacked stream with half-close: the container sees the end of its input and answers after it.
+    let mut cat = machine
+        .docker()
+        .args([
+            "run",
+            "--rm",
+            "--interactive",
+            "busybox",
+            "/bin/sh",
+            "-c",
+            "cat; echo after the end",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("docker starts");
+    cat.stdin
+        .take()
+        .expect("its input")
+        .write_all(b"through the link\n")
+        .expect("it reads");
+    let answer = cat.wait_with_output().expect("it ends");
+    assert_eq!(
+        String::from_utf8_lossy(&answer.stdout),
+        "through the link\nafter the end\n"
+    );
+
+    let port = free_port();
+    run(machine
+        .docker()
+        .args([
+            "run",
+            "--detach",
+            "--rm",
+            "--name",
+            "web",
+            "--publish",
+            &format!("127.0.0.1:{port}:80"),
+            "busybox",
+        ])
+        .args(["/bin/sh", "-c", "echo ready; exec /bin/httpd -f -vv -h /www"]));
+    let mut logs = machine.docker();
+    let mut logs = Running::start(logs.args(["logs", "--follow", "web"]), &machine.path().join("logs.err"));
+    assert_eq!(logs.line(), "ready", "logs -f delivers while the container runs");
+    page_with(&format!("127.0.0.1:{port}"), "served by wherry's test");
+    assert!(run(machine.docker().args(["ps"])).contains(&format!("127.0.0.1:{port}->80/tcp")));
+
+    // A terminal: `script` gives the docker command one.
+    let exec = format!(
+        "docker --host unix://{} exec -it web /bin/sh -c 'hostname; tty || true'",
+        machine.socket().display()
+    );
+    let seen = run(Command::new("script").args(["--quiet", "--return", "--command", &exec, "/dev/null"]));
+    assert!(!seen.trim().is_empty(), "exec -it prints what the shell says");
+
+    run(machine.docker().args(["stop", "--time", "1", "web"]));
+    logs.wait();
+}
+
+#[test]
+fn a_dockerfile_builds() {
+    let machine = Machine::start();
+    run(machine
+        .docker()
+        .arg("import")
+        .arg(busybox_tar(machine.path()))
+        .arg("busybox"));
+    let context = machine.path().join("context");
+    fs_err::create_dir_all(&context).expect("a folder");
+    fs_err::write(context.join("greeting"), "built here\n").expect("a file");
+    fs_err::write(
+        context.join("Dockerfile"),
+        "FROM busybox\nCOPY greeting /greeting\nRUN [\"/bin/sh\", \"-c\", \"cat /greeting > /copied\"]\nCMD [\"/bin/cat\", \"/copied\"]\n",
+    )
+    .expect("a Dockerfile");
+    run(machine.docker().args(["build", "--tag", "built"]).arg(&context));
+    assert_eq!(run(machine.docker().args(["run", "--rm", "built"])), "built here\n");
+}

@@ -1,0 +1,50 @@
+// Every page, in both themes, with nothing that a person with a screen reader or a keyboard would trip over.
+
+import { AxeBuilder } from "@axe-core/playwright";
+
+import { clear, docker, enter, expect, test } from "./testbed";
+
+for (const theme of ["light", "dark"] as const) {
+  test(`axe finds nothing, ${theme}`, async ({ page, testbed }) => {
+    clear(testbed);
+    docker(testbed, "run", "--detach", "--name", "web", "--publish", "18080:80", "busybox", "/bin/httpd", "-f");
+    docker(testbed, "create", "--name", "resting", "busybox", "/bin/true");
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+    const check = async (where: string): Promise<void> => {
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const found = violations.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html).join(" | ")}`);
+      expect(found, where).toEqual([]);
+    };
+    await enter(page, testbed);
+    await expect(page.getByRole("heading", { name: "Home" })).toBeVisible();
+    await check("Home");
+    await page.getByRole("link", { name: /^Containers/ }).click();
+    await expect(page.getByRole("row", { name: /web/ })).toBeVisible();
+    await check("Containers");
+    await page.getByRole("row", { name: /web/ }).getByRole("link", { name: "web" }).click();
+    await expect(page.getByRole("heading", { name: "web" })).toBeVisible();
+    await check("Container");
+    await page.getByRole("tab", { name: "Logs" }).click();
+    await check("Logs");
+    await page.getByRole("link", { name: /^Images/ }).click();
+    await expect(page.getByRole("row", { name: /busybox/ })).toBeVisible();
+    await check("Images");
+    await page.getByRole("button", { name: "Pull an image" }).click();
+    await expect(page.getByRole("dialog", { name: /Pull/ })).toBeVisible();
+    await check("Pull dialog");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Control+n");
+    await expect(page.getByRole("dialog", { name: /Run/ })).toBeVisible();
+    await check("Run dialog");
+    await page.keyboard.press("Escape");
+    await page.getByRole("link", { name: "Settings" }).click();
+    await check("Settings");
+    clear(testbed);
+  });
+}
+
+test("the token is needed", async ({ request, testbed }) => {
+  const { origin } = new URL(testbed.address);
+  const answer = await request.post(`${origin}/api/call/container.list`, { data: { all: true } });
+  expect(answer.status()).toBe(401);
+});

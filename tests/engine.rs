@@ -1,0 +1,104 @@
+//! A native dockerd of the test's own: own data, own socket, one at a time on this machine.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::process::{Running, run, until};
+
+pub struct Engine {
+    process: Running,
+    folder: TempDir,
+    // Daemons share the host's docker0 bridge and its packet filter, so a second one waits for the first.
+    _turn: fs_err::File,
+}
+
+impl Engine {
+    /// Starts it, with `mirror` (`127.0.0.1:PORT`) in place of Docker Hub when given.
+    pub fn start(mirror: Option<&str>) -> Engine {
+        let turn = fs_err::File::create(std::env::temp_dir().join("wherry-test-engine.lock")).expect("a lock file");
+        turn.file().lock().expect("the lock");
+        // Short: the path of a socket has at most 104 bytes.
+        let folder = tempfile::Builder::new()
+            .prefix("we")
+            .tempdir_in("/tmp")
+            .expect("a temporary folder");
+        let at = folder.path();
+        let mut command = Command::new("dockerd");
+        command
+            .arg("--data-root")
+            .arg(at.join("data"))
+            .arg("--exec-root")
+            .arg(at.join("exec"))
+            .arg("--pidfile")
+            .arg(at.join("dockerd.pid"))
+            .arg("--host")
+            .arg(format!("unix://{}", at.join("docker.sock").display()))
+            .args(["--log-level", "warn"]);
+        if let Some(mirror) = mirror {
+            command.arg("--registry-mirror").arg(format!("http://{mirror}"));
+        }
+        let mut process = Running::start(&mut command, &at.join("dockerd.log"));
+        let socket = at.join("docker.sock");
+        until("the engine to answer", || {
+            assert!(
+                crate::process::alive(process.pid()),
+                "dockerd ended: {}",
+                fs_err::read_to_string(at.join("dockerd.log")).unwrap_or_default()
+            );
+            let answer = Command::new("docker")
+                .arg("--host")
+                .arg(host(&socket))
+                .arg("version")
+                .output()
+                .ok()?;
+            answer.status.success().then_some(())
+        });
+        let _ = &mut process;
+        Engine {
+            process,
+            folder,
+            _turn: turn,
+        }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("docker.sock")
+    }
+
+    /// As `DOCKER_HOST` writes it.
+    pub fn address(&self) -> String {
+        host(&self.socket())
+    }
+
+    /// The docker command against this engine.
+    pub fn docker(&self) -> Command {
+        docker(&self.socket())
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let containers = run(self.docker().args(["ps", "--all", "--quiet"]));
+        for container in containers.lines() {
+            let _ = crate::process::output(self.docker().args(["rm", "--force", container]));
+        }
+        self.process.stop();
+    }
+}
+
+/// The docker command against a socket, untouched by the person's own configuration.
+pub fn docker(socket: &Path) -> Command {
+    let mut command = Command::new("docker");
+    command.arg("--host").arg(host(socket));
+    command
+        .env_remove("DOCKER_HOST")
+        .env_remove("DOCKER_CONTEXT")
+        .env("DOCKER_CONFIG", "/nonexistent/wherry-test");
+    command
+}
+
+fn host(socket: &Path) -> String {
+    format!("unix://{}", socket.display())
+}

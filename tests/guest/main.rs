@@ -1,0 +1,5 @@
+//! The real machine: the guest image booted under QEMU, used through `wherry` and the docker command.
+
+mod faults;
+mod ports;
+mod start;

@@ -1,0 +1,134 @@
+//! A real machine in a home of its own, used through the `wherry` command as a person would.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::engine::docker;
+use crate::process::{alive, output, program, run, say, signal};
+
+pub struct Machine {
+    folder: TempDir,
+}
+
+impl Machine {
+    /// A home without a machine. Nothing runs yet.
+    pub fn home() -> Machine {
+        // Short: the path of a socket has at most 104 bytes.
+        Machine {
+            folder: tempfile::Builder::new()
+                .prefix("wh")
+                .tempdir_in("/tmp")
+                .expect("a temporary folder"),
+        }
+    }
+
+    /// A small machine that runs. It is emulated, because a test must not depend on the host's virtualization.
+    pub fn start() -> Machine {
+        let machine = Machine::home();
+        machine.wherry(&START);
+        machine
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.path().join("docker.sock")
+    }
+
+    /// The `wherry` command in this home.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(program("wherry"));
+        command.env("WHERRY_HOME", self.path());
+        command
+    }
+
+    /// Runs `wherry …`, which must succeed.
+    pub fn wherry(&self, arguments: &[&str]) -> String {
+        run(self.command().args(arguments))
+    }
+
+    /// Runs `wherry …`, whatever comes of it.
+    pub fn try_wherry(&self, arguments: &[&str]) -> Output {
+        output(self.command().args(arguments))
+    }
+
+    /// `wherry status --json`
+    pub fn status(&self) -> Value {
+        let output = self.try_wherry(&["status", "--json"]);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!(
+                "status is not JSON ({error}): {}",
+                String::from_utf8_lossy(&output.stdout)
+            )
+        })
+    }
+
+    /// The state's name: `running`, `stopped`, `failed`.
+    pub fn state(&self) -> String {
+        self.status()["state"]["type"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The id of the QEMU process.
+    pub fn pid(&self) -> u32 {
+        let status = self.status();
+        let pid = status["state"]["running"]["pid"].as_u64();
+        pid.and_then(|pid| u32::try_from(pid).ok())
+            .unwrap_or_else(|| panic!("no machine runs: {status}"))
+    }
+
+    /// Ids of all processes whose arguments name this home: the daemon and QEMU.
+    pub fn processes(&self, program: &str) -> Vec<u32> {
+        let home = self.path().to_string_lossy().into_owned();
+        let Ok(entries) = fs_err::read_dir("/proc") else {
+            return Vec::new();
+        };
+        entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+            .filter(|pid| alive(*pid))
+            .filter(|pid| {
+                let read = |file: &str| fs_err::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+                let arguments = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
+                let environment = String::from_utf8_lossy(&read("environ")).into_owned();
+                let first = arguments.split(' ').next().unwrap_or_default();
+                first.ends_with(program)
+                    && (arguments.contains(&home) || environment.contains(&format!("WHERRY_HOME={home}")))
+            })
+            .collect()
+    }
+
+    /// The docker command against this machine's socket.
+    pub fn docker(&self) -> Command {
+        docker(&self.socket())
+    }
+}
+
+/// How every suite starts a machine.
+pub const START: [&str; 7] = ["start", "--cpus", "2", "--memory", "1g", "--disk", "8g"];
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.try_wherry(&["stop"]);
+        if std::thread::panicking() {
+            for file in ["logs/daemon.log", "machine/console.log"] {
+                if let Ok(text) = fs_err::read_to_string(self.path().join(file)) {
+                    let lines: Vec<&str> = text.lines().collect();
+                    say(&format!(
+                        "--- {file}\n{}",
+                        lines[lines.len().saturating_sub(60)..].join("\n")
+                    ));
+                }
+            }
+        }
+        for program in ["wherry", "qemu-system-x86_64"] {
+            for pid in self.processes(program) {
+                signal(pid, "KILL");
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What the browser tests and the benches run against: a registry as Docker Hub's mirror, a native engine that uses
+//! it, and the UI served on that engine. Prints one JSON line and ends when its standard input does.
+
+use std::io::Read as _;
+use std::process::Command;
+
+use serde_json::json;
+use wherry_tests::engine::Engine;
+use wherry_tests::images;
+use wherry_tests::process::{Running, program, say};
+use wherry_tests::registry::Registry;
+
+fn main() {
+    let storage = images::storage();
+    let registry = Registry::serve(&storage);
+    let engine = Engine::start(Some(&registry.address()));
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let ui = std::env::args().nth(1).unwrap_or_else(|| "ui/dist".to_owned());
+    let mut serve = Running::start(
+        Command::new(program("wherry-serve"))
+            .args(["--ui", &ui, "--port", "0"])
+            .env("WHERRY_HOME", home.path())
+            .env("DOCKER_HOST", engine.address())
+            .env("DOCKER_CONFIG", home.path().join("docker")),
+        &home.path().join("serve.log"),
+    );
+    let address = serve.line();
+    say(&json!({
+        "address": address,
+        "docker": engine.address(),
+        "registry": registry.address(),
+        "home": home.path(),
+        "busybox": images::busybox_tar(home.path()),
+    })
+    .to_string());
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    serve.stop();
+}

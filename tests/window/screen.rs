@@ -1,0 +1,143 @@
+//! A virtual screen, and a window on it that can be clicked.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Map, json};
+use tokio::runtime::Runtime;
+use wherry_tests::PATIENCE;
+use wherry_tests::fetch::{free_port, get};
+use wherry_tests::process::{Running, output, program, signal, until};
+
+pub(crate) struct Screen {
+    display: String,
+    folder: PathBuf,
+    _server: Running,
+}
+
+impl Screen {
+    pub(crate) fn start(folder: &Path) -> Screen {
+        let mut command = Command::new("Xvfb");
+        command.args(["-displayfd", "1", "-screen", "0", "1400x900x24", "-nolisten", "tcp"]);
+        let mut server = Running::start(&mut command, &folder.join("xvfb.log"));
+        let display = format!(":{}", server.line());
+        Screen {
+            display,
+            folder: folder.to_owned(),
+            _server: server,
+        }
+    }
+
+    /// Opens Wherry's window under automation.
+    pub(crate) fn open(&self, environment: &[(&str, String)]) -> Window {
+        let port = free_port();
+        // A session of its own, so that ending the driver ends what it started, even when the window has crashed.
+        let mut command = Command::new("setsid");
+        command.args(["WebKitWebDriver", &format!("--port={port}")]);
+        command
+            .env("DISPLAY", &self.display)
+            .env("TAURI_WEBVIEW_AUTOMATION", "true")
+            .env("GDK_BACKEND", "x11");
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        let driver = Running::start(&mut command, &self.folder.join("driver.log"));
+        until("the driver", || get(&format!("127.0.0.1:{port}")));
+        let runtime = Runtime::new().expect("a runtime");
+        let mut capabilities = Map::new();
+        capabilities.insert(
+            "webkitgtk:browserOptions".to_owned(),
+            json!({ "binary": program("wherry-desktop"), "args": [] }),
+        );
+        let client = runtime
+            .block_on(
+                ClientBuilder::new(HttpConnector::new())
+                    .capabilities(capabilities)
+                    .connect(&format!("http://127.0.0.1:{port}")),
+            )
+            .expect("a session with the window");
+        Window {
+            client,
+            runtime,
+            driver,
+        }
+    }
+
+    /// Keeps a picture of the whole screen in `target/window/`.
+    pub(crate) fn picture(&self, name: &str) {
+        let folder = program("wherry-desktop").with_file_name("").join("../window");
+        fs_err::create_dir_all(&folder).expect("a folder for pictures");
+        let mut import = Command::new("import");
+        import
+            .args(["-window", "root"])
+            .arg(folder.join(format!("{name}.png")))
+            .env("DISPLAY", &self.display);
+        let _ = output(&mut import);
+    }
+}
+
+pub(crate) struct Window {
+    client: Client,
+    runtime: Runtime,
+    driver: Running,
+}
+
+impl Window {
+    /// Waits until it is there and shown.
+    pub(crate) fn find(&self, path: &str) -> fantoccini::elements::Element {
+        self.runtime.block_on(async {
+            let wait = self.client.wait().at_most(PATIENCE).every(Duration::from_millis(100));
+            wait.for_element(Locator::XPath(path))
+                .await
+                .unwrap_or_else(|error| panic!("{path}: {error}"))
+        })
+    }
+
+    pub(crate) fn click(&self, path: &str) {
+        until(&format!("a click on {path}"), || {
+            let element = self.find(path);
+            self.runtime.block_on(async {
+                element.is_enabled().await.ok().filter(|enabled| *enabled)?;
+                element.click().await.ok()
+            })
+        });
+    }
+
+    /// Replaces what the field holds.
+    pub(crate) fn type_into(&self, path: &str, text: &str) {
+        let element = self.find(path);
+        self.runtime.block_on(async {
+            element.clear().await.expect("the field can be cleared");
+            element.send_keys(text).await.expect("the field takes keys");
+        });
+    }
+
+    /// The process of the window.
+    pub(crate) fn pid(&self) -> u32 {
+        let binary = program("wherry-desktop");
+        let processes = fs_err::read_dir("/proc").expect("/proc").flatten();
+        let mut found = processes
+            .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+            .filter(|pid| fs_err::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == binary))
+            .filter(|pid| in_session_of(*pid, self.driver.pid()));
+        found.next().expect("the window's process")
+    }
+}
+
+/// Whether a process belongs to the session that the driver leads.
+fn in_session_of(pid: u32, leader: u32) -> bool {
+    let stat = fs_err::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default().trim();
+    after_name.split(' ').nth(3) == Some(&leader.to_string())
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        let _ = self.runtime.block_on(self.client.clone().close());
+        let group = self.driver.pid();
+        let _ = output(Command::new("kill").args(["-TERM", "--", &format!("-{group}")]));
+        signal(group, "KILL");
+        self.driver.wait();
+    }
+}

@@ -1,0 +1,137 @@
+import { describe, expect, it } from "vitest";
+import type { ContainerSummary } from "$lib/api";
+import { counts, exitWords, firstUrl, items, portLinks, reason, removal, stateOf, upFor } from "./rows";
+
+function container(name: string, change: Partial<ContainerSummary> = {}): ContainerSummary {
+  return {
+    id: `id-${name}`,
+    name,
+    image: "nginx:1.27",
+    imageId: "sha256:1",
+    command: "nginx",
+    state: "running",
+    status: "Up 3 hours",
+    exitCode: null,
+    health: null,
+    ports: [],
+    created: 0,
+    labels: {},
+    project: null,
+    networks: [],
+    ...change,
+  };
+}
+
+const view = { filter: "all", search: "", byProject: true, folded: new Set<string>() } as const;
+const names = (list: ReturnType<typeof items>) =>
+  list.map((item) => (item.kind === "group" ? `# ${item.project ?? "alone"} ${item.running}/${item.members.length}` : item.container.name));
+
+describe("items", () => {
+  it("stands flat in the engine's order while no project is there", () => {
+    expect(names(items([container("b"), container("a")], view))).toEqual(["b", "a"]);
+  });
+
+  it("groups by project, with those on their own at the end", () => {
+    const list = [
+      container("lone"),
+      container("web", { project: "shop" }),
+      container("db", { project: "shop", state: "exited", exitCode: 0 }),
+      container("lab", { project: "lab" }),
+    ];
+    expect(names(items(list, view))).toEqual(["# lab 1/1", "lab", "# shop 1/2", "db", "web", "# alone 1/1", "lone"]);
+    expect(names(items(list, { ...view, byProject: false }))).toEqual(["lone", "web", "db", "lab"]);
+  });
+
+  it("keeps a folded group's header and its count", () => {
+    const list = [container("web", { project: "shop" })];
+    expect(names(items(list, { ...view, folded: new Set(["project shop"]) }))).toEqual(["# shop 1/1"]);
+  });
+
+  it("keeps a row where it is when its container stops", () => {
+    const order = (state: "running" | "exited") =>
+      names(items([container("a"), container("b", { state }), container("c")], view));
+    expect(order("exited")).toEqual(order("running"));
+  });
+
+  it("finds by name, image, published port and start of the id, every word of the search", () => {
+    const web = container("web", { ports: [{ container: 80, protocol: "tcp", host: { address: "::", port: 8080 } }] });
+    const list = [web, container("db", { image: "postgres:16", id: "4f1c09ab" })];
+    const found = (search: string) => names(items(list, { ...view, search }));
+    expect(found("WEB")).toEqual(["web"]);
+    expect(found("808")).toEqual(["web"]);
+    expect(found("postgres db")).toEqual(["db"]);
+    expect(found("4f1c")).toEqual(["db"]);
+    expect(found("web postgres")).toEqual([]);
+  });
+
+  it("filters and counts what runs and what has ended", () => {
+    const list = [container("a"), container("b", { state: "exited" }), container("c", { state: "created" })];
+    expect(counts(list)).toEqual({ all: 3, running: 1, exited: 1 });
+    expect(names(items(list, { ...view, filter: "exited" }))).toEqual(["b"]);
+  });
+
+  it("filters a thousand containers well inside one frame", () => {
+    const list = Array.from({ length: 1000 }, (_, n) => container(`c${n}`, { project: n % 3 ? `p${n % 20}` : null }));
+    const start = performance.now();
+    items(list, { ...view, search: "c99" });
+    expect(performance.now() - start).toBeLessThan(50);
+  });
+});
+
+describe("portLinks", () => {
+  it("names a port once although the engine lists it for both families", () => {
+    const ports = [
+      { container: 80, protocol: "tcp", host: { address: "0.0.0.0", port: 8080 } },
+      { container: 80, protocol: "tcp", host: { address: "::", port: 8080 } },
+      { container: 9000, protocol: "tcp", host: null },
+    ] as const;
+    expect(portLinks([...ports], "running")).toEqual([
+      { label: "8080:80", href: "http://localhost:8080" },
+    ]);
+  });
+
+  it("links only what a browser can open", () => {
+    const udp = [{ container: 53, protocol: "udp", host: { address: "0.0.0.0", port: 53 } }] as const;
+    expect(portLinks([...udp], "running")).toEqual([{ label: "53:53/udp", href: null }]);
+    const lan = [{ container: 80, protocol: "tcp", host: { address: "192.168.1.5", port: 80 } }] as const;
+    expect(portLinks([...lan], "running")[0]).toMatchObject({ label: "192.168.1.5:80:80", href: "http://192.168.1.5:80" });
+    expect(firstUrl(container("a", { state: "exited", ports: [...lan] }))).toBeNull();
+  });
+});
+
+describe("what it says of a container", () => {
+  it("speaks of the exit code in plain words and claims nothing more", () => {
+    expect(exitWords(0)).toBe("Finished normally");
+    expect(exitWords(137)).toBe("Killed");
+    expect(exitWords(2)).toBe("Ended with an error");
+    expect(exitWords(138)).toBe("Ended by signal 10");
+    expect(reason(container("a", { state: "created" }))).toBe("Never started");
+    expect(reason(container("a"))).toBe("");
+  });
+
+  it("shows red only where something failed", () => {
+    const exited = (exitCode: number) => stateOf(container("a", { state: "exited", exitCode })).look;
+    expect([0, 1, 127, 137, 143].map(exited)).toEqual(["exited", "error", "error", "exited", "exited"]);
+    expect(stateOf(container("a"), "stop")).toEqual({ look: "starting", word: "Stopping" });
+  });
+
+  it("shortens how long it has been up", () => {
+    const up = (status: string) => upFor(container("a", { status }));
+    expect(up("Up 3 hours (healthy)")).toBe("3 h");
+    expect(up("Up About a minute")).toBe("1 min");
+    expect(up("Up Less than a second")).toBe("1 s");
+    expect(up("Up 41 minutes")).toBe("41 min");
+    expect(up("Up 2 weeks")).toBe("2 weeks");
+    expect(upFor(container("a", { state: "exited", status: "Exited (0) 2 hours ago" }))).toBe("");
+  });
+});
+
+describe("removal", () => {
+  it("names the thing and forces only what runs", () => {
+    expect(removal([container("web")])).toMatchObject({ title: "Delete web?", button: "Delete web", force: true });
+    expect(removal([container("web")]).text).toMatch(/^It is running and will be stopped\./);
+    const two = [container("a", { state: "exited" }), container("b", { state: "exited" })];
+    expect(removal(two)).toMatchObject({ title: "Delete 2 containers?", force: false });
+    expect(removal([container("c"), ...two]).text).toMatch(/^1 of them is running/);
+  });
+});

@@ -1,0 +1,256 @@
+// What the container list shows, decided apart from how it is drawn.
+
+import type { ContainerState, ContainerSummary, Port } from "$lib/api";
+import { counted, portText, portUrl } from "$lib/format";
+
+export type Filter = "all" | "running" | "exited";
+
+/** `members`: those that the filter and the search let through, folded away or not. */
+export type Group = {
+  kind: "group";
+  key: string;
+  project: string | null;
+  members: ContainerSummary[];
+  running: number;
+  folded: boolean;
+};
+export type Row = { kind: "container"; key: string; container: ContainerSummary };
+export type Item = Group | Row;
+
+/** What is being done to a container right now, before the engine says so itself. */
+export type Doing = "start" | "stop" | "restart" | "remove";
+
+export type Look = "running" | "starting" | "paused" | "exited" | "error";
+
+export type PortLink = { label: string; href: string | null };
+
+export const ROW_HEIGHT = 44;
+export const GROUP_HEIGHT = 36;
+
+export function heightOf(item: Item): number {
+  return item.kind === "group" ? GROUP_HEIGHT : ROW_HEIGHT;
+}
+
+export function isUp(state: ContainerState): boolean {
+  return state === "running" || state === "restarting" || state === "paused";
+}
+
+/** Paused ones are not counted: they use memory and do nothing. */
+export function isRunning(state: ContainerState): boolean {
+  return state === "running" || state === "restarting";
+}
+
+function passes(container: ContainerSummary, filter: Filter): boolean {
+  if (filter === "running") return isRunning(container.state);
+  if (filter === "exited") return container.state === "exited" || container.state === "dead";
+  return true;
+}
+
+export function counts(containers: ContainerSummary[]): Record<Filter, number> {
+  const count = (filter: Filter) => containers.reduce((sum, c) => sum + (passes(c, filter) ? 1 : 0), 0);
+  return { all: containers.length, running: count("running"), exited: count("exited") };
+}
+
+/** Every word must be found somewhere: in the name, the image, the project, a port, or at the start of the id. */
+function finds(container: ContainerSummary, words: string[]): boolean {
+  if (words.length === 0) return true;
+  const text = `${container.name}\n${container.image}\n${container.project ?? ""}`.toLowerCase();
+  return words.every(
+    (word) =>
+      text.includes(word) ||
+      container.id.startsWith(word) ||
+      container.ports.some((p) => String(p.host?.port ?? "").startsWith(word) || String(p.container) === word),
+  );
+}
+
+/**
+ * The rows in the order in which they stand. Nothing in the order depends on the state, so that a row stays
+ * where it is when it starts or stops.
+ */
+export function items(
+  containers: ContainerSummary[],
+  view: { filter: Filter; search: string; byProject: boolean; folded: ReadonlySet<string> },
+): Item[] {
+  const words = view.search.toLowerCase().split(/\s+/).filter(Boolean);
+  const shown = containers.filter((c) => passes(c, view.filter) && finds(c, words));
+  const row = (container: ContainerSummary): Row => ({ kind: "container", key: container.id, container });
+
+  const projects = new Map<string, ContainerSummary[]>();
+  const alone: ContainerSummary[] = [];
+  for (const container of shown) {
+    if (container.project === null) alone.push(container);
+    else if (projects.has(container.project)) projects.get(container.project)?.push(container);
+    else projects.set(container.project, [container]);
+  }
+  if (!view.byProject || projects.size === 0) return shown.map(row);
+
+  const out: Item[] = [];
+  const put = (project: string | null, members: ContainerSummary[]) => {
+    const key = groupKey(project);
+    const folded = view.folded.has(key);
+    out.push({
+      kind: "group",
+      key,
+      project,
+      members,
+      running: members.filter((c) => isRunning(c.state)).length,
+      folded,
+    });
+    if (!folded) out.push(...members.map(row));
+  };
+  for (const [project, members] of [...projects].sort(([a], [b]) => a.localeCompare(b))) {
+    put(project, members.sort((a, b) => a.name.localeCompare(b.name)));
+  }
+  if (alone.length > 0) put(null, alone);
+  return out;
+}
+
+function groupKey(project: string | null): string {
+  return project === null ? "alone" : `project ${project}`;
+}
+
+export function hasProjects(containers: ContainerSummary[]): boolean {
+  return containers.some((c) => c.project !== null);
+}
+
+export function stateOf(container: ContainerSummary, doing?: Doing): { look: Look; word: string } {
+  if (doing === "start") return { look: "starting", word: "Starting" };
+  if (doing === "stop") return { look: "starting", word: "Stopping" };
+  if (doing === "restart") return { look: "starting", word: "Restarting" };
+  if (doing === "remove") return { look: "starting", word: "Removing" };
+  switch (container.state) {
+    case "running":
+      if (container.health === "unhealthy") return { look: "error", word: "Unhealthy" };
+      return { look: "running", word: "Running" };
+    case "restarting":
+      return { look: "starting", word: "Restarting" };
+    case "removing":
+      return { look: "starting", word: "Removing" };
+    case "paused":
+      return { look: "paused", word: "Paused" };
+    case "created":
+      return { look: "exited", word: "Created" };
+    case "dead":
+      return { look: "error", word: "Dead" };
+    case "exited": {
+      const code = container.exitCode;
+      if (code === null) return { look: "exited", word: "Exited" };
+      return { look: isFailure(code) ? "error" : "exited", word: `Exited ${code}` };
+    }
+  }
+}
+
+/** 130, 137 and 143 are what a container leaves that somebody stopped: no reason for red. */
+function isFailure(code: number): boolean {
+  return code !== 0 && code !== 130 && code !== 137 && code !== 143;
+}
+
+/** Why it does not run, from the exit code and nothing else; the engine does not say more in a list. */
+export function reason(container: ContainerSummary): string {
+  if (container.state === "created") return "Never started";
+  if (container.state === "dead") return "Could not be removed";
+  if (container.state !== "exited" || container.exitCode === null) return "";
+  return exitWords(container.exitCode);
+}
+
+export function exitWords(code: number): string {
+  switch (code) {
+    case 0:
+      return "Finished normally";
+    case 126:
+      return "Command cannot be executed";
+    case 127:
+      return "Command not found";
+    case 130:
+      return "Interrupted";
+    case 134:
+      return "Aborted";
+    case 137:
+      return "Killed";
+    case 139:
+      return "Crashed, memory fault";
+    case 143:
+      return "Stopped when asked";
+  }
+  if (code > 128 && code <= 192) return `Ended by signal ${code - 128}`;
+  return "Ended with an error";
+}
+
+/** The sentence behind the exit code, for the container's own page. */
+export function exitSentence(code: number): string {
+  switch (code) {
+    case 0:
+      return "The program came to its end and reported no error.";
+    case 126:
+      return "The command was found, but it is not a program that can be executed.";
+    case 127:
+      return "The image has no program of that name. Check the command for a typing error.";
+    case 130:
+      return "128 + 2. Signal 2 is an interrupt, as Ctrl C sends it.";
+    case 134:
+      return "128 + 6. The program noticed that something was wrong and ended itself.";
+    case 137:
+      return "128 + 9. Signal 9 ends a program at once: a stop that it did not follow in time, or too little memory.";
+    case 139:
+      return "128 + 11. The program touched memory that is not its own.";
+    case 143:
+      return "128 + 15. Signal 15 asks a program to end, as Stop does.";
+  }
+  if (code > 128 && code <= 192) return `128 + ${code - 128}. Signal ${code - 128} ended the program.`;
+  return "The program reported an error. Its last lines in the logs often say which.";
+}
+
+/** Published ports, once each: an engine lists 0.0.0.0 and :: apart. A link only where something can answer it. */
+export function portLinks(ports: Port[], state: ContainerState): PortLink[] {
+  const links = new Map<string, PortLink>();
+  for (const port of ports) {
+    if (port.host === null) continue;
+    const label = portText(port);
+    if (!links.has(label)) links.set(label, { label, href: isRunning(state) ? portUrl(port) : null });
+  }
+  return [...links.values()];
+}
+
+export function firstUrl(container: ContainerSummary): string | null {
+  return portLinks(container.ports, container.state).find((link) => link.href !== null)?.href ?? null;
+}
+
+/** "Up 3 hours (healthy)" to "3 h". The engine's words are all a list has; a start time it does not give. */
+export function upFor(container: ContainerSummary): string {
+  const up = /^Up (.+?)(?: \(.*\))?$/.exec(container.status)?.[1];
+  if (up === undefined || !isUp(container.state)) return "";
+  if (/^less than/i.test(up)) return "1 s";
+  const [, count = "", unit = ""] = /^(?:about )?(\S+) (\w+?)s?$/i.exec(up) ?? [];
+  const short: Record<string, string> = { second: "s", minute: "min", hour: "h", day: "d" };
+  const number = /^an?$/i.test(count) ? "1" : count;
+  if (unit in short) return `${number} ${short[unit]}`;
+  return unit === "" ? up : `${number} ${unit}${number === "1" ? "" : "s"}`;
+}
+
+export function shortId(id: string): string {
+  return id.replace(/^sha256:/, "").slice(0, 12);
+}
+
+/** "3 containers", or the one's name. */
+export function nameThem(containers: ContainerSummary[]): string {
+  const [only] = containers;
+  return containers.length === 1 && only !== undefined ? only.name : counted(containers.length, "container");
+}
+
+export type Removal = { title: string; text: string; button: string; force: boolean };
+
+export function removal(containers: ContainerSummary[]): Removal {
+  const up = containers.filter((c) => isUp(c.state));
+  const them = nameThem(containers);
+  const one = containers.length === 1;
+  let text = one ? "It is stopped." : "They are stopped.";
+  if (up.length > 0 && one) text = "It is running and will be stopped.";
+  else if (up.length === containers.length) text = "They are running and will be stopped.";
+  else if (up.length > 0) text = `${up.length} of them ${up.length === 1 ? "is" : "are"} running and will be stopped.`;
+  return {
+    title: `Delete ${them}?`,
+    text: `${text} What ${one ? "it" : "they"} wrote outside of volumes is lost. Volumes and images stay.`,
+    button: `Delete ${them}`,
+    force: up.length > 0,
+  };
+}

@@ -1,0 +1,38 @@
+// What this computer says of the ports in the form, asked shortly after each change.
+
+import { call, type PortAnswer, type PortQuestion } from "$lib/api";
+import { SvelteMap } from "svelte/reactivity";
+import { questionKey } from "./form";
+
+const SETTLE_MILLIS = 200;
+
+export class PortAnswers {
+  readonly byKey = new SvelteMap<string, PortAnswer>();
+  #timer = 0;
+
+  /** Asks what has no answer yet. */
+  ask(questions: PortQuestion[]): void {
+    window.clearTimeout(this.#timer);
+    const open = questions.filter((question) => !this.byKey.has(questionKey(question)));
+    if (open.length === 0) return;
+    this.#timer = window.setTimeout(() => open.forEach((question) => void this.check(question)), SETTLE_MILLIS);
+  }
+
+  async check(question: PortQuestion): Promise<PortAnswer> {
+    const answer = await call("port.check", question).catch(
+      // Not knowing keeps nobody from trying: the engine has the last word.
+      (): PortAnswer => ({ free: true, holder: null, container: null, sentence: "", nextFree: null }),
+    );
+    this.byKey.set(questionKey(question), answer);
+    return answer;
+  }
+
+  /** Something has changed on this computer: every answer is old. */
+  forget(): void {
+    this.byKey.clear();
+  }
+
+  close(): void {
+    window.clearTimeout(this.#timer);
+  }
+}

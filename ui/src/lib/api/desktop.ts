@@ -1,0 +1,62 @@
+/** The UI in the window. The one file that knows Tauri. */
+import { Channel, invoke, isTauri } from "@tauri-apps/api/core";
+import { getCurrentWindow } from "@tauri-apps/api/window";
+import { openUrl } from "@tauri-apps/plugin-opener";
+
+import { copyText } from "./clipboard";
+import { isProblem, problemOf, ProblemError } from "./problem";
+import type { Message } from "./stream";
+import type { Host, Transport, WindowFrame } from "./transport";
+
+declare global {
+  interface Window {
+    /** Written by the window before any script of the page runs. */
+    __WHERRY__?: { frame: WindowFrame };
+  }
+}
+
+export function inDesktop(): boolean {
+  return isTauri();
+}
+
+export function desktopTransport(): Transport {
+  return {
+    async call(name, params) {
+      return await asProblem(invoke("call", { name, params }));
+    },
+
+    open<T>(name: string, params: unknown, receive: (message: Message<T>) => void) {
+      const channel = new Channel<Message<T>>(receive);
+      asProblem(invoke("open", { name, params, channel })).catch((error: unknown) =>
+        receive({ problem: problemOf(error) }),
+      );
+      return {
+        more: () => void invoke("more", { stream: channel.id }),
+        close: () => void invoke("close", { stream: channel.id }),
+      };
+    },
+  };
+}
+
+export function desktopHost(): Host {
+  const window = getCurrentWindow();
+  return {
+    kind: "desktop",
+    frame: globalThis.window.__WHERRY__?.frame ?? "none",
+    openUrl,
+    copyText,
+    minimize: () => window.minimize(),
+    toggleMaximize: () => window.toggleMaximize(),
+    close: () => window.close(),
+    startDragging: () => window.startDragging(),
+  };
+}
+
+/** What Tauri itself refuses is a bare string. */
+async function asProblem<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw isProblem(error) ? new ProblemError(error) : error;
+  }
+}

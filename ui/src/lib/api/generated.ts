@@ -1,0 +1,496 @@
+// Made from crates/app/src/table.rs by `cargo xtask types`. Changes here are lost.
+
+export type About = { version: string, platform: Platform, 
+/**
+ * Where Wherry keeps everything it stores.
+ */
+home: string, };
+
+export type Accelerator = "auto" | "emulation";
+
+export type Action = { "type": "startEngine" } | { "type": "usePort", taken: number, instead: number, } | { "type": "retry" } | { "type": "force" } | { "type": "runInTerminal", command: string, };
+
+/**
+ * A code exists only if the UI acts on it.
+ */
+export type Code = "engineUnreachable" | "machineFailed" | "portTaken" | "nameTaken" | "imageNotFound" | "notFound" | "inUse" | "invalid" | "noSpace" | "cancelled" | "panic" | "other";
+
+/**
+ * A shell line, in parts that can be pointed at.
+ */
+export type CommandLine = { 
+/**
+ * Ready to paste into a POSIX shell, on one line.
+ */
+text: string, parts: Array<CommandPart>, };
+
+/**
+ * Words that belong together: `-p 8080:80`, `--rm`, the image.
+ */
+export type CommandPart = { kind: CommandPartKind, 
+/**
+ * Quoted for a POSIX shell. For a flag with a value: the flag, a blank, the value.
+ */
+text: string, 
+/**
+ * What it does, in one sentence for a beginner; absent where the words speak for themselves.
+ */
+explanation: string | null, };
+
+export type CommandPartKind = "program" | "flag" | "image" | "argument";
+
+export type Connection = { "type": "away", reason: string, } | { "type": "connected", info: EngineInfo, };
+
+export type ContainerList = { 
+/**
+ * Stopped ones too.
+ */
+all: boolean, };
+
+/**
+ * A container by id or name.
+ */
+export type ContainerRef = { id: string, };
+
+export type ContainerRemove = { id: string, 
+/**
+ * Although it runs.
+ */
+force: boolean, };
+
+export type ContainerState = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
+
+/**
+ * One row of the container list.
+ */
+export type ContainerSummary = { id: string, name: string, 
+/**
+ * The reference it was created from, as the person wrote it.
+ */
+image: string, imageId: string, command: string, state: ContainerState, 
+/**
+ * The engine's own words: "Up 3 hours (healthy)".
+ */
+status: string, 
+/**
+ * Known once it has stopped.
+ */
+exitCode: number | null, health: Health | null, ports: Array<Port>, created: number, labels: { [key in string]: string }, 
+/**
+ * The compose project it belongs to.
+ */
+project: string | null, networks: Array<string>, };
+
+/**
+ * What containers cost this computer now.
+ */
+export type Cost = { memory: number, memoryTotal: number, disk: number, diskTotal: number | null, 
+/**
+ * Of the whole computer or machine: 100 is every core busy.
+ */
+cpuPercent: number, cpus: number, diskBy: DiskUsage, };
+
+/**
+ * What the engine's disk holds.
+ */
+export type DiskUsage = { images: number, containers: number, volumes: number, buildCache: number, };
+
+/**
+ * An engine that could be used.
+ */
+export type EngineCandidate = { origin: EngineOrigin, address: string, info: EngineInfo | null, 
+/**
+ * Why it does not answer, when it does not.
+ */
+unreachable: string | null, };
+
+/**
+ * Which engine the person wants.
+ */
+export type EngineChoice = { "type": "auto" } | { "type": "machine" } | { "type": "address", address: string, };
+
+/**
+ * What the engine says of itself.
+ */
+export type EngineInfo = { 
+/**
+ * "Docker", "Podman".
+ */
+product: string, version: string, apiVersion: string, operatingSystem: string, kernel: string, architecture: string, cpus: number, memory: number, };
+
+/**
+ * Where an engine was found.
+ */
+export type EngineOrigin = { "type": "environment" } | { "type": "context", name: string, } | { "type": "system" } | { "type": "rootless" } | { "type": "podman" } | { "type": "machine" } | { "type": "chosen" };
+
+/**
+ * The engine Wherry works with now.
+ */
+export type EngineStatus = { choice: EngineChoice, 
+/**
+ * Where the engine in use was found; `None` when there is none at all.
+ */
+origin: EngineOrigin | null, 
+/**
+ * The address in use, as `DOCKER_HOST` writes it.
+ */
+address: string | null, connection: Connection, 
+/**
+ * Of Wherry's own machine, whether it is the engine in use or not.
+ */
+machine: MachineStatus, 
+/**
+ * Why Wherry's own machine could not start on this computer, when it could not.
+ */
+machineUnavailable: Failure | null, };
+
+export type Event = { "type": "changed", topic: Topic, } | { "type": "machine", status: MachineStatus, } | { "type": "task", task: Task, } | { "type": "notice", problem: Problem, };
+
+export type ExposedPort = { port: number, protocol: Protocol, };
+
+/**
+ * Why a machine could not start or did not go on. `code` is what programs decide by; the texts are for people.
+ */
+export type Failure = { code: FailureCode, 
+/**
+ * The step that failed, when it was a start that failed.
+ */
+step: StartStep | null, 
+/**
+ * What happened, in one sentence.
+ */
+message: string, 
+/**
+ * Why, outermost first.
+ */
+causes: Array<string>, 
+/**
+ * What to do.
+ */
+hint: string, 
+/**
+ * The last lines of the machine's console, when they say more.
+ */
+console: Array<string>, };
+
+export type FailureCode = "qemuMissing" | "imageMissing" | "imageDamaged" | "noDiskSpace" | "dataDiskCorrupt" | "specRefused" | "noAnswer" | "died" | "engineFailed" | "io";
+
+/**
+ * A port of a container on this host.
+ */
+export type Forward = { host: string, container: string, protocol: string, 
+/**
+ * Why it does not work now, when it does not (the port was taken while the daemon was away).
+ */
+dead: string | null, };
+
+export type Health = "starting" | "healthy" | "unhealthy";
+
+export type HostPort = { 
+/**
+ * "0.0.0.0", "::" or one address.
+ */
+address: string, port: number, };
+
+/**
+ * What an image says about how to run it: the run form is prefilled from this.
+ */
+export type ImageDetail = { id: string, references: Array<string>, size: number, created: number, architecture: string, os: string, exposedPorts: Array<ExposedPort>, environment: Array<Variable>, entrypoint: Array<string>, command: Array<string>, volumes: Array<string>, workingDirectory: string, user: string, };
+
+/**
+ * An image by reference or id.
+ */
+export type ImageRef = { reference: string, };
+
+export type ImageRemove = { reference: string, 
+/**
+ * Although stopped containers use it or it has several names.
+ */
+force: boolean, };
+
+/**
+ * One row of the image list: one image, with every name it has.
+ */
+export type ImageSummary = { id: string, 
+/**
+ * `repository:tag`; empty for a dangling image.
+ */
+references: Array<string>, digests: Array<string>, size: number, created: number, 
+/**
+ * Names of the containers made from it.
+ */
+usedBy: Array<string>, };
+
+export type LayerProgress = { id: string, stage: LayerStage, doneBytes: number, 
+/**
+ * 0 while it is not known.
+ */
+totalBytes: number, };
+
+export type LayerStage = "waiting" | "downloading" | "unpacking" | "done" | "alreadyHere";
+
+/**
+ * Some lines of a container's log, in order.
+ */
+export type LogChunk = { lines: Array<LogLine>, };
+
+export type LogLine = { source: LogSource, 
+/**
+ * Unix milliseconds, when the engine gave a time.
+ */
+millis: number | null, 
+/**
+ * Without its line end. Bytes that are not UTF-8 are replaced; escapes are left in.
+ */
+text: string, };
+
+export type LogSource = "stdout" | "stderr" | "terminal";
+
+export type LogsRequest = { id: string, 
+/**
+ * How many of the last lines to begin with.
+ */
+tail: number, follow: boolean, };
+
+/**
+ * A machine whose engine answers.
+ */
+export type MachineRunning = { 
+/**
+ * `qemu`, later `vfkit` and `wsl`.
+ */
+backend: string, 
+/**
+ * `kvm`, `hvf`, `whpx` or `tcg` (software emulation).
+ */
+accelerator: string, engineVersion: string, apiVersion: string, kernel: string, 
+/**
+ * Unix milliseconds of the moment the engine first answered.
+ */
+sinceMillis: number, readyInMillis: number, 
+/**
+ * The machine's own process on this host.
+ */
+pid: number, usage: MachineUsage, engineRestarts: number, };
+
+/**
+ * What a machine is given. Changing it takes effect at the next start; the disk never shrinks.
+ */
+export type MachineSpec = { cpus: number, memoryMib: number, diskGib: number, accelerator: Accelerator, };
+
+export type MachineState = { "type": "stopped" } | { "type": "starting", step: StartStep, } | { "type": "running", running: MachineRunning, } | { "type": "stopping" } | { "type": "failed", failure: Failure, };
+
+/**
+ * Everything a client may know of the machine at one moment.
+ */
+export type MachineStatus = { state: MachineState, 
+/**
+ * What the machine has, or will have at its next start.
+ */
+spec: MachineSpec, 
+/**
+ * The engine's socket on this host. It exists while the state is `Running`.
+ */
+socket: string, 
+/**
+ * Steps of the present or last start, in order, each with what it took.
+ */
+steps: Array<StepReport>, forwards: Array<Forward>, 
+/**
+ * Things worth a sentence that stop nothing: the fallback to emulation, a repaired disk.
+ */
+notes: Array<string>, };
+
+/**
+ * What the machine costs, in bytes. Guest figures are the guest's, host figures are this computer's.
+ */
+export type MachineUsage = { guestMemoryUsed: number, guestMemoryTotal: number, guestDiskUsed: number, guestDiskTotal: number, hostMemory: number, 
+/**
+ * What the data disk file occupies on this computer.
+ */
+hostDisk: number, 
+/**
+ * Of one core: 100 is one core.
+ */
+hostCpuPercent: number, };
+
+export type Outcome = { "type": "working" } | { "type": "done", container: string | null, } | { "type": "failed", problem: Problem, } | { "type": "cancelled" };
+
+export type Platform = "linux" | "mac" | "windows";
+
+/**
+ * A port that a container exposes; `host` is where it is published.
+ */
+export type Port = { container: number, protocol: Protocol, host: HostPort | null, };
+
+export type PortAnswer = { free: boolean, holder: PortHolder | null, 
+/**
+ * The container that publishes it, when it is one of this engine's.
+ */
+container: string | null, 
+/**
+ * "8080 is used by nginx (pid 4242)", or "8080 is free".
+ */
+sentence: string, nextFree: number | null, };
+
+/**
+ * The program that listens on a port.
+ */
+export type PortHolder = { program: string, pid: number, };
+
+export type PortQuestion = { 
+/**
+ * `None`: every address.
+ */
+address: string | null, port: number, protocol: Protocol, };
+
+/**
+ * An error a person can act on. The UI branches on `code` and never on text.
+ */
+export type Problem = { code: Code, 
+/**
+ * What happened, in one sentence that names the thing: "Could not start web".
+ */
+message: string, 
+/**
+ * What to do, in one sentence.
+ */
+hint: string | null, 
+/**
+ * Why, outermost first. The last ones are raw words of the engine or the system, to be shown small.
+ */
+causes: Array<string>, 
+/**
+ * A remedy that is one click.
+ */
+action: Action | null, };
+
+export type Protocol = "tcp" | "udp" | "sctp";
+
+export type PublishedPort = { 
+/**
+ * `None`: every address, as `-p 8080:80` means.
+ */
+hostAddress: string | null, 
+/**
+ * `None`: the engine picks a free one.
+ */
+hostPort: number | null, containerPort: number, protocol: Protocol, };
+
+/**
+ * A pull in numbers. Totals grow while the registry's manifests arrive.
+ */
+export type PullProgress = { layers: Array<LayerProgress>, doneBytes: number, totalBytes: number, bytesPerSecond: number, };
+
+export type RunRequest = { spec: RunSpec, };
+
+/**
+ * Everything that makes a container. One value becomes the API's body and the `docker run` line.
+ */
+export type RunSpec = { image: string, 
+/**
+ * `None`: the engine invents one.
+ */
+name: string | null, ports: Array<PublishedPort>, environment: Array<Variable>, 
+/**
+ * Words after the image; empty means the image's own command.
+ */
+command: Array<string>, 
+/**
+ * `--rm`
+ */
+removeWhenStopped: boolean, };
+
+/**
+ * What the person decided. Kept in one file; a broken one is set aside, never overwritten.
+ */
+export type Settings = { theme: Theme, engine: EngineChoice, 
+/**
+ * The welcome has been seen through.
+ */
+welcomed: boolean, };
+
+/**
+ * A change to the spec; what is `None` stays.
+ */
+export type SpecChange = { cpus: number | null, memoryMib: number | null, diskGib: number | null, accelerator: Accelerator | null, };
+
+/**
+ * The steps of a start, in the order in which they happen.
+ */
+export type StartStep = "check" | "disk" | "linux" | "data" | "engine" | "connect";
+
+export type StepReport = { step: StartStep, 
+/**
+ * `None` while the step is under way.
+ */
+millis: number | null, 
+/**
+ * One short sentence for the person: "60 GB at most, 212 MB in use."
+ */
+detail: string | null, };
+
+export type Task = { id: TaskId, work: Work, 
+/**
+ * Unix milliseconds.
+ */
+startedMillis: number, progress: PullProgress | null, outcome: Outcome, };
+
+export type TaskId = string;
+
+export type TaskRef = { id: TaskId, };
+
+export type Theme = "system" | "light" | "dark";
+
+export type Topic = "engine" | "containers" | "images" | "settings";
+
+export type Variable = { name: string, value: string, };
+
+/**
+ * What it is about.
+ */
+export type Work = { "type": "pull", reference: string, } | { "type": "run", image: string, name: string | null, };
+
+export interface Commands {
+  "app.about": { params: null; result: About };
+  /** The engine in use, connected or not. */
+  "engine.status": { params: null; result: EngineStatus };
+  /** Every engine this computer has, asked now. */
+  "engine.candidates": { params: null; result: Array<EngineCandidate> };
+  "engine.choose": { params: EngineChoice; result: EngineStatus };
+  "engine.cost": { params: null; result: Cost };
+  "machine.status": { params: null; result: MachineStatus };
+  /** Returns when the engine answers, or fails; progress comes as events. */
+  "machine.start": { params: SpecChange; result: MachineStatus };
+  "machine.stop": { params: null; result: null };
+  "machine.restart": { params: null; result: MachineStatus };
+  /** Containers of the engine, newest first. */
+  "container.list": { params: ContainerList; result: Array<ContainerSummary> };
+  "container.get": { params: ContainerRef; result: ContainerSummary };
+  "container.start": { params: ContainerRef; result: null };
+  "container.stop": { params: ContainerRef; result: null };
+  "container.restart": { params: ContainerRef; result: null };
+  "container.remove": { params: ContainerRemove; result: null };
+  /** Pulls the image when it is missing, creates, starts. The task's outcome names the container. */
+  "container.run": { params: RunRequest; result: TaskId };
+  /** The `docker run` line that equals this spec. */
+  "container.command": { params: RunSpec; result: CommandLine };
+  "image.list": { params: null; result: Array<ImageSummary> };
+  "image.get": { params: ImageRef; result: ImageDetail };
+  "image.pull": { params: ImageRef; result: TaskId };
+  "image.remove": { params: ImageRemove; result: null };
+  /** Is it free on this computer, who holds it, what is the next free one. */
+  "port.check": { params: PortQuestion; result: PortAnswer };
+  "task.list": { params: null; result: Array<Task> };
+  "task.cancel": { params: TaskRef; result: null };
+  /** Forgets a task that has ended. */
+  "task.dismiss": { params: TaskRef; result: null };
+  "settings.get": { params: null; result: Settings };
+  "settings.set": { params: Settings; result: Settings };
+}
+
+export interface Streams {
+  "app.events": { params: null; result: Event };
+  /** Ends when the container stops (with `follow`) or at the end of the log. */
+  "container.logs": { params: LogsRequest; result: LogChunk };
+}

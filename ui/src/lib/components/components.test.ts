@@ -1,0 +1,42 @@
+import { fireEvent, render, screen } from "@testing-library/svelte";
+import { createRawSnippet } from "svelte";
+import { expect, test, vi } from "vitest";
+import type { Problem } from "$lib/api";
+import Button from "./Button.svelte";
+import Meter from "./Meter.svelte";
+import ProblemView from "./ProblemView.svelte";
+
+const words = (text: string) => createRawSnippet(() => ({ render: () => `<span>${text}</span>` }));
+
+const PROBLEM: Problem = {
+  code: "portTaken",
+  message: "Could not start web: 8080 is used by nginx (pid 4242)",
+  hint: "Use another port.",
+  causes: ["port is already allocated"],
+  action: { type: "usePort", taken: 8080, instead: 8081 },
+};
+
+test("a problem's remedy is a button that hands over the action", async () => {
+  const onaction = vi.fn();
+  render(ProblemView, { problem: PROBLEM, onaction });
+  expect(screen.getByRole("alert").textContent).toContain("8080 is used by nginx (pid 4242).");
+  await fireEvent.click(screen.getByRole("button", { name: "Use 8081" }));
+  expect(onaction).toHaveBeenCalledWith(PROBLEM.action);
+});
+
+test("a problem whose remedy nobody handles has no button that does nothing", () => {
+  render(ProblemView, { problem: PROBLEM });
+  expect(screen.queryByRole("button", { name: "Use 8081" })).toBeNull();
+});
+
+test("a busy button takes no second click", () => {
+  render(Button, { busy: true, children: words("Start the engine") });
+  expect(screen.getByRole("button", { name: "Start the engine" }).hasAttribute("disabled")).toBe(true);
+});
+
+test("a meter is read out in the words beside it", () => {
+  render(Meter, { label: "Memory", part: 0.46, text: "2.8 of 6 GB" });
+  const meter = screen.getByRole("meter", { name: "Memory" });
+  expect(meter.getAttribute("aria-valuenow")).toBe("46");
+  expect(meter.getAttribute("aria-valuetext")).toBe("2.8 of 6 GB");
+});

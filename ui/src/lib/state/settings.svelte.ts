@@ -1,0 +1,42 @@
+import { call, problemOf, type Problem, type Settings, type Theme } from "$lib/api";
+import { onChanged } from "./events.svelte";
+
+class SettingsStore {
+  value = $state.raw<Settings | null>(null);
+  problem = $state.raw<Problem | null>(null);
+
+  constructor() {
+    onChanged(["settings"], () => void this.refresh());
+  }
+
+  async refresh(): Promise<void> {
+    try {
+      this.#take(await call("settings.get"));
+    } catch (error) {
+      this.problem = problemOf(error);
+    }
+  }
+
+  async change(change: Partial<Settings>): Promise<void> {
+    try {
+      // Onto what is there now: choosing an engine changes the settings too.
+      this.#take(await call("settings.set", { ...(await call("settings.get")), ...change }));
+    } catch (error) {
+      this.problem = problemOf(error);
+    }
+  }
+
+  #take(settings: Settings): void {
+    this.value = settings;
+    this.problem = null;
+    applyTheme(settings.theme);
+  }
+}
+
+/** "system" leaves the choice to the media query in the tokens. */
+function applyTheme(theme: Theme): void {
+  if (theme === "system") delete document.documentElement.dataset["theme"];
+  else document.documentElement.dataset["theme"] = theme;
+}
+
+export const settings = new SettingsStore();

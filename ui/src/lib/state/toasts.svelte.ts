@@ -1,0 +1,45 @@
+// Short messages at the bottom of the window.
+
+import { problemOf, type Problem } from "$lib/api";
+
+export type ToastAction = { label: string; run: () => void };
+
+export type Toast = {
+  id: number;
+  kind: "ok" | "info" | "bad" | "busy";
+  text: string;
+  detail: string | null;
+  action: ToastAction | null;
+  /** A toast that reports trouble stays until it is closed. */
+  stays: boolean;
+};
+
+type Options = { kind?: Toast["kind"]; detail?: string | null; action?: ToastAction | null; stays?: boolean };
+
+class Toasts {
+  list = $state<Toast[]>([]);
+  #next = 1;
+
+  show(text: string, { kind = "ok", detail = null, action = null, stays = false }: Options = {}): number {
+    const id = this.#next++;
+    this.list.push({ id, kind, text, detail, action, stays });
+    return id;
+  }
+
+  /** For anything thrown. The action defaults to none: a page that can act on the code shows the problem itself. */
+  problem(thrown: unknown, action: ToastAction | null = null): number {
+    return this.trouble(problemOf(thrown), action);
+  }
+
+  trouble(problem: Problem, action: ToastAction | null = null): number {
+    const detail = problem.hint ?? problem.causes[0] ?? null;
+    return this.show(problem.message, { kind: "bad", detail, action, stays: true });
+  }
+
+  close(id: number): void {
+    const at = this.list.findIndex((toast) => toast.id === id);
+    if (at >= 0) this.list.splice(at, 1);
+  }
+}
+
+export const toasts = new Toasts();
