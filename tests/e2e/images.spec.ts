@@ -23,9 +23,8 @@ test("a used image is not removed by accident", async ({ page, testbed }) => {
   await expect(row).toContainText("user");
   clear(testbed);
   await expect(row).toContainText("Unused");
-  await row.getByRole("button", { name: "More" }).or(row.getByRole("button", { name: /Remove/ })).first().click();
-  const item = page.getByRole("menuitem", { name: /Remove/ });
-  if (await item.isVisible()) await item.click();
-  await page.getByRole("dialog").getByRole("button", { name: /Remove|Delete/ }).click();
+  await row.hover();
+  await row.getByRole("button", { name: "Remove" }).click();
+  await page.getByRole("alertdialog", { name: "Remove used:here?" }).getByRole("button", { name: "Remove the name" }).click();
   await expect(row).toHaveCount(0);
 });

@@ -8,16 +8,16 @@ test("pull python, run a web server, open it, read its log, stop it", async ({ p
 
   await page.getByRole("link", { name: /^Images/ }).click();
   await page.getByRole("button", { name: "Pull an image" }).click();
-  const pull = page.getByRole("dialog", { name: /Pull/ });
+  const pull = page.getByRole("dialog");
   await pull.getByRole("textbox", { name: "Image" }).fill("python:3.13-slim");
   await expect(pull.getByText("docker pull python:3.13-slim")).toBeVisible();
   await pull.getByRole("button", { name: "Pull", exact: true }).click();
   await expect(pull.getByRole("progressbar").first()).toBeVisible();
-  await pull.getByRole("button", { name: "Run" }).click();
+  await expect(pull.getByRole("heading", { name: "python is here" })).toBeVisible();
+  await pull.getByRole("button", { name: /^Run/ }).click();
 
   const run = page.getByRole("dialog", { name: /Run/ });
   await run.getByRole("textbox", { name: "Name" }).fill("site");
-  await run.getByRole("button", { name: /Add.* port/ }).click();
   await run.getByRole("textbox", { name: "Port on this computer" }).fill("8000");
   await run.getByRole("textbox", { name: "Port in the container" }).fill("8000");
   await run.getByRole("textbox", { name: "Command" }).fill("python -m http.server 8000");
@@ -47,7 +47,7 @@ test("pull python, run a web server, open it, read its log, stop it", async ({ p
   await expect(row).toContainText("Exited");
   await row.getByRole("button", { name: "More" }).click();
   await page.getByRole("menuitem", { name: /Remove/ }).click();
-  await page.getByRole("dialog", { name: /site/ }).getByRole("button", { name: /Remove|Delete/ }).click();
+  await page.getByRole("alertdialog", { name: /site/ }).getByRole("button", { name: /Remove|Delete/ }).click();
   await expect(row).toHaveCount(0);
   expect(docker(testbed, "ps", "--all", "--quiet")).toBe("");
 });

@@ -14,11 +14,11 @@ use super::recipe::{self, Recipe, Step};
 use super::{Arch, Cache, Error, hash, hash_file, json, tool};
 use crate::output;
 
-/// The file system's options. What the engine is started from is packed with lz4, which costs little to read; the
-/// command line programs, read seldom and late, are packed tighter with zstd. guest/README.md has the figures.
+/// The file system's options. What the engine is started from is packed with lz4, which costs nothing that can be
+/// measured; what is read later or seldom is packed tighter with zstd. guest/README.md has the figures.
 const OPTIONS: [&str; 5] = [
     "-zlz4hc,9:zstd,6",
-    "-C131072",
+    "-C262144",
     "-T0",
     "--all-root",
     "-U77686572-7279-4000-8000-000000000001",
@@ -27,8 +27,10 @@ const OPTIONS: [&str; 5] = [
 /// Size of a compressed piece, number of the compression in `-z`, the files as a regular expression. The first
 /// matching line counts.
 const HINTS: &str = "\
-131072 1 ^usr/libexec/docker/cli-plugins/
-131072 1 ^usr/bin/docker$
+262144 1 ^usr/libexec/docker/cli-plugins/
+262144 1 ^usr/bin/docker$
+65536 1 ^usr/bin/containerd-shim-runc-v2$
+65536 1 ^usr/sbin/runc$
 65536 0 .
 ";
 

@@ -131,10 +131,22 @@ pub(super) fn start(guest: &Arc<Guest>) -> Running {
 
 fn write_settings() -> Result<(), Settings> {
     fs_err::create_dir_all("/run/containerd")?;
-    fs_err::create_dir_all("/data/docker")?;
+    written_through("/data/docker/containers")?;
     fs_err::create_dir_all("/data/containerd")?;
     fs_err::write(format!("{RUN}/containerd.toml"), containerd_settings())?;
     fs_err::write(format!("{RUN}/docker/daemon.json"), dockerd_settings())?;
+    Ok(())
+}
+
+/// Makes a folder in which creating and renaming reach the disk before they return.
+///
+/// dockerd writes what a container is to a new file, syncs the file and renames it, but leaves the rename to the file
+/// system. A machine that loses power within its commit interval would then forget that a container was started.
+fn written_through(folder: &str) -> std::io::Result<()> {
+    fs_err::create_dir_all(folder)?;
+    let folder = fs_err::File::open(folder)?;
+    let flags = rustix::fs::ioctl_getflags(&folder)?;
+    rustix::fs::ioctl_setflags(&folder, flags | rustix::fs::IFlags::DIRSYNC)?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ export type { Stream } from "./stream";
 export { host, type Host, type WindowFrame } from "./transport";
 
 /** Commands without parameters are called with the name alone. */
-type Arguments<Params> = Params extends null ? [] : [params: Params];
+type Arguments<Params> = [Params] extends [null] ? [] : [params: Params];
 
 /** Rejects with a `ProblemError`. */
 export async function call<K extends keyof Commands>(

@@ -48,7 +48,7 @@ class Engine {
   }
 
   async choose(choice: EngineChoice): Promise<void> {
-    await this.#act(() => call("engine.choose", choice as never));
+    await this.#act(() => call("engine.choose", choice));
   }
 
   async #act(action: () => Promise<unknown>): Promise<void> {
