@@ -52,7 +52,7 @@ test("hostile words in a log stay words", async ({ page, testbed }) => {
   await expect(log).toContainText(hostile);
   await expect(log).toContainText("red");
   await expect(log.locator("img")).toHaveCount(0);
-  expect(await page.title()).toBe("Wherry");
+  expect(await page.title()).toBe("loud · Wherry");
   await page.getByRole("searchbox", { name: "Search logs" }).fill("first");
   await expect(page.getByText("1 of 1")).toBeVisible();
   clear(testbed);

@@ -32,20 +32,16 @@ fn from_an_image_to_a_page_and_through_a_crash() {
     ];
 
     let window = screen.open(&environment);
-    window.click("//button[contains(., 'Use this engine')]");
+    window.click("//button[normalize-space()='Go to the app']");
     window.click("//nav//a[contains(., 'Images')]");
     window.click("//button[contains(., 'Pull an image')]");
-    window.type_into("//dialog[@open]//input", "python:3.13-slim");
+    window.type_into(&field("Image"), "python:3.13-slim");
     window.click("//dialog[@open]//button[normalize-space()='Pull']");
-    window.click("//dialog[@open]//button[normalize-space()='Run']");
-    window.type_into("//dialog[@open]//*[@id=//label[contains(., 'Name')]/@for]", "site");
-    window.click("//dialog[@open]//button[contains(@aria-label, 'port') and contains(@aria-label, 'Add')]");
+    window.click("//dialog[@open]//button[starts-with(normalize-space(), 'Run')]");
+    window.type_into(&field("Name"), "site");
     window.type_into("//dialog[@open]//input[@aria-label='Port on this computer']", "8000");
     window.type_into("//dialog[@open]//input[@aria-label='Port in the container']", "8000");
-    window.type_into(
-        "//dialog[@open]//*[@id=//label[contains(., 'Command')]/@for]",
-        "python -m http.server 8000",
-    );
+    window.type_into(&field("Command"), "python -m http.server 8000");
     window.click("//dialog[@open]//button[normalize-space()='Run']");
     window.find("//h1[contains(., 'site')]");
     page_with("127.0.0.1:8000", "Directory listing");
@@ -68,6 +64,11 @@ fn from_an_image_to_a_page_and_through_a_crash() {
     drop(window);
 }
 
+/// The field of the open dialog with this label.
+fn field(label: &str) -> String {
+    format!("//dialog[@open]//input[@id=//label[starts-with(normalize-space(), '{label}')]/@for]")
+}
+
 #[test]
 fn without_a_screen_it_says_so() {
     let home = Machine::home();
@@ -79,5 +80,5 @@ fn without_a_screen_it_says_so() {
     let output = wherry_tests::process::output(&mut command);
     assert!(!output.status.success());
     let words = String::from_utf8_lossy(&output.stderr).to_lowercase();
-    assert!(words.contains("display"), "{words}");
+    assert!(words.contains("graphical session"), "{words}");
 }

@@ -106,10 +106,12 @@ impl Window {
 
     /// Replaces what the field holds.
     pub(crate) fn type_into(&self, path: &str, text: &str) {
-        let element = self.find(path);
-        self.runtime.block_on(async {
-            element.clear().await.expect("the field can be cleared");
-            element.send_keys(text).await.expect("the field takes keys");
+        until(&format!("{path} to take text"), || {
+            let element = self.find(path);
+            self.runtime.block_on(async {
+                element.clear().await.ok()?;
+                element.send_keys(text).await.ok()
+            })
         });
     }
 

@@ -259,6 +259,7 @@ Dir::Cache "{root}/cache";
 Dir::Etc "{root}/none";
 Dir::Etc::sourcelist "{root}/sources.list";
 Dir::Etc::parts "{root}/none";
+Dir::Etc::preferencesparts "{root}/none";
 "#
     )
 }

@@ -14,8 +14,8 @@ use super::recipe::{self, Recipe, Step};
 use super::{Arch, Cache, Error, hash, hash_file, json, tool};
 use crate::output;
 
-/// The file system's options. What the engine is started from is packed with lz4, which costs nothing that can be
-/// measured; what is read later or seldom is packed tighter with zstd. guest/README.md has the figures.
+/// The file system's options. What the engine is started from is packed with lz4, which costs little to
+/// read; what is read later or seldom is packed tighter with zstd. guest/README.md has the figures.
 const OPTIONS: [&str; 5] = [
     "-zlz4hc,9:zstd,6",
     "-C262144",
