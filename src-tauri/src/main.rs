@@ -17,8 +17,7 @@ use std::process::ExitCode;
 
 use tauri::RunEvent;
 use tauri_plugin_window_state::StateFlags;
-use wherry_app::{App, Problem};
-use wherry_machine::Home;
+use wherry_app::{App, Home, Problem};
 
 use crate::instance::{Claim, Turn};
 

@@ -8,9 +8,7 @@ use tauri::menu::{Menu, MenuItem, PredefinedMenuItem};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
 use tauri::{AppHandle, Manager as _, Wry};
 use tokio::time::{Duration, sleep};
-use wherry_app::{App, Connection, EngineStatus, Event, Problem, Topic};
-use wherry_engine::EngineOrigin;
-use wherry_machine::State as MachineState;
+use wherry_app::{App, Connection, EngineOrigin, EngineStatus, Event, MachineState, Problem, Topic};
 
 use crate::{system, window};
 
@@ -45,6 +43,7 @@ fn glance(status: &EngineStatus) -> Glance {
     let is_ours = matches!(status.origin, Some(EngineOrigin::Machine) | None);
     let (sail, line, can_start, can_stop) = match (is_ours, &status.machine.state, &status.connection) {
         (false, _, Connection::Connected { .. }) => (Sail::Up, "Engine running", false, false),
+        (false, _, Connection::Connecting) => (Sail::HalfUp, "Looking for the engine", false, false),
         (false, _, Connection::Away { .. }) => (Sail::Marked, "Engine does not answer", false, false),
         (true, MachineState::Stopped, _) => (Sail::Furled, "Engine stopped", true, false),
         (true, MachineState::Starting { .. }, _) => (Sail::HalfUp, "Engine starting", false, true),

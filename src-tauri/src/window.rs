@@ -3,7 +3,7 @@
 use tauri::webview::PageLoadEvent;
 use tauri::{AppHandle, Manager as _, WebviewUrl, WebviewWindowBuilder, WindowEvent};
 use tauri_plugin_window_state::{AppHandleExt as _, StateFlags};
-use wherry_machine::Home;
+use wherry_app::Home;
 
 use crate::commands::Streams;
 use crate::system;

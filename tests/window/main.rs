@@ -6,7 +6,7 @@ use std::process::Command;
 
 use screen::Screen;
 use wherry_tests::engine::Engine;
-use wherry_tests::fetch::{page_with, refused};
+use wherry_tests::fetch::{free_port, page_with, refused};
 use wherry_tests::machine::Machine;
 use wherry_tests::process::{alive, installed, is_root, run, signal, until};
 use wherry_tests::registry::Registry;
@@ -62,6 +62,98 @@ fn from_an_image_to_a_page_and_through_a_crash() {
     window.find("//*[@role='row'][contains(., 'site')][contains(., 'Exited')]");
     refused("127.0.0.1:8000");
     drop(window);
+}
+
+#[test]
+fn the_first_run_starts_an_engine_from_nothing() {
+    skip_unless!(
+        installed("Xvfb") && installed("WebKitWebDriver"),
+        "Xvfb and WebKitWebDriver draw and drive the window"
+    );
+    let home = Machine::home();
+    let screen = Screen::start(home.path());
+    let window = screen.open(&no_engine_but_ours(&home));
+    window.find("//h1[normalize-space()='Welcome aboard']");
+    screen.picture("first-run-welcome");
+    window.click("//button[contains(., \"Start Wherry's own engine\")]");
+    window.find("//ol[@aria-label='Steps of the start']");
+    screen.picture("first-run-steps");
+    window.click("//button[normalize-space()='Continue']");
+    window.find("//button[contains(., 'Run nginx') or contains(., 'Run your first container')]");
+    screen.picture("first-run-container");
+    window.click("//button[normalize-space()='Go to the app']");
+    window.find("//footer[contains(., 'Engine running')]");
+    screen.picture("first-run-home");
+    assert_eq!(home.state(), "running");
+    drop(window);
+    assert_eq!(home.state(), "running", "closing the window stops nothing");
+}
+
+#[test]
+fn the_machine_goes_on_without_the_window() {
+    skip_unless!(
+        installed("Xvfb") && installed("WebKitWebDriver"),
+        "Xvfb and WebKitWebDriver draw and drive the window"
+    );
+    let machine = Machine::start();
+    run(machine
+        .docker()
+        .arg("import")
+        .arg(images::busybox_tar(machine.path()))
+        .arg("busybox"));
+    let port = free_port();
+    let at = format!("127.0.0.1:{port}");
+    let screen = Screen::start(machine.path());
+    let environment = no_engine_but_ours(&machine);
+
+    let window = screen.open(&environment);
+    window.click("//button[normalize-space()='Go to the app']");
+    window.click("//nav//a[contains(., 'Settings')]");
+    window.click("//label[contains(., \"Wherry's own engine\")]");
+    window.click("//nav//a[contains(., 'Containers')]");
+    window.find("//footer[contains(., 'Engine running')]");
+    run(machine
+        .docker()
+        .args([
+            "run",
+            "--detach",
+            "--name",
+            "web",
+            "--publish",
+            &format!("{port}:80"),
+            "busybox",
+        ])
+        .args(["/bin/httpd", "-f", "-h", "/www"]));
+    window.find("//*[@role='row'][contains(., 'web')][contains(., 'Running')]");
+    let (window_process, qemu) = (window.pid(), machine.pid());
+    signal(window_process, "KILL");
+    until("the window to end", || (!alive(window_process)).then_some(()));
+    drop(window);
+    page_with(&at, "served by wherry's test");
+    assert_eq!(machine.pid(), qemu, "the machine is the same");
+
+    let window = screen.open(&environment);
+    window.click("//nav//a[contains(., 'Containers')]");
+    window.find("//*[@role='row'][contains(., 'web')][contains(., 'Running')]");
+    screen.picture("window-machine");
+    // Stopped from the window, the machine and its port are gone; the window says so.
+    window.click("//nav//a[contains(., 'Home')]");
+    window.click("//button[normalize-space()='Stop engine']");
+    window.click("//dialog[@open]//button[normalize-space()='Stop the engine']");
+    window.find("//footer[contains(., 'Engine stopped')]");
+    refused(&at);
+    window.click("//button[normalize-space()='Start engine']");
+    window.find("//footer[contains(., 'Engine running')]");
+    drop(window);
+}
+
+/// A person's computer on which no Docker was ever installed.
+fn no_engine_but_ours(home: &Machine) -> [(&'static str, String); 3] {
+    [
+        ("WHERRY_HOME", home.path().display().to_string()),
+        ("DOCKER_HOST", String::new()),
+        ("DOCKER_CONFIG", home.path().join("docker").display().to_string()),
+    ]
 }
 
 /// The field of the open dialog with this label.

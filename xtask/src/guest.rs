@@ -15,6 +15,7 @@ mod recipe;
 mod root;
 mod tool;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -28,7 +29,7 @@ use packages::{Package, Packages};
 use recipe::Recipe;
 
 /// Raised when the same recipe would give another image: the layout of the folder, the file system's options.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// How many images of one architecture stay in the cache. Each change of the agent makes one of some 120 MB.
 const KEPT: usize = 6;
@@ -171,6 +172,14 @@ struct Manifest<'a> {
     kernel: String,
     kernel_source: &'a Package,
     packages: &'a [Package],
+    /// What the machine compares before it blames anything else for a start that fails.
+    files: BTreeMap<&'static str, File>,
+}
+
+#[derive(Serialize)]
+struct File {
+    size: u64,
+    sha256: String,
 }
 
 /// The folder with `vmlinux` or `Image`, `root.erofs` and `manifest.json`, also found as `target/guest/<arch>`.
@@ -192,6 +201,13 @@ pub(crate) fn build(arch: Arch) -> Result<PathBuf, Error> {
             cache.make(&image, |folder| {
                 let taken = root::pack(&cache, arch, &root, &agent, &folder.join("root.erofs"))?;
                 fs_err::copy(kernel.path(arch), folder.join(arch.kernel()))?;
+                let mut files = BTreeMap::new();
+                for name in ["root.erofs", arch.kernel()] {
+                    let path = folder.join(name);
+                    let size = fs_err::metadata(&path)?.len();
+                    let sha256 = hash_file(&path)?;
+                    files.insert(name, File { size, sha256 });
+                }
                 let manifest = Manifest {
                     format: FORMAT,
                     arch: arch.name(),
@@ -200,6 +216,7 @@ pub(crate) fn build(arch: Arch) -> Result<PathBuf, Error> {
                     kernel: kernel.release()?,
                     kernel_source: &kernel.source()?,
                     packages: &taken,
+                    files,
                 };
                 fs_err::write(folder.join("manifest.json"), json(&manifest)?)?;
                 Ok(())

@@ -78,8 +78,15 @@ const STAGES: &[Stage] = &[
     Stage {
         name: "window",
         about: "the real window on a display that nobody sees",
-        needs: &[Need::Interface, Need::Window, Need::Engine, Need::Display],
-        inputs: &[Input::Interface, Input::Programs],
+        needs: &[
+            Need::Interface,
+            Need::Window,
+            Need::Engine,
+            Need::Display,
+            Need::Machine,
+            Need::Image,
+        ],
+        inputs: &[Input::Interface, Input::Programs, Input::Image],
         run: |inputs, log| suite("window", inputs, log),
     },
     Stage {

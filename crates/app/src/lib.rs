@@ -26,7 +26,7 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wherry_engine::Engine;
-use wherry_machine::{Home, Machine, Status};
+use wherry_machine::{Machine, Status};
 
 use crate::commands::engine::Measured;
 use crate::engines::Engines;
@@ -41,6 +41,9 @@ pub use problem::{Action, Code, Problem};
 pub use table::{COMMANDS, STREAMS};
 pub use task::{Outcome, Task, TaskId, TaskRef, Work};
 pub use typescript::typescript;
+// What the shells need of the packages below; they name no other.
+pub use wherry_engine::EngineOrigin;
+pub use wherry_machine::{Home, State as MachineState};
 
 /// Items of a stream, each as JSON. An `Err` is the last item.
 pub type Items = BoxStream<'static, Result<String, Problem>>;

@@ -41,6 +41,8 @@ pub struct EngineStatus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Connection {
+    /// Asked for the first time; the answer comes as a change of the engine.
+    Connecting,
     /// Nothing answers there; tried again by itself.
     Away {
         reason: String,

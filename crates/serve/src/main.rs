@@ -7,8 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
-use wherry_app::{App, Problem};
-use wherry_machine::Home;
+use wherry_app::{App, Home, Problem};
 use wherry_serve::Server;
 
 /// The UI in a browser, for tests and development

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 use wherry_app::App;
-use wherry_machine::Home;
+use wherry_app::Home;
 use wherry_serve::Server;
 
 const SOON: Duration = Duration::from_secs(10);

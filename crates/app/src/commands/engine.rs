@@ -32,9 +32,7 @@ pub(crate) async fn status(app: &App) -> Result<EngineStatus, Problem> {
     let current = app.parts.engines.current().await;
     let connection = match &current.used {
         Some(used) => match first_answer(&used.engine).await {
-            Link::Connecting => Connection::Away {
-                reason: "Connecting".into(),
-            },
+            Link::Connecting => Connection::Connecting,
             Link::Away { reason } => Connection::Away {
                 reason: reason.to_string(),
             },

@@ -39,7 +39,7 @@ explanation: string | null, };
 
 export type CommandPartKind = "program" | "flag" | "image" | "argument";
 
-export type Connection = { "type": "away", reason: string, } | { "type": "connected", info: EngineInfo, };
+export type Connection = { "type": "connecting" } | { "type": "away", reason: string, } | { "type": "connected", info: EngineInfo, };
 
 export type ContainerList = { 
 /**

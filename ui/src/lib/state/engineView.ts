@@ -26,7 +26,8 @@ export function engineView(status: EngineStatus | null): EngineView {
     const running = ours && machine.state.type === "running" ? machine.state.running : null;
     return { type: "running", info: connection.info, machine: running };
   }
-  if (!ours) return { type: "away", reason: connection.type === "away" ? connection.reason : "" };
+  if (!ours && connection.type === "away") return { type: "away", reason: connection.reason };
+  if (!ours) return { type: "loading" };
 
   switch (machine.state.type) {
     case "starting":

@@ -1,6 +1,7 @@
 // Short messages at the bottom of the window.
 
 import { problemOf, type Problem } from "$lib/api";
+import { explanation } from "$lib/problem";
 
 export type ToastAction = { label: string; run: () => void };
 
@@ -32,8 +33,7 @@ class Toasts {
   }
 
   trouble(problem: Problem, action: ToastAction | null = null): number {
-    const detail = problem.hint ?? problem.causes[0] ?? null;
-    return this.show(problem.message, { kind: "bad", detail, action, stays: true });
+    return this.show(problem.message, { kind: "bad", detail: explanation(problem), action, stays: true });
   }
 
   close(id: number): void {
