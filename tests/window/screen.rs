@@ -63,18 +63,6 @@ impl Screen {
             driver,
         }
     }
-
-    /// Keeps a picture of the whole screen in `target/window/`.
-    pub(crate) fn picture(&self, name: &str) {
-        let folder = program("wherry-desktop").with_file_name("").join("../window");
-        fs_err::create_dir_all(&folder).expect("a folder for pictures");
-        let mut import = Command::new("import");
-        import
-            .args(["-window", "root"])
-            .arg(folder.join(format!("{name}.png")))
-            .env("DISPLAY", &self.display);
-        let _ = output(&mut import);
-    }
 }
 
 pub(crate) struct Window {
@@ -113,6 +101,14 @@ impl Window {
                 element.send_keys(text).await.ok()
             })
         });
+    }
+
+    /// Keeps a picture of what the window shows in `target/window/`.
+    pub(crate) fn picture(&self, name: &str) {
+        let folder = program("wherry-desktop").with_file_name("../window");
+        fs_err::create_dir_all(&folder).expect("a folder for pictures");
+        let picture = self.runtime.block_on(self.client.screenshot()).expect("a picture");
+        fs_err::write(folder.join(format!("{name}.png")), picture).expect("it is kept");
     }
 
     /// The process of the window.

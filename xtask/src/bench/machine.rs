@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -16,6 +17,9 @@ const SETTLE: Duration = Duration::from_secs(15);
 /// What every figure of the machine is taken with. Emulation, because that is what every computer can do.
 const SPEC: [&str; 6] = ["--cpus", "2", "--memory", "2g", "--disk", "8g"];
 
+/// How many homes have been made.
+static HOMES: AtomicUsize = AtomicUsize::new(0);
+
 pub(super) struct Machine {
     home: PathBuf,
 }
@@ -23,8 +27,10 @@ pub(super) struct Machine {
 impl Machine {
     /// A home whose machine has run once, so that its disk is formatted. Nothing runs.
     pub(super) fn prepared() -> Result<Self, Error> {
-        // Short: the path of a socket has at most 104 bytes.
-        let home = std::env::temp_dir().join(format!("wherry-bench-{}", std::process::id()));
+        // Short: the path of a socket has at most 104 bytes. Never used before: the daemon of an earlier bench stays
+        // for some seconds.
+        let nth = HOMES.fetch_add(1, Ordering::Relaxed);
+        let home = std::env::temp_dir().join(format!("wherry-bench-{}-{nth}", std::process::id()));
         fs_err::create_dir_all(&home)?;
         let machine = Self { home };
         machine.start()?;
@@ -116,7 +122,7 @@ fn first_word(console: &str) -> Option<f64> {
     console.lines().find_map(|line| {
         let (clock, rest) = line.strip_prefix('[')?.split_once(']')?;
         rest.trim_start()
-            .starts_with("agent: ")
+            .starts_with("wherry-agent: ")
             .then(|| clock.trim().parse().ok())?
     })
 }
@@ -171,8 +177,7 @@ mod tests {
 
     #[test]
     fn the_first_word_is_the_agents() {
-        let console =
-            "SeaBIOS\r\n[    0.812345] kernel: virtio\r\n[    1.204] agent: version 0.1.0\r\n[    1.3] agent: disk\r\n";
+        let console = "SeaBIOS\r\n[    0.812345] kernel: virtio\r\n[    1.204] wherry-agent: version 0.1.0\r\n[    1.3] wherry-agent: disk\r\n";
         assert_eq!(first_word(console), Some(1.204));
         assert_eq!(first_word("nothing"), None);
     }

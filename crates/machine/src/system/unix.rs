@@ -71,8 +71,9 @@ fn named(path: &Path, doing: &str, source: &io::Error) -> io::Error {
 /// A local socket that only this user may connect to. Dropping it removes its file.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    listener: UnixListener,
+    socket: UnixListener,
     path: PathBuf,
+    inode: u64,
 }
 
 impl Listener {
@@ -86,23 +87,28 @@ impl Listener {
                 Ok(()) | Err(_) => {}
             }
         }
-        let listener = UnixListener::bind(&temporary).map_err(|source| named(path, "listen on", &source))?;
+        let socket = UnixListener::bind(&temporary).map_err(|source| named(path, "listen on", &source))?;
         fs_err::set_permissions(&temporary, std::fs::Permissions::from_mode(0o600))?;
+        let inode = fs_err::metadata(&temporary)?.ino();
         fs_err::rename(&temporary, path)?;
         Ok(Self {
-            listener,
+            socket,
             path: path.to_owned(),
+            inode,
         })
     }
 
     pub(crate) async fn accept(&mut self) -> io::Result<Stream> {
-        self.listener.accept().await.map(|(stream, _)| stream)
+        self.socket.accept().await.map(|(stream, _)| stream)
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        // What stands there may be another's by now: a home can be removed and made again under a daemon that leaves.
+        if fs_err::metadata(&self.path).is_ok_and(|file| file.ino() == self.inode) {
+            let _ = fs_err::remove_file(&self.path);
+        }
     }
 }
 
