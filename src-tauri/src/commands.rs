@@ -194,6 +194,7 @@ fn broken(panic: &(dyn Any + Send)) -> Problem {
         code: Code::Panic,
         message: "Wherry made a mistake".to_owned(),
         hint: None,
+        why: None,
         causes: words.into_iter().collect(),
         action: None,
     }

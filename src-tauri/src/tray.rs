@@ -168,6 +168,7 @@ async fn engine_status(app: &App) -> Result<EngineStatus, Problem> {
         code: wherry_app::Code::Other,
         message: "The engine's status could not be read".to_owned(),
         hint: None,
+        why: None,
         causes: vec![error.to_string()],
         action: None,
     })

@@ -15,7 +15,7 @@ pub(crate) fn run() -> Result<(), Error> {
     programs::interface()?;
     output::doing("Building Wherry (for debugging; `cargo xtask build` makes the release)");
     programs::debug(&["wherry", "wherry-desktop"])?;
-    machine_unless_native()?;
+    engine()?;
     output::doing("Opening the window");
     process::run(&mut process::command(
         workspace::debug_program("wherry-desktop"),
@@ -28,7 +28,7 @@ pub(crate) fn serve(port: u16) -> Result<(), Error> {
     deps::install(&[Need::Interface, Need::Window])?;
     let dist = programs::interface()?;
     programs::debug(&["wherry", "wherry-serve"])?;
-    machine_unless_native()?;
+    engine()?;
     let mut serve = process::command(
         workspace::debug_program("wherry-serve"),
         ["--port", &port.to_string(), "--ui"],
@@ -93,16 +93,17 @@ fn filled(name: &str) -> Option<std::ffi::OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// Where no engine answers, Wherry starts its machine, which then has to be there.
-fn machine_unless_native() -> Result<(), Error> {
+/// Starts Wherry's own machine where no other engine answers.
+fn engine() -> Result<(), Error> {
     if let Some(engine) = native_engine() {
         output::doing(format!("Wherry will use the engine at {}", engine.display()));
         return Ok(());
     }
-    output::doing("No engine answers on this computer, so Wherry will start its own machine");
+    output::doing("No engine answers on this computer, so Wherry's own machine is started");
     deps::install(&[Need::Machine, Need::Image])?;
     guest::build(guest::Arch::host())?;
-    Ok(())
+    // Its steps go to standard error: what `serve` prints is one address.
+    process::run(&mut process::command(workspace::debug_program("wherry"), ["start"]))
 }
 
 /// The socket of an engine that answers, in the places where Wherry looks.

@@ -123,6 +123,7 @@ impl Engines {
                 code: Code::EngineUnreachable,
                 message: "There is no engine".into(),
                 hint: Some("Choose one, or start Wherry's own.".into()),
+                why: None,
                 causes: current.refused.into_iter().collect(),
                 action: Some(Action::StartEngine),
             }),

@@ -108,6 +108,7 @@ pub(crate) fn params<T: DeserializeOwned>(name: &str, params: Value) -> Result<T
         code: Code::Invalid,
         message: format!("The parameters of {name} do not fit"),
         hint: None,
+        why: None,
         causes: vec![error.to_string()],
         action: None,
     })
@@ -126,6 +127,7 @@ pub(crate) fn unknown(name: &str) -> Problem {
         code: Code::Invalid,
         message: format!("There is no command named {name}"),
         hint: None,
+        why: None,
         causes: Vec::new(),
         action: None,
     }

@@ -15,6 +15,7 @@ pub fn report_panics(app: &App) {
             code: Code::Panic,
             message: "Wherry made a mistake".into(),
             hint: Some("Your containers are not touched by it. Copy the report and send it to us.".into()),
+            why: None,
             causes: vec![report],
             action: None,
         });

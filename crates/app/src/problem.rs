@@ -14,9 +14,11 @@ pub struct Problem {
     pub code: Code,
     /// What happened, in one sentence that names the thing: "Could not start web".
     pub message: String,
+    /// Why, in one sentence, where the message does not say it: "8080 is used by nginx (pid 4242)".
+    pub why: Option<String>,
     /// What to do, in one sentence.
     pub hint: Option<String>,
-    /// Why, outermost first. The last ones are raw words of the engine or the system, to be shown small.
+    /// What is behind it, outermost first: the engine's or the system's own words, to be shown small.
     pub causes: Vec<String>,
     /// A remedy that is one click.
     pub action: Option<Action>,
@@ -76,17 +78,19 @@ impl Problem {
             code,
             message: message.into(),
             hint: None,
+            why: None,
             causes: Vec::new(),
             action: None,
         }
     }
 
-    /// Says what was being done when this happened: "Could not start web". What was the message becomes the first
-    /// cause. Where there is no engine at all, that stays the message: it is not about web.
+    /// Says what was being done when this happened: "Could not start web". What was the message becomes the reason. Where there is no engine at all, that stays the message: it is not about web.
     pub(crate) fn during(mut self, doing: impl Into<String>) -> Problem {
         if !matches!(self.code, Code::EngineUnreachable | Code::Cancelled) {
-            self.causes
-                .insert(0, std::mem::replace(&mut self.message, doing.into()));
+            let happened = std::mem::replace(&mut self.message, doing.into());
+            if let Some(reason) = self.why.replace(happened) {
+                self.causes.insert(0, reason);
+            }
         }
         self
     }
@@ -105,6 +109,7 @@ impl From<&EngineError> for Problem {
             code: code_of(error),
             message: error.to_string(),
             hint: hint_for(error).map(str::to_owned),
+            why: None,
             causes: causes(error),
             action: action_for(error),
         };
@@ -234,7 +239,55 @@ fn familiar_refusal(words: &str) -> Option<(String, String)> {
     if words.to_lowercase().contains("no command specified") {
         return Some(("The image does not say what to run".into(), "Give a command.".into()));
     }
-    None
+    registry_trouble(words)
+}
+
+/// Why a registry could not be asked, from what the engine's HTTP client says:
+/// `Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host`.
+fn registry_trouble(words: &str) -> Option<(String, String)> {
+    let lower = words.to_lowercase();
+    let says = |any: &[&str]| any.iter().any(|part| lower.contains(part));
+    if says(&["toomanyrequests", "too many requests"]) {
+        return Some((
+            "The registry allows no more pulls for now".into(),
+            "Sign in with docker login, which allows more, or try again later.".into(),
+        ));
+    }
+    let (_, address) = words.split_once("://")?;
+    let host = address.split(['/', '"', ' ']).next().filter(|host| !host.is_empty())?;
+    let (message, hint) = if says(&[
+        "no such host",
+        "server misbehaving",
+        "temporary failure in name resolution",
+    ]) {
+        (
+            format!("{host} could not be found"),
+            "See whether this computer is online. In a company's network the engine may need its proxy.",
+        )
+    } else if says(&["x509:", "certificate signed by unknown authority"]) {
+        (
+            format!("The certificate of {host} is not trusted"),
+            "A network that inspects traffic has a certificate of its own, which the engine has to be given.",
+        )
+    } else if says(&["connection refused"]) {
+        (
+            format!("{host} refuses connections"),
+            "See whether the name is right and the registry runs.",
+        )
+    } else if says(&[
+        "timeout",
+        "deadline exceeded",
+        "network is unreachable",
+        "no route to host",
+    ]) {
+        (
+            format!("{host} does not answer"),
+            "See whether this computer is online, then try again. What was downloaded is kept.",
+        )
+    } else {
+        return None;
+    };
+    Some((message, hint.into()))
 }
 
 /// Wherry's machine tells through the engine who holds the port, behind the engine's own words.
@@ -261,6 +314,7 @@ impl From<MachineError> for Problem {
             MachineError::OtherVersion { .. } => (Code::MachineFailed, None),
         };
         Problem {
+            why: None,
             code,
             message: error.to_string(),
             hint,
@@ -332,6 +386,35 @@ mod tests {
     }
 
     #[test]
+    fn a_registry_that_cannot_be_asked_is_named() {
+        for (words, message) in [
+            (
+                "Get \"https://registry-1.docker.io/v2/\": dial tcp: lookup registry-1.docker.io on 10.0.2.3:53: no such host",
+                "registry-1.docker.io could not be found",
+            ),
+            (
+                "Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused",
+                "127.0.0.1:1 refuses connections",
+            ),
+            (
+                "Get \"https://ghcr.io/v2/\": net/http: TLS handshake timeout",
+                "ghcr.io does not answer",
+            ),
+            (
+                "Get \"https://ghcr.io/v2/\": x509: certificate signed by unknown authority",
+                "The certificate of ghcr.io is not trusted",
+            ),
+            (
+                "toomanyrequests: You have reached your pull rate limit.",
+                "The registry allows no more pulls for now",
+            ),
+        ] {
+            assert_eq!(familiar_refusal(words).map(|(said, _)| said).as_deref(), Some(message));
+        }
+        assert_eq!(familiar_refusal("invalid port specification"), None);
+    }
+
+    #[test]
     fn the_machine_s_own_words_about_a_port_are_kept() {
         let words = "driver failed programming external connectivity on endpoint web (ab12): \
                      Error starting userland proxy: 8080 is used by nginx (pid 4242)";
@@ -341,11 +424,8 @@ mod tests {
         });
         assert_eq!(problem.message, "8080 is used by nginx (pid 4242)");
         let problem = problem.during("Could not start web");
-        assert_eq!(
-            problem.causes,
-            ["8080 is used by nginx (pid 4242)", words],
-            "the raw words come last"
-        );
+        assert_eq!(problem.why.as_deref(), Some("8080 is used by nginx (pid 4242)"));
+        assert_eq!(problem.causes, [words], "the raw words come last");
     }
 
     #[test]

@@ -67,6 +67,7 @@ impl SettingsFile {
             },
             message: "Could not save the settings".into(),
             hint: Some("They are as before. See whether the disk is full or the file belongs to somebody else.".into()),
+            why: None,
             causes: vec![error.to_string()],
             action: None,
         })?;
@@ -116,6 +117,7 @@ fn was_broken(aside: &Path, error: &serde_json::Error) -> Problem {
         code: Code::Other,
         message: "The settings could not be read, so Wherry starts with fresh ones".into(),
         hint: Some(format!("Nothing is lost: the old file is {}.", aside.display())),
+        why: None,
         causes: vec![error.to_string()],
         action: None,
     }
@@ -126,6 +128,7 @@ fn unusable(path: &Path, error: &io::Error) -> Problem {
         code: Code::Other,
         message: "Could not open the settings".into(),
         hint: Some(format!("See to whom {} belongs.", path.display())),
+        why: None,
         causes: vec![error.to_string()],
         action: None,
     }

@@ -201,7 +201,7 @@ async fn a_taken_port_has_a_name_and_a_remedy() {
         (problem.code, problem.message.as_str()),
         (Code::PortTaken, "Could not run second")
     );
-    assert_eq!(problem.causes[0], format!("{port} is used by the container web"));
+    assert_eq!(problem.why, Some(format!("{port} is used by the container web")));
     let Some(Action::UsePort { taken, instead }) = problem.action else {
         panic!("{problem:?}")
     };
@@ -212,7 +212,10 @@ async fn a_taken_port_has_a_name_and_a_remedy() {
     let held = listener.local_addr().expect("an address").port();
     let problem = failed(window.task("container.run", spec(BUSYBOX, "second", Some(held))).await);
     let me = format!("(pid {})", std::process::id());
-    assert!(problem.causes[0].ends_with(&me), "{problem:?}");
+    assert!(
+        problem.why.as_ref().is_some_and(|why| why.ends_with(&me)),
+        "{problem:?}"
+    );
     let Some(Action::UsePort { instead, .. }) = problem.action else {
         panic!("{problem:?}")
     };
@@ -239,7 +242,11 @@ async fn what_is_in_the_way_is_told_by_its_code() {
     let mut typo = spec(&site.image, "typo", None);
     typo["spec"]["command"] = json!(["pythn"]);
     let problem = failed(window.task("container.run", typo).await);
-    assert_eq!(problem.causes[0], "The image has no program named pythn", "{problem:?}");
+    assert_eq!(
+        problem.why.as_deref(),
+        Some("The image has no program named pythn"),
+        "{problem:?}"
+    );
     let problem = window
         .call("container.run", spec("", "absent", None))
         .await

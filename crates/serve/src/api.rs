@@ -128,6 +128,7 @@ fn invalid(message: String) -> Problem {
         code: Code::Invalid,
         message,
         hint: None,
+        why: None,
         causes: Vec::new(),
         action: None,
     }
@@ -139,6 +140,7 @@ fn broken() -> Problem {
         code: Code::Panic,
         message: "Wherry made a mistake".to_owned(),
         hint: None,
+        why: None,
         causes: Vec::new(),
         action: None,
     }

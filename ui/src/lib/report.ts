@@ -2,7 +2,7 @@ import type { Failure, Problem } from "$lib/api";
 
 /** What a person pastes into a question or a bug report. */
 export function report(problem: Problem): string {
-  return lines(problem.message, problem.code, problem.causes, problem.hint, []);
+  return lines(problem.message, problem.code, [problem.why, ...problem.causes].filter((cause) => cause !== null), problem.hint, []);
 }
 
 export function failureReport(failure: Failure): string {

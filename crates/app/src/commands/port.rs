@@ -33,6 +33,7 @@ pub(crate) async fn check(app: &App, question: PortQuestion) -> Result<PortAnswe
     tokio::task::spawn_blocking(move || port::look(address, port, protocol, &published, local))
         .await
         .map_err(|error| Problem {
+            why: None,
             causes: vec![error.to_string()],
             ..Problem::plain(Code::Other, "Could not look at the port")
         })

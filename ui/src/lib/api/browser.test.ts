@@ -6,7 +6,7 @@ import type { Problem } from "./generated";
 import { ProblemError } from "./problem";
 import type { Message } from "./stream";
 
-const PROBLEM: Problem = { code: "inUse", message: "web runs", hint: null, causes: [], action: { type: "force" } };
+const PROBLEM: Problem = { code: "inUse", message: "web runs", why: null, hint: null, causes: [], action: { type: "force" } };
 
 class FakeSocket {
   static readonly OPEN = 1;

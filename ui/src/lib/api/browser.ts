@@ -87,6 +87,7 @@ const OLD_ADDRESS: Problem = {
   code: "other",
   message: "This address is from another start of the server",
   hint: "Open the address that was printed last.",
+  why: null,
   causes: [],
   action: null,
 };
@@ -96,6 +97,7 @@ function away(cause: string | null): Problem {
     code: "other",
     message: "The server does not answer",
     hint: "Start it again with cargo xtask serve.",
+    why: null,
     causes: cause === null ? [] : [cause],
     action: null,
   };

@@ -7,7 +7,7 @@ import type { Problem } from "./generated";
 import { ProblemError } from "./problem";
 import type { Message } from "./stream";
 
-const PROBLEM: Problem = { code: "engineUnreachable", message: "No engine", hint: null, causes: [], action: null };
+const PROBLEM: Problem = { code: "engineUnreachable", message: "No engine", why: null, hint: null, causes: [], action: null };
 
 afterEach(clearMocks);
 

@@ -353,11 +353,15 @@ export type Problem = { code: Code,
  */
 message: string, 
 /**
+ * Why, in one sentence, where the message does not say it: "8080 is used by nginx (pid 4242)".
+ */
+why: string | null, 
+/**
  * What to do, in one sentence.
  */
 hint: string | null, 
 /**
- * Why, outermost first. The last ones are raw words of the engine or the system, to be shown small.
+ * What is behind it, outermost first: the engine's or the system's own words, to be shown small.
  */
 causes: Array<string>, 
 /**

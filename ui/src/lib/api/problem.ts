@@ -14,7 +14,7 @@ export class ProblemError extends Error {
 export function problemOf(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
   const cause = error instanceof Error ? error.message : String(error);
-  return { code: "other", message: "Something went wrong in the window", hint: null, causes: [cause], action: null };
+  return { code: "other", message: "Something went wrong in the window", why: null, hint: null, causes: [cause], action: null };
 }
 
 /** A rejected call carries a problem, unless it never reached the app. */

@@ -4,7 +4,7 @@ import type { Problem } from "./generated";
 import { ProblemError } from "./problem";
 import { ItemStream, type Message } from "./stream";
 
-const PROBLEM: Problem = { code: "notFound", message: "web is gone", hint: null, causes: [], action: null };
+const PROBLEM: Problem = { code: "notFound", message: "web is gone", why: null, hint: null, causes: [], action: null };
 
 function opened() {
   const source = { more: vi.fn(), close: vi.fn() };

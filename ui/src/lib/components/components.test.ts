@@ -12,6 +12,7 @@ const PROBLEM: Problem = {
   code: "portTaken",
   message: "Could not start web: 8080 is used by nginx (pid 4242)",
   hint: "Use another port.",
+  why: null,
   causes: ["port is already allocated"],
   action: { type: "usePort", taken: 8080, instead: 8081 },
 };
