@@ -45,7 +45,7 @@ fn from_an_image_to_a_page_and_through_a_crash() {
     window.click("//dialog[@open]//button[normalize-space()='Run']");
     window.find("//h1[contains(., 'site')]");
     page_with("127.0.0.1:8000", "Directory listing");
-    window.picture("window-container");
+    screen.picture("window-container");
 
     // A crash of the window touches nothing.
     let pid = window.pid();
@@ -57,7 +57,7 @@ fn from_an_image_to_a_page_and_through_a_crash() {
     let window = screen.open(&environment);
     window.click("//nav//a[contains(., 'Containers')]");
     window.find("//*[@role='row'][contains(., 'site')][contains(., 'Running')]");
-    window.picture("window-containers");
+    screen.picture("window-containers");
     run(engine.docker().args(["stop", "--time", "1", "site"]));
     window.find("//*[@role='row'][contains(., 'site')][contains(., 'Exited')]");
     refused("127.0.0.1:8000");
@@ -74,16 +74,16 @@ fn the_first_run_starts_an_engine_from_nothing() {
     let screen = Screen::start(home.path());
     let window = screen.open(&no_engine_but_ours(&home));
     window.find("//h1[normalize-space()='Welcome aboard']");
-    window.picture("first-run-welcome");
+    screen.picture("first-run-welcome");
     window.click("//button[contains(., \"Start Wherry's own engine\")]");
     window.find("//ol[@aria-label='Steps of the start']");
-    window.picture("first-run-steps");
+    screen.picture("first-run-steps");
     window.click("//button[normalize-space()='Continue']");
     window.find("//button[contains(., 'Run nginx') or contains(., 'Run your first container')]");
-    window.picture("first-run-container");
+    screen.picture("first-run-container");
     window.click("//button[normalize-space()='Go to the app']");
     window.find("//footer[contains(., 'Engine running')]");
-    window.picture("first-run-home");
+    screen.picture("first-run-home");
     assert_eq!(home.state(), "running");
     drop(window);
     assert_eq!(home.state(), "running", "closing the window stops nothing");
@@ -135,7 +135,7 @@ fn the_machine_goes_on_without_the_window() {
     let window = screen.open(&environment);
     window.click("//nav//a[contains(., 'Containers')]");
     window.find("//*[@role='row'][contains(., 'web')][contains(., 'Running')]");
-    window.picture("window-machine");
+    screen.picture("window-machine");
     // Stopped from the window, the machine and its port are gone; the window says so.
     window.click("//nav//a[contains(., 'Home')]");
     window.click("//button[normalize-space()='Stop engine']");

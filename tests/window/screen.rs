@@ -10,7 +10,7 @@ use serde_json::{Map, json};
 use tokio::runtime::Runtime;
 use wherry_tests::PATIENCE;
 use wherry_tests::fetch::{free_port, get};
-use wherry_tests::process::{Running, output, program, signal, until};
+use wherry_tests::process::{Running, output, program, run, signal, until};
 
 pub(crate) struct Screen {
     display: String,
@@ -63,6 +63,19 @@ impl Screen {
             driver,
         }
     }
+
+    /// Keeps a picture of the whole screen in `target/window/`. Not the driver's own: WebKit's answer to that never
+    /// came once.
+    pub(crate) fn picture(&self, name: &str) {
+        let folder = program("wherry-desktop").with_file_name("../window");
+        fs_err::create_dir_all(&folder).expect("a folder for pictures");
+        let mut import = Command::new("import");
+        import
+            .args(["-window", "root"])
+            .arg(folder.join(format!("{name}.png")))
+            .env("DISPLAY", &self.display);
+        run(&mut import);
+    }
 }
 
 pub(crate) struct Window {
@@ -101,14 +114,6 @@ impl Window {
                 element.send_keys(text).await.ok()
             })
         });
-    }
-
-    /// Keeps a picture of what the window shows in `target/window/`.
-    pub(crate) fn picture(&self, name: &str) {
-        let folder = program("wherry-desktop").with_file_name("../window");
-        fs_err::create_dir_all(&folder).expect("a folder for pictures");
-        let picture = self.runtime.block_on(self.client.screenshot()).expect("a picture");
-        fs_err::write(folder.join(format!("{name}.png")), picture).expect("it is kept");
     }
 
     /// The process of the window.
