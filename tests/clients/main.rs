@@ -66,11 +66,14 @@ fn the_docker_command_works_as_it_does_natively() {
 
     // A terminal: `script` gives the docker command one.
     let exec = format!(
-        "docker --host unix://{} exec -it web /bin/sh -c 'hostname; tty || true'",
+        "docker --host unix://{} exec -it web /bin/sh -c 'hostname; test -t 0 && test -t 1 && echo a terminal'",
         machine.socket().display()
     );
     let seen = run(Command::new("script").args(["--quiet", "--return", "--command", &exec, "/dev/null"]));
-    assert!(!seen.trim().is_empty(), "exec -it prints what the shell says");
+    assert!(
+        seen.contains("a terminal"),
+        "exec -it gives the shell a terminal: {seen}"
+    );
 
     run(machine.docker().args(["stop", "--time", "1", "web"]));
     logs.wait();
