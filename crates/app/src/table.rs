@@ -4,7 +4,7 @@
 //! types. A command without a handler in `commands/` does not compile.
 
 use wherry_engine::{CommandLine, ContainerSummary, ImageDetail, ImageSummary, LogChunk, RunSpec};
-use wherry_machine::{SpecChange, Status};
+use wherry_machine::{Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
 use crate::macros::{commands, streams};
 use crate::{
@@ -30,6 +30,9 @@ commands! {
         start(SpecChange) -> Status;
         stop() -> ();
         restart() -> Status;
+        /// What the person decided about the machine beside its size; in effect at once.
+        settings() -> MachineSettings;
+        configure(MachineSettingsChange) -> MachineSettings;
     }
     container {
         /// Containers of the engine, newest first.

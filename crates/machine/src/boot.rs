@@ -18,7 +18,7 @@ use crate::forward::Forwards;
 use crate::process::Process;
 use crate::record::{Ready, Record};
 use crate::socket::EngineSocket;
-use crate::{Failure, FailureCode, Home, Spec, Step, clock, disk, spec, system, tail};
+use crate::{Failure, FailureCode, Home, Spec, Step, clock, disk, settings, spec, system, tail};
 
 /// How long the machine's process may take until it listens for us.
 const LISTEN: Duration = Duration::from_secs(10);
@@ -44,6 +44,8 @@ pub(crate) type FindBackend = Arc<dyn Fn() -> Result<Arc<dyn Backend>, Failure> 
 pub(crate) struct Context {
     pub(crate) home: Home,
     pub(crate) find_backend: FindBackend,
+    #[expect(dead_code, reason = "the first setting that concerns a start reads it")]
+    pub(crate) settings: settings::Store,
 }
 
 /// What happens on the way.

@@ -14,7 +14,10 @@ use tokio::time::Instant;
 
 use crate::control::{self, Answer, Envelope, RELEASE, Request};
 use crate::record::Record;
-use crate::{Error, Failure, Home, SpecChange, State, Status, daemon, home, spec, system, tail};
+use crate::{
+    Error, Failure, Home, Settings, SettingsChange, SpecChange, State, Status, daemon, home, settings, spec, system,
+    tail,
+};
 
 /// How long a daemon that was just started may take until it listens.
 const DAEMON_START: Duration = Duration::from_secs(10);
@@ -53,11 +56,29 @@ impl Machine {
                 Answer::Status { status } | Answer::Done { status } => Ok(status),
                 Answer::Failed { failure } => Err(failure.into()),
                 Answer::OtherVersion { release } => Err(other_version(release)),
-                Answer::Machine { .. } | Answer::Line { .. } => Err(Error::DaemonLost {
-                    log: self.home.daemon_log(),
-                }),
+                Answer::Settings { .. } | Answer::Machine { .. } | Answer::Line { .. } => Err(self.lost()),
             },
             None => Ok(without_daemon(&self.home)),
+        }
+    }
+
+    /// What the person decided about the machine beside its spec. Never starts a daemon.
+    pub async fn settings(&self) -> Result<Settings, Error> {
+        if self.connect().await?.is_none() {
+            return Ok(settings::peek(&self.home));
+        }
+        self.ask_for_settings(Request::Settings).await
+    }
+
+    /// Changes one setting, which takes effect at once.
+    pub async fn change_settings(&self, change: SettingsChange) -> Result<Settings, Error> {
+        self.ask_for_settings(Request::ChangeSettings { change }).await
+    }
+
+    async fn ask_for_settings(&self, request: Request) -> Result<Settings, Error> {
+        match self.ask_until_answered(request, |_| ()).await? {
+            Last::Settings(settings) => Ok(settings),
+            Last::Done(_) => Err(self.lost()),
         }
     }
 
@@ -201,8 +222,16 @@ impl Machine {
         Ok(tail::lines(self.home.console_log(), "", follow))
     }
 
+    /// Asks a daemon, starting one if needed, and returns the status at the end.
+    async fn ask(&self, request: Request, progress: impl FnMut(&Status)) -> Result<Status, Error> {
+        match self.ask_until_answered(request, progress).await? {
+            Last::Done(status) => Ok(*status),
+            Last::Settings(_) => Err(self.lost()),
+        }
+    }
+
     /// Asks a daemon, starting one if needed, and returns its last word.
-    async fn ask(&self, request: Request, mut progress: impl FnMut(&Status)) -> Result<Status, Error> {
+    async fn ask_until_answered(&self, request: Request, mut progress: impl FnMut(&Status)) -> Result<Last, Error> {
         for _ in 0..ATTEMPTS {
             let stream = self.connect_or_spawn().await?;
             let Ok(mut conversation) = Conversation::begin(stream, request.clone()).await else {
@@ -215,23 +244,24 @@ impl Machine {
                         answered = true;
                         progress(&status);
                     }
-                    Ok(Answer::Done { status }) => return Ok(status),
+                    Ok(Answer::Done { status }) => return Ok(Last::Done(Box::new(status))),
+                    Ok(Answer::Settings { settings }) => return Ok(Last::Settings(settings)),
                     Ok(Answer::Failed { failure }) => return Err(failure.into()),
                     Ok(Answer::OtherVersion { release }) => return Err(other_version(release)),
                     Ok(Answer::Machine { .. } | Answer::Line { .. }) => {}
                     Err(error @ Error::Garbled { .. }) => return Err(error),
-                    Err(_) if answered => {
-                        return Err(Error::DaemonLost {
-                            log: self.home.daemon_log(),
-                        });
-                    }
+                    Err(_) if answered => return Err(self.lost()),
                     Err(_) => break,
                 }
             }
         }
-        Err(Error::DaemonLost {
+        Err(self.lost())
+    }
+
+    fn lost(&self) -> Error {
+        Error::DaemonLost {
             log: self.home.daemon_log(),
-        })
+        }
     }
 
     /// Asks the daemon that runs; `None` when none does.
@@ -332,12 +362,22 @@ fn guest_lines(conversation: Conversation) -> impl Stream<Item = (u32, String)> 
                 Ok(Answer::Machine { pid: of }) => pid = of,
                 Ok(Answer::Line { line }) => return Some(((pid, format!("{GUEST}{line}")), (conversation, pid))),
                 Ok(
-                    Answer::Status { .. } | Answer::Done { .. } | Answer::Failed { .. } | Answer::OtherVersion { .. },
+                    Answer::Status { .. }
+                    | Answer::Done { .. }
+                    | Answer::Failed { .. }
+                    | Answer::Settings { .. }
+                    | Answer::OtherVersion { .. },
                 )
                 | Err(_) => return None,
             }
         }
     })
+}
+
+/// What a request that is carried out ends with.
+enum Last {
+    Done(Box<Status>),
+    Settings(Settings),
 }
 
 /// One request and what comes back.

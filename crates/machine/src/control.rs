@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 
-use crate::{Failure, SpecChange, Status};
+use crate::{Failure, Settings, SettingsChange, SpecChange, Status};
 
 /// Version of everything in this file. A client and a daemon that differ say so to the person.
 pub(crate) const VERSION: u32 = 1;
@@ -36,6 +36,12 @@ pub(crate) enum Request {
     },
     Stop,
     Restart,
+    /// Answered once with [`Answer::Settings`].
+    Settings,
+    /// Answered once with [`Answer::Settings`] or [`Answer::Failed`].
+    ChangeSettings {
+        change: SettingsChange,
+    },
     /// Answered with [`Answer::Machine`] and then with a line each, when the machine runs; otherwise the answers end
     /// at once.
     Logs {
@@ -54,6 +60,9 @@ pub(crate) enum Answer {
     },
     Failed {
         failure: Failure,
+    },
+    Settings {
+        settings: Settings,
     },
     OtherVersion {
         release: String,

@@ -14,7 +14,7 @@ use crate::backend::{Backend, qemu::Qemu};
 use crate::boot::{Context, FindBackend};
 use crate::control::{self, Answer, Envelope, RELEASE, Request};
 use crate::supervisor::{Command, Supervisor};
-use crate::{Error, Failure, Home, State, system};
+use crate::{Error, Failure, Home, State, settings, system};
 
 /// How long the daemon stays without a machine and without clients: long enough for a script's next command.
 const IDLE: Duration = Duration::from_secs(5);
@@ -56,7 +56,13 @@ pub(crate) async fn run_with(home: Home, find_backend: FindBackend) -> Result<()
         let _ = crate::file::remove(&home.socket());
     }
     tracing::info!(release = RELEASE, home = %home.root().display(), "the daemon serves");
-    let supervisor = Supervisor::begin(Context { home, find_backend });
+    let (settings, note) = settings::Store::open(&home);
+    let context = Context {
+        home,
+        find_backend,
+        settings: settings.clone(),
+    };
+    let supervisor = Supervisor::begin(context, note);
     // Each client holds a receiver; the sender sees when there is none.
     let clients = watch::Sender::new(());
     let end = system::asked_to_end();
@@ -67,9 +73,10 @@ pub(crate) async fn run_with(home: Home, find_backend: FindBackend) -> Result<()
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
-                    let (supervisor, present) = (supervisor.clone(), clients.subscribe());
+                    let (supervisor, settings) = (supervisor.clone(), settings.clone());
+                    let present = clients.subscribe();
                     tokio::spawn(async move {
-                        if let Err(error) = serve(stream, &supervisor).await {
+                        if let Err(error) = serve(stream, &supervisor, &settings).await {
                             tracing::debug!(%error, "a client left");
                         }
                         drop(present);
@@ -146,7 +153,7 @@ async fn idle(mut status: watch::Receiver<crate::Status>, clients: &watch::Sende
     }
 }
 
-async fn serve(stream: system::Stream, supervisor: &Supervisor) -> io::Result<()> {
+async fn serve(stream: system::Stream, supervisor: &Supervisor, settings: &settings::Store) -> io::Result<()> {
     let (requests, mut answers) = tokio::io::split(stream);
     let mut requests = BufReader::new(requests);
     let read = tokio::time::timeout(REQUEST, control::read::<serde_json::Value>(&mut requests)).await;
@@ -169,7 +176,7 @@ async fn serve(stream: system::Stream, supervisor: &Supervisor) -> io::Result<()
     let mut gone = [0];
     let mut gone = std::pin::pin!(requests.read(&mut gone));
     tokio::select! {
-        answered = answer(envelope.request, &mut answers, supervisor) => answered,
+        answered = answer(envelope.request, &mut answers, supervisor, settings) => answered,
         _ = &mut gone => Ok(()),
     }
 }
@@ -178,6 +185,7 @@ async fn answer(
     request: Request,
     answers: &mut (impl tokio::io::AsyncWrite + Unpin),
     supervisor: &Supervisor,
+    settings: &settings::Store,
 ) -> io::Result<()> {
     let (reply, outcome) = oneshot::channel();
     let command = match request {
@@ -187,6 +195,17 @@ async fn answer(
         }
         Request::Watch => return watch_status(answers, supervisor).await,
         Request::Logs { follow } => return logs(answers, supervisor, follow).await,
+        Request::Settings => {
+            let settings = settings.get();
+            return control::write(answers, &Answer::Settings { settings }).await;
+        }
+        Request::ChangeSettings { change } => {
+            let answer = match settings.change(change) {
+                Ok(settings) => Answer::Settings { settings },
+                Err(failure) => Answer::Failed { failure },
+            };
+            return control::write(answers, &answer).await;
+        }
         Request::Start { change } => Command::Start { change, reply },
         Request::Stop => Command::Stop { reply },
         Request::Restart => Command::Restart { reply },

@@ -13,7 +13,7 @@ use wherry_link::{Hello, HostRequest, Incoming, Publication, Reply, Report, Sess
 use crate::backend::{Attempt, Attempts, Backend, Facts, Launch};
 use crate::boot::{Context, FindBackend};
 use crate::record::Record;
-use crate::{Accelerator, Failure, Home, Spec, disk};
+use crate::{Accelerator, Failure, Home, Spec, disk, settings};
 
 /// The guest's half, with what it would know.
 #[derive(Clone)]
@@ -209,6 +209,7 @@ impl Fake {
         Context {
             home: home.clone(),
             find_backend,
+            settings: settings::Store::open(home).0,
         }
     }
 }

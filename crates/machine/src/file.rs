@@ -1,7 +1,7 @@
 //! Files that are either as they were or as they shall be, whenever the computer stops.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Replaces the file with these bytes, in one step.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -11,6 +11,15 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     drop(file);
     fs_err::rename(&temporary, path)
+}
+
+/// Keeps a file that cannot be used beside its place, under the name returned: the person may want to see it.
+pub(crate) fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".bad-{}", crate::clock::unix_millis() / 1000));
+    let aside = path.with_file_name(name);
+    fs_err::rename(path, &aside)?;
+    Ok(aside)
 }
 
 /// Removes the file; one that is not there is as good as removed.

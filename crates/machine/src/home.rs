@@ -85,6 +85,11 @@ impl Home {
         self.machine().join("spec.json")
     }
 
+    /// What the person decided about the machine beside its spec.
+    pub(crate) fn machine_settings(&self) -> PathBuf {
+        self.machine().join("settings.json")
+    }
+
     /// Which accelerators did not work here.
     pub(crate) fn accelerators(&self) -> PathBuf {
         self.machine().join("accelerator.json")

@@ -20,6 +20,7 @@ mod image;
 pub mod ports;
 mod process;
 mod record;
+mod settings;
 mod socket;
 mod spec;
 mod state;
@@ -31,6 +32,7 @@ pub use client::Machine;
 pub use daemon::run_daemon;
 pub use error::Error;
 pub use home::{HOME_VARIABLE, Home};
+pub use settings::{Settings, SettingsChange};
 pub use state::{
     Accelerator, Failure, FailureCode, Forward, Running, Spec, SpecChange, State, Status, Step, StepReport, Usage,
 };

@@ -70,10 +70,9 @@ pub(crate) fn load(home: &Home, host: Host) -> io::Result<Loaded> {
     match serde_json::from_slice(&text) {
         Ok(spec) => Ok(Loaded { spec, note: None }),
         Err(error) => {
-            let aside = path.with_extension(format!("json.bad-{}", crate::clock::unix_millis() / 1000));
-            fs_err::rename(&path, &aside)?;
+            let aside = file::set_aside(&path)?;
             let note = format!(
-                "The machine's settings could not be read ({error}). The defaults are used; the file is kept as {}.",
+                "The machine's size could not be read ({error}). The defaults are used; the file is kept as {}.",
                 aside.display()
             );
             Ok(Loaded {

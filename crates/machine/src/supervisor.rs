@@ -67,8 +67,9 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts supervising. A machine that a daemon before us left running is taken up at once.
-    pub(crate) fn begin(context: Context) -> Self {
+    /// Starts supervising. A machine that a daemon before us left running is taken up at once. The note is shown with
+    /// its status.
+    pub(crate) fn begin(context: Context, note: Option<String>) -> Self {
         let (commands, received) = mpsc::channel(16);
         let (events, happened) = mpsc::channel(64);
         let (published, status) = watch::channel(Status {
@@ -77,7 +78,7 @@ impl Supervisor {
             socket: context.home.socket(),
             steps: Vec::new(),
             forwards: Vec::new(),
-            notes: Vec::new(),
+            notes: note.into_iter().collect(),
         });
         let mut task = Task {
             context,

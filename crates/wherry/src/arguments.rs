@@ -1,5 +1,7 @@
+use std::num::NonZeroU32;
+
 use clap::{Args, Parser, Subcommand};
-use wherry_machine::SpecChange;
+use wherry_machine::{SettingsChange, SpecChange};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -44,6 +46,15 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show the machine's settings
+    Settings {
+        /// Print them as one line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change one of the machine's settings; it takes effect at once
+    #[command(subcommand)]
+    Set(Setting),
     /// Print what the daemon, QEMU, the machine and its engine wrote down
     Logs {
         /// Go on as more is written
@@ -59,6 +70,61 @@ pub(crate) enum Command {
     /// Run the background process that owns the machine
     #[command(hide = true)]
     Daemon,
+}
+
+/// A setting by the name under which `wherry settings` shows it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Setting {
+    /// Suspend the machine when no container has run and nobody has asked it anything for this long
+    SleepAfter {
+        /// As in 5m, 2h or off
+        #[arg(value_name = "TIME", value_parser = minutes)]
+        after: After,
+    },
+}
+
+impl From<Setting> for SettingsChange {
+    fn from(setting: Setting) -> Self {
+        match setting {
+            Setting::SleepAfter { after } => Self::SleepAfter { minutes: after.minutes },
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct After {
+    /// `None` is never.
+    minutes: Option<NonZeroU32>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct BadTime;
+
+impl std::fmt::Display for BadTime {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a time is a number of minutes or hours, as in 5m or 2h; or off")
+    }
+}
+
+impl std::error::Error for BadTime {}
+
+fn minutes(text: &str) -> Result<After, BadTime> {
+    let text = text.trim().to_ascii_lowercase();
+    if matches!(text.as_str(), "off" | "never") {
+        return Ok(After { minutes: None });
+    }
+    let end = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let factor = match unit.trim() {
+        "m" | "min" => 1,
+        "h" => 60,
+        _ => return Err(BadTime),
+    };
+    let minutes = number.parse().ok().and_then(|number: u32| number.checked_mul(factor));
+    let minutes = minutes.and_then(NonZeroU32::new).ok_or(BadTime)?;
+    Ok(After { minutes: Some(minutes) })
 }
 
 /// What the machine is given from now on. It is kept; what is left out stays as it was.
@@ -182,6 +248,22 @@ mod tests {
         }
         assert_eq!(gibibytes("60g"), Ok(60));
         assert_eq!(gibibytes("60.5g"), Ok(61));
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let after = |minutes| {
+            Ok(After {
+                minutes: NonZeroU32::new(minutes),
+            })
+        };
+        assert_eq!(minutes("5m"), after(5));
+        assert_eq!(minutes("90 min"), after(90));
+        assert_eq!(minutes("2h"), after(120));
+        assert_eq!(minutes("off"), after(0));
+        for bad in ["", "5", "0m", "-5m", "10s", "soon", "99999999h"] {
+            assert_eq!(minutes(bad), Err(BadTime), "{bad}");
+        }
     }
 
     #[test]

@@ -100,6 +100,19 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
                 ExitCode::from(NOT_RUNNING)
             })
         }
+        Command::Settings { json } => {
+            let settings = machine.settings().await?;
+            if json {
+                output::json(&settings)?;
+            } else {
+                output::lines(output::settings(&settings))?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Set(setting) => {
+            machine.change_settings(setting.into()).await?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Logs { follow } => print(machine.logs(follow).await?).await,
         Command::Console => print(machine.console(true).await?).await,
         Command::DockerEnv => {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use wherry_machine::{Error, Failure, Running, State, Status, Step, StepReport};
+use wherry_machine::{Error, Failure, Running, Settings, State, Status, Step, StepReport};
 
 pub(crate) fn line(text: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
@@ -179,6 +179,16 @@ fn seconds(millis: u64) -> String {
     } else {
         format!("{}.{} s", millis / 1000, millis % 1000 / 100)
     }
+}
+
+/// Each setting by the name under which `wherry set` takes it, with its value as that takes it.
+pub(crate) fn settings(settings: &Settings) -> Vec<String> {
+    let Settings {
+        sleep_after_minutes,
+        unknown: _,
+    } = settings;
+    let sleep_after = sleep_after_minutes.map_or_else(|| "off".to_owned(), |minutes| format!("{minutes}m"));
+    vec![format!("{:<12} {sleep_after}", "sleep-after")]
 }
 
 /// A status for people.

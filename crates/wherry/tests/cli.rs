@@ -42,6 +42,22 @@ fn path_with_qemu(folder: &Path) -> String {
 }
 
 #[test]
+fn a_setting_is_changed_and_shown_without_a_machine() {
+    let home = folder();
+    let shown = |arguments: &[&str]| {
+        let output = wherry(home.path(), "", arguments);
+        assert_eq!(code(&output), 0, "{}", complained(&output));
+        said(&output)
+    };
+    assert_eq!(shown(&["settings"]), "sleep-after  5m\n");
+    assert_eq!(shown(&["set", "sleep-after", "2h"]), "");
+    assert_eq!(shown(&["settings"]), "sleep-after  120m\n");
+    shown(&["set", "sleep-after", "off"]);
+    assert_eq!(shown(&["settings", "--json"]), "{\"sleepAfterMinutes\":null}\n");
+    assert_eq!(code(&wherry(home.path(), "", &["set", "sleep-after", "0m"])), 2);
+}
+
+#[test]
 fn what_is_not_understood_is_a_usage_error() {
     let home = folder();
     for arguments in [

@@ -1,6 +1,6 @@
-use wherry_machine::{SpecChange, Status};
+use wherry_machine::{Settings, SettingsChange, SpecChange, Status};
 
-use crate::{App, Problem};
+use crate::{App, Problem, Topic};
 
 pub(crate) async fn status(app: &App) -> Result<Status, Problem> {
     Ok(app.parts.machine.status().await?)
@@ -20,4 +20,14 @@ pub(crate) async fn restart(app: &App) -> Result<Status, Problem> {
     let status = app.parts.machine.restart().await?;
     app.parts.engines.retry();
     Ok(status)
+}
+
+pub(crate) async fn settings(app: &App) -> Result<Settings, Problem> {
+    Ok(app.parts.machine.settings().await?)
+}
+
+pub(crate) async fn configure(app: &App, change: SettingsChange) -> Result<Settings, Problem> {
+    let settings = app.parts.machine.change_settings(change).await?;
+    app.parts.events.changed(Topic::Settings);
+    Ok(settings)
 }

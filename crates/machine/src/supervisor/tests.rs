@@ -39,7 +39,7 @@ impl Place {
     }
 
     fn supervisor_with(&self, fake: Fake) -> Supervisor {
-        Supervisor::begin(fake.context(&self.home))
+        Supervisor::begin(fake.context(&self.home), None)
     }
 
     fn pid(&self) -> u32 {
@@ -238,7 +238,7 @@ async fn the_next_supervisor_takes_up_the_machine_and_its_ports() -> io::Result<
             .build()
             .expect("a runtime");
         runtime.block_on(async {
-            let supervisor = Supervisor::begin(Fake::new().context(&home));
+            let supervisor = Supervisor::begin(Fake::new().context(&home), None);
             supervisor.start().await.expect("it starts");
             let status = supervisor.status().borrow().clone();
             running(&status).clone()

@@ -273,6 +273,18 @@ sinceMillis: number, readyInMillis: number,
  */
 pid: number, usage: MachineUsage, engineRestarts: number, };
 
+export type MachineSettings = { 
+/**
+ * After how many minutes without running containers and without requests the machine is suspended; `None` is
+ * never.
+ */
+sleepAfterMinutes: number | null, };
+
+/**
+ * One setting and what it shall be.
+ */
+export type MachineSettingsChange = { "type": "sleepAfter", minutes: number | null, };
+
 /**
  * What a machine is given. Changing it takes effect at the next start; the disk never shrinks.
  */
@@ -468,6 +480,9 @@ export interface Commands {
   "machine.start": { params: SpecChange; result: MachineStatus };
   "machine.stop": { params: null; result: null };
   "machine.restart": { params: null; result: MachineStatus };
+  /** What the person decided about the machine beside its size; in effect at once. */
+  "machine.settings": { params: null; result: MachineSettings };
+  "machine.configure": { params: MachineSettingsChange; result: MachineSettings };
   /** Containers of the engine, newest first. */
   "container.list": { params: ContainerList; result: Array<ContainerSummary> };
   "container.get": { params: ContainerRef; result: ContainerSummary };
