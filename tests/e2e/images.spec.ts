@@ -1,5 +1,10 @@
 // Images: pulling what is not there, removing what is used.
 
+import { createHash } from "node:crypto";
+import { EventEmitter, once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
 import { clear, docker, enter, expect, test } from "./testbed";
 
 test("an image that does not exist is explained", async ({ page, testbed }) => {
@@ -28,3 +33,65 @@ test("a used image is not removed by accident", async ({ page, testbed }) => {
   await page.getByRole("alertdialog", { name: "Remove used:here?" }).getByRole("button", { name: "Remove the name" }).click();
   await expect(row).toHaveCount(0);
 });
+
+test("a pull that is cancelled ends in the engine too", async ({ page, testbed }) => {
+  const registry = await endlessRegistry();
+  await enter(page, testbed);
+  await page.getByRole("link", { name: /^Images/ }).click();
+  await page.getByRole("button", { name: "Pull an image" }).click();
+  const pull = page.getByRole("dialog", { name: /Pull/ });
+  await pull.getByRole("textbox", { name: "Image" }).fill(`127.0.0.1:${registry.port}/endless/image`);
+  await pull.getByRole("button", { name: "Pull", exact: true }).click();
+  await registry.asked;
+  await pull.getByRole("button", { name: "Cancel" }).click();
+  await expect(pull).toContainText("Cancelled");
+  await registry.letGo;
+  registry.close();
+});
+
+/** A registry with one image, whose one layer comes in small pieces and never ends by itself. */
+async function endlessRegistry() {
+  const digest = (data: string) => `sha256:${createHash("sha256").update(data).digest("hex")}`;
+  const config = JSON.stringify({
+    architecture: "amd64",
+    os: "linux",
+    rootfs: { type: "layers", diff_ids: [digest("unpacked")] },
+  });
+  const docker = (kind: string) => `application/vnd.docker.${kind}`;
+  const size = 2 ** 40;
+  const manifest = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: docker("distribution.manifest.v2+json"),
+    config: { mediaType: docker("container.image.v1+json"), size: config.length, digest: digest(config) },
+    layers: [{ mediaType: docker("image.rootfs.diff.tar.gzip"), size, digest: digest("layer") }],
+  });
+  const layer = new EventEmitter();
+  const [asked, letGo] = [once(layer, "asked"), once(layer, "letGo")];
+  const server = createServer((request, response) => {
+    const path = request.url ?? "";
+    if (path === "/v2/") {
+      response.end("{}");
+    } else if (path.includes("/manifests/")) {
+      response.setHeader("Content-Type", docker("distribution.manifest.v2+json"));
+      response.end(manifest);
+    } else if (path.endsWith(digest(config))) {
+      response.end(config);
+    } else {
+      response.writeHead(200, { "Content-Length": size });
+      // An engine of before 23.0 sees that its client has left when it next tells of progress, so there must be some.
+      const more = setInterval(() => response.write(Buffer.alloc(64 << 10)), 20);
+      response.once("close", () => {
+        clearInterval(more);
+        layer.emit("letGo");
+      });
+      layer.emit("asked");
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const close = () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return { port, asked, letGo, close };
+}

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Map, json};
@@ -86,7 +87,7 @@ pub(crate) struct Window {
 
 impl Window {
     /// Waits until it is there and shown.
-    pub(crate) fn find(&self, path: &str) -> fantoccini::elements::Element {
+    pub(crate) fn find(&self, path: &str) -> Element {
         self.runtime.block_on(async {
             let wait = self.client.wait().at_most(PATIENCE).every(Duration::from_millis(100));
             wait.for_element(Locator::XPath(path))
@@ -100,9 +101,19 @@ impl Window {
             let element = self.find(path);
             self.runtime.block_on(async {
                 element.is_enabled().await.ok().filter(|enabled| *enabled)?;
+                self.rests(&element).await?;
                 element.click().await.ok()
             })
         });
+    }
+
+    /// Whether it stays where it is for two frames. A click goes to where the element was when it was looked up, so one
+    /// that moves is missed, and nobody is told.
+    async fn rests(&self, element: &Element) -> Option<()> {
+        const TWO_FRAMES: &str = "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))";
+        let before = element.rectangle().await.ok()?;
+        self.client.execute_async(TWO_FRAMES, Vec::new()).await.ok()?;
+        (element.rectangle().await.ok()? == before).then_some(())
     }
 
     /// Replaces what the field holds.

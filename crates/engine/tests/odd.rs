@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures::StreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wherry_engine::{Address, Engine, Error, Link, RunSpec};
 
@@ -21,7 +21,7 @@ type Answers = HashMap<&'static str, Vec<u8>>;
 /// A server on a unix socket that answers each connection's one request from a list.
 struct Server {
     socket: PathBuf,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: watch::Sender<Vec<String>>,
     /// Paths of endless answers that the other side has let go of.
     let_go: mpsc::UnboundedReceiver<String>,
     _end: DropGuard,
@@ -33,7 +33,7 @@ impl Server {
         let _ = std::fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket).expect("a socket");
         let answers = Arc::new(answers);
-        let asked = Arc::new(Mutex::new(Vec::new()));
+        let asked = watch::Sender::new(Vec::new());
         let (let_go_sender, let_go) = mpsc::unbounded_channel();
         let end = CancellationToken::new();
         let serve = {
@@ -50,7 +50,7 @@ impl Server {
                         }
                         let text = String::from_utf8_lossy(&request).into_owned();
                         let target = text.split(' ').nth(1).unwrap_or_default().to_owned();
-                        asked.lock().expect("the list").push(target.clone());
+                        asked.send_modify(|asked| asked.push(target.clone()));
                         let path = target.split('?').next().unwrap_or_default();
                         let path = match path.strip_prefix("/v1.") {
                             Some(rest) => &rest[rest.find('/').unwrap_or(0)..],
@@ -149,7 +149,7 @@ async fn every_request_is_in_the_negotiated_version() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let server = Server::start(folder.path(), well_but(&[("/containers/json", json(200, "[]"))]));
     server.engine().containers(true).await.expect("an empty list");
-    let asked = server.asked.lock().expect("the list").clone();
+    let asked = server.asked.borrow().clone();
     assert_eq!(
         asked.first().map(String::as_str),
         Some("/version"),
@@ -279,8 +279,7 @@ async fn names_that_would_leave_their_place_are_not_sent() {
     assert!(
         server
             .asked
-            .lock()
-            .expect("the list")
+            .borrow()
             .iter()
             .all(|target| !target.contains("images"))
     );
@@ -299,5 +298,20 @@ async fn a_pull_that_is_dropped_lets_the_engine_know() {
     let mut pull = Box::pin(engine.pull("python").await.expect("it begins"));
     pull.next().await.expect("a first line").expect("progress");
     drop(pull);
+    assert_eq!(server.let_go.recv().await.as_deref(), Some("/images/create"));
+}
+
+/// Before an engine knows what the registry has, it says nothing at all.
+#[tokio::test]
+async fn a_pull_that_is_dropped_before_its_first_word_lets_the_engine_know() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut server = Server::start(folder.path(), well_but(&[("/images/create", Vec::new())]));
+    let engine = server.engine();
+    let mut asked = server.asked.subscribe();
+    let asked = asked.wait_for(|asked| asked.iter().any(|target| target.contains("/images/create")));
+    tokio::select! {
+        pull = engine.pull("python") => panic!("it ended by itself: {:?}", pull.err()),
+        asked = asked => drop(asked.expect("the server goes on")),
+    }
     assert_eq!(server.let_go.recv().await.as_deref(), Some("/images/create"));
 }
