@@ -276,13 +276,7 @@ async fn names_that_would_leave_their_place_are_not_sent() {
         ..RunSpec::default()
     };
     assert!(matches!(engine.create(&spec).await, Err(Error::Invalid(_))));
-    assert!(
-        server
-            .asked
-            .borrow()
-            .iter()
-            .all(|target| !target.contains("images"))
-    );
+    assert!(server.asked.borrow().iter().all(|target| !target.contains("images")));
 }
 
 #[tokio::test]

@@ -200,7 +200,7 @@ async fn answer(
             return control::write(answers, &Answer::Settings { settings }).await;
         }
         Request::ChangeSettings { change } => {
-            let answer = match settings.change(change) {
+            let answer = match settings.change(&change) {
                 Ok(settings) => Answer::Settings { settings },
                 Err(failure) => Answer::Failed { failure },
             };

@@ -48,9 +48,9 @@ pub enum SettingsChange {
 }
 
 impl Settings {
-    fn with(mut self, change: SettingsChange) -> Self {
+    fn with(mut self, change: &SettingsChange) -> Self {
         match change {
-            SettingsChange::SleepAfter { minutes } => self.sleep_after_minutes = minutes,
+            SettingsChange::SleepAfter { minutes } => self.sleep_after_minutes = *minutes,
         }
         self
     }
@@ -95,7 +95,7 @@ impl Store {
     }
 
     /// Writes the change down, then lets it take effect. When it cannot be written, all stays as it was.
-    pub(crate) fn change(&self, change: SettingsChange) -> Result<Settings, Failure> {
+    pub(crate) fn change(&self, change: &SettingsChange) -> Result<Settings, Failure> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let settings = self.get().with(change);
         save(&self.home, &settings).map_err(|error| not_kept(&error))?;
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!((store.get(), note), (Settings::default(), None));
         let mut watch = store.watch();
         let off = SettingsChange::SleepAfter { minutes: None };
-        store.change(off).expect("kept");
+        store.change(&off).expect("kept");
         assert!(watch.has_changed().expect("the store is there"));
         assert_eq!(watch.borrow_and_update().sleep_after_minutes, None);
         assert_eq!(Store::open(&home).0.get().sleep_after_minutes, None);
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(note, None);
         assert_eq!(store.get().sleep_after_minutes, Settings::default().sleep_after_minutes);
         store
-            .change(SettingsChange::SleepAfter {
+            .change(&SettingsChange::SleepAfter {
                 minutes: NonZeroU32::new(10),
             })
             .expect("kept");
@@ -222,7 +222,7 @@ mod tests {
         fs_err::remove_dir(home.machine())?;
         fs_err::write(home.machine(), "a file where the folder should be")?;
         let failure = store
-            .change(SettingsChange::SleepAfter { minutes: None })
+            .change(&SettingsChange::SleepAfter { minutes: None })
             .expect_err("cannot be kept");
         assert_eq!(failure.code, FailureCode::Io);
         assert_eq!(store.get(), Settings::default());
