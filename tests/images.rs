@@ -100,6 +100,9 @@ fn fill(storage: &Path) {
     }
 }
 
+/// What the page of the busybox image says.
+pub const PAGE: &str = "served by wherry's test";
+
 /// An image small enough to go into any engine: busybox from Debian's static build, as a tar for `docker import`.
 pub fn busybox_tar(folder: &Path) -> PathBuf {
     let root = folder.join("busybox");
@@ -117,7 +120,7 @@ pub fn busybox_tar(folder: &Path) -> PathBuf {
         }
     }
     fs_err::create_dir_all(root.join("www")).expect("a folder");
-    fs_err::write(root.join("www/index.html"), "served by wherry's test\n").expect("a page");
+    fs_err::write(root.join("www/index.html"), format!("{PAGE}\n")).expect("a page");
     let tar = folder.join("busybox.tar");
     run(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&tar).arg("."));
     tar

@@ -7,6 +7,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::engine::docker;
+use crate::fetch::{free_port, page_with};
+use crate::images::{PAGE, busybox_tar};
 use crate::process::{alive, output, program, run, say, signal};
 
 pub struct Machine {
@@ -105,6 +107,25 @@ impl Machine {
     /// The docker command against this machine's socket.
     pub fn docker(&self) -> Command {
         docker(&self.socket())
+    }
+
+    /// Gives the engine the image `busybox`.
+    pub fn import_busybox(&self) {
+        run(self.docker().arg("import").arg(busybox_tar(self.path())).arg("busybox"));
+    }
+
+    /// A container named `web` with these options of `docker run`, whose page is seen at the address that comes back.
+    pub fn web(&self, options: &[&str]) -> String {
+        let port = free_port();
+        let published = format!("{port}:80");
+        run(self
+            .docker()
+            .args(["run", "--detach", "--name", "web", "--publish", &published])
+            .args(options)
+            .args(["busybox", "/bin/httpd", "-f", "-h", "/www"]));
+        let at = format!("127.0.0.1:{port}");
+        page_with(&at, PAGE);
+        at
     }
 }
 

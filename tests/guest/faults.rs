@@ -1,34 +1,15 @@
 //! What happens when something is killed, missing or damaged. The person loses nothing and is told why.
 
-use wherry_tests::fetch::{free_port, page_with, refused};
-use wherry_tests::images::busybox_tar;
+use wherry_tests::fetch::{page_with, refused};
+use wherry_tests::images::PAGE;
 use wherry_tests::machine::{Machine, START};
 use wherry_tests::process::{alive, run, signal, until};
 
 #[test]
 fn killed_daemon_and_killed_machine_lose_nothing() {
     let machine = Machine::start();
-    run(machine
-        .docker()
-        .arg("import")
-        .arg(busybox_tar(machine.path()))
-        .arg("busybox"));
-    let port = free_port();
-    let at = format!("127.0.0.1:{port}");
-    run(machine
-        .docker()
-        .args([
-            "run",
-            "--detach",
-            "--name",
-            "web",
-            "--restart",
-            "always",
-            "--publish",
-            &format!("{port}:80"),
-        ])
-        .args(["busybox", "/bin/httpd", "-f", "-h", "/www"]));
-    page_with(&at, "served by wherry's test");
+    machine.import_busybox();
+    let at = machine.web(&["--restart", "always"]);
 
     let qemu = machine.pid();
     let daemons = machine.processes("wherry");
@@ -42,14 +23,14 @@ fn killed_daemon_and_killed_machine_lose_nothing() {
         [qemu],
         "and starts no second one"
     );
-    page_with(&at, "served by wherry's test");
+    page_with(&at, PAGE);
 
     signal(qemu, "KILL");
     until("the state to say so", || (machine.state() == "failed").then_some(()));
     refused(&at);
     machine.wherry(&["start"]);
     assert_ne!(machine.pid(), qemu);
-    page_with(&at, "served by wherry's test");
+    page_with(&at, PAGE);
     assert!(
         run(machine.docker().args(["ps"])).contains("web"),
         "its container is back by its restart policy"

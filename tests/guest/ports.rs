@@ -2,37 +2,19 @@
 
 use std::net::TcpListener;
 
-use wherry_tests::fetch::{free_port, page_with, refused};
-use wherry_tests::images::busybox_tar;
+use wherry_tests::fetch::{page_with, refused};
+use wherry_tests::images::PAGE;
 use wherry_tests::machine::Machine;
 use wherry_tests::process::{output, run};
 
 #[test]
 fn a_published_port_answers_while_its_container_runs_and_no_longer() {
     let machine = Machine::start();
-    run(machine
-        .docker()
-        .arg("import")
-        .arg(busybox_tar(machine.path()))
-        .arg("busybox"));
-
-    let port = free_port();
-    let at = format!("127.0.0.1:{port}");
-    run(machine
-        .docker()
-        .args([
-            "run",
-            "--detach",
-            "--name",
-            "web",
-            "--publish",
-            &format!("{port}:80"),
-            "busybox",
-        ])
-        .args(["/bin/httpd", "-f", "-v", "-h", "/www"]));
-    page_with(&at, "served by wherry's test");
+    machine.import_busybox();
+    let at = machine.web(&[]);
+    let (_, port) = at.split_once(':').expect("an address");
     let forwards = machine.status()["forwards"].to_string();
-    assert!(forwards.contains(&port.to_string()), "the status lists it: {forwards}");
+    assert!(forwards.contains(port), "the status lists it: {forwards}");
 
     // Taken by a container: the engine itself says so. Taken by another program: we say by whom.
     let holder = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -59,7 +41,7 @@ fn a_published_port_answers_while_its_container_runs_and_no_longer() {
     run(machine.docker().args(["stop", "--time", "1", "web"]));
     refused(&at);
     run(machine.docker().args(["start", "web"]));
-    page_with(&at, "served by wherry's test");
+    page_with(&at, PAGE);
     run(machine.docker().args(["rm", "--force", "web"]));
     refused(&at);
 }

@@ -2,7 +2,6 @@
 
 use std::process::Stdio;
 
-use wherry_tests::images::busybox_tar;
 use wherry_tests::machine::{Machine, START};
 use wherry_tests::process::run;
 
@@ -17,11 +16,7 @@ fn what_the_person_has_survives_a_stop() {
             .wherry(&["docker-env"])
             .contains(&machine.socket().display().to_string())
     );
-    run(machine
-        .docker()
-        .arg("import")
-        .arg(busybox_tar(machine.path()))
-        .arg("busybox"));
+    machine.import_busybox();
     run(machine.docker().args(["volume", "create", "kept"]));
     let write = [
         "run",

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use screen::Screen;
 use wherry_tests::engine::Engine;
-use wherry_tests::fetch::{free_port, page_with, refused};
+use wherry_tests::fetch::{page_with, refused};
 use wherry_tests::machine::Machine;
 use wherry_tests::process::{alive, installed, is_root, run, signal, until};
 use wherry_tests::registry::Registry;
@@ -96,13 +96,7 @@ fn the_machine_goes_on_without_the_window() {
         "Xvfb and WebKitWebDriver draw and drive the window"
     );
     let machine = Machine::start();
-    run(machine
-        .docker()
-        .arg("import")
-        .arg(images::busybox_tar(machine.path()))
-        .arg("busybox"));
-    let port = free_port();
-    let at = format!("127.0.0.1:{port}");
+    machine.import_busybox();
     let screen = Screen::start(machine.path());
     let environment = no_engine_but_ours(&machine);
 
@@ -112,24 +106,13 @@ fn the_machine_goes_on_without_the_window() {
     window.click("//label[contains(., \"Wherry's own engine\")]");
     window.click("//nav//a[contains(., 'Containers')]");
     window.find("//footer[contains(., 'Engine running')]");
-    run(machine
-        .docker()
-        .args([
-            "run",
-            "--detach",
-            "--name",
-            "web",
-            "--publish",
-            &format!("{port}:80"),
-            "busybox",
-        ])
-        .args(["/bin/httpd", "-f", "-h", "/www"]));
+    let at = machine.web(&[]);
     window.find("//*[@role='row'][contains(., 'web')][contains(., 'Running')]");
     let (window_process, qemu) = (window.pid(), machine.pid());
     signal(window_process, "KILL");
     until("the window to end", || (!alive(window_process)).then_some(()));
     drop(window);
-    page_with(&at, "served by wherry's test");
+    page_with(&at, images::PAGE);
     assert_eq!(machine.pid(), qemu, "the machine is the same");
 
     let window = screen.open(&environment);

@@ -1,10 +1,13 @@
 import { fireEvent, render, screen } from "@testing-library/svelte";
-import { createRawSnippet } from "svelte";
+import { createRawSnippet, tick } from "svelte";
 import { expect, test, vi } from "vitest";
 import type { Problem } from "$lib/api";
+import { toasts } from "$lib/state/toasts.svelte";
 import Button from "./Button.svelte";
+import Dialog from "./Dialog.svelte";
 import Meter from "./Meter.svelte";
 import ProblemView from "./ProblemView.svelte";
+import ToastList from "./ToastList.svelte";
 
 const words = (text: string) => createRawSnippet(() => ({ render: () => `<span>${text}</span>` }));
 
@@ -40,4 +43,16 @@ test("a meter is read out in the words beside it", () => {
   const meter = screen.getByRole("meter", { name: "Memory" });
   expect(meter.getAttribute("aria-valuenow")).toBe("46");
   expect(meter.getAttribute("aria-valuetext")).toBe("2.8 of 6 GB");
+});
+
+test("a message that comes while a dialog is open is inside the dialog, where it is in reach", async () => {
+  render(ToastList);
+  const { unmount } = render(Dialog, { title: "Run", onclose: () => {}, children: words("form") });
+  const id = toasts.show("Pulled nginx");
+  await tick();
+  expect(screen.getByText("Pulled nginx").closest("dialog")).not.toBeNull();
+  unmount();
+  await tick();
+  expect(screen.getByText("Pulled nginx").closest("dialog")).toBeNull();
+  toasts.close(id);
 });
