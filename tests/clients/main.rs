@@ -4,18 +4,14 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use wherry_tests::fetch::{free_port, page_with};
-use wherry_tests::images::busybox_tar;
+use wherry_tests::images::PAGE;
 use wherry_tests::machine::Machine;
 use wherry_tests::process::{Running, run};
 
 #[test]
 fn the_docker_command_works_as_it_does_natively() {
     let machine = Machine::start();
-    run(machine
-        .docker()
-        .arg("import")
-        .arg(busybox_tar(machine.path()))
-        .arg("busybox"));
+    machine.import_busybox();
 
     // A hijacked stream with half-close: the container sees the end of its input and answers after it.
     let mut cat = machine
@@ -44,6 +40,26 @@ fn the_docker_command_works_as_it_does_natively() {
         "through the link\nafter the end\n"
     );
 
+    // Without a socket named: the context says where.
+    let configuration = machine.path().join("docker-configuration");
+    fs_err::create_dir(&configuration).expect("a folder");
+    let before = "{\n\t\"credsStore\": \"left-behind\"\n}";
+    fs_err::write(configuration.join("config.json"), before).expect("a configuration");
+    run(machine
+        .command()
+        .args(["context", "--fix-credentials"])
+        .env("DOCKER_CONFIG", &configuration));
+    let mut docker = Command::new("docker");
+    docker.env("DOCKER_CONFIG", &configuration).env_remove("DOCKER_HOST");
+    let answer = run(docker.args(["run", "--rm", "busybox", "/bin/echo", "by context"]));
+    assert_eq!(answer, "by context\n");
+    run(machine
+        .command()
+        .args(["context", "--undo"])
+        .env("DOCKER_CONFIG", &configuration));
+    let restored = fs_err::read_to_string(configuration.join("config.json")).expect("a configuration");
+    assert_eq!(restored, before);
+
     let port = free_port();
     run(machine
         .docker()
@@ -61,7 +77,7 @@ fn the_docker_command_works_as_it_does_natively() {
     let mut logs = machine.docker();
     let mut logs = Running::start(logs.args(["logs", "--follow", "web"]), &machine.path().join("logs.err"));
     assert_eq!(logs.line(), "ready", "logs -f delivers while the container runs");
-    page_with(&format!("127.0.0.1:{port}"), "served by wherry's test");
+    page_with(&format!("127.0.0.1:{port}"), PAGE);
     assert!(run(machine.docker().args(["ps"])).contains(&format!("127.0.0.1:{port}->80/tcp")));
 
     // A terminal: `script` gives the docker command one.
@@ -82,11 +98,7 @@ fn the_docker_command_works_as_it_does_natively() {
 #[test]
 fn a_dockerfile_builds() {
     let machine = Machine::start();
-    run(machine
-        .docker()
-        .arg("import")
-        .arg(busybox_tar(machine.path()))
-        .arg("busybox"));
+    machine.import_busybox();
     let context = machine.path().join("context");
     fs_err::create_dir_all(&context).expect("a folder");
     fs_err::write(context.join("greeting"), "built here\n").expect("a file");

@@ -138,6 +138,15 @@ impl Engines {
     }
 }
 
+/// A docker context, or the link at `/var/run/docker.sock`, may lead to our own machine.
+pub(crate) fn is_same_place(address: &str, own: &str) -> bool {
+    let path = |address: &str| address.strip_prefix("unix://").map(std::path::PathBuf::from);
+    address == own
+        || path(address)
+            .and_then(|path| fs_err::read_link(path).ok())
+            .is_some_and(|target| Some(target) == path(own))
+}
+
 struct Chooser {
     choice: watch::Receiver<EngineChoice>,
     machine: watch::Receiver<Status>,
@@ -211,13 +220,10 @@ impl Chooser {
             .find(|candidate| candidate.answer.is_ok());
         if let Some(candidate) = answering {
             let place = candidate.place;
-            // A docker context may point at our own machine.
-            let origin = if place.address == self.machine_address {
-                EngineOrigin::Machine
-            } else {
-                place.origin
-            };
-            return (origin, place.address);
+            if is_same_place(&place.address, &self.machine_address) {
+                return (EngineOrigin::Machine, self.machine_address.clone());
+            }
+            return (place.origin, place.address);
         }
         let before = self.current.borrow().as_ref().and_then(|current| current.used.clone());
         match before {

@@ -3,6 +3,7 @@
 //! Whoever shows Wherry to a person (the window, the browser server) holds an [`App`] and passes names and JSON.
 
 mod commands;
+mod docker;
 mod engines;
 mod event;
 mod events;
@@ -34,6 +35,7 @@ use crate::events::Events;
 use crate::settings::SettingsFile;
 use crate::tasks::Tasks;
 
+pub use docker::{CONTEXT, Docker};
 pub use event::{Event, Topic};
 pub use model::*;
 pub use panics::report_panics;
@@ -43,6 +45,7 @@ pub use task::{Outcome, Task, TaskId, TaskRef, Work};
 pub use typescript::typescript;
 // What the shells need of the packages below; they name no other.
 pub use wherry_engine::EngineOrigin;
+pub use wherry_engine::system_socket::{Ask, SYSTEM_SOCKET};
 pub use wherry_machine::{Home, State as MachineState};
 
 /// Items of a stream, each as JSON. An `Err` is the last item.

@@ -164,6 +164,58 @@ pub struct PortAnswer {
     pub next_free: Option<u16>,
 }
 
+/// What the docker command in the person's terminal does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct DockerSetup {
+    /// Where it is, when it is installed.
+    pub program: Option<String>,
+    /// Its configuration, which need not be there.
+    pub config: String,
+    pub context: String,
+    /// Where it connects to; `None` when its context is not there.
+    pub address: Option<String>,
+    /// That is Wherry's own machine.
+    pub ours: bool,
+    /// The variable that wins over the context.
+    pub overridden: Option<DockerOverride>,
+    /// Programs that are to keep logins and are not installed.
+    pub missing_helpers: Vec<MissingHelper>,
+    /// `/var/run/docker.sock`
+    pub system_socket: SystemSocketState,
+    /// There is something to take back.
+    pub changed: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct DockerOverride {
+    pub variable: String,
+    pub value: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct MissingHelper {
+    /// `docker-credential-desktop`
+    pub program: String,
+    /// The registry it is for; `None` for all.
+    pub registry: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum SystemSocketState {
+    Free,
+    /// It leads to Wherry's own machine.
+    Ours,
+    Taken {
+        by: String,
+    },
+    /// This system has no such place.
+    Unavailable,
+}
+
 /// What the person decided. Kept in one file; a broken one is set aside, never overwritten.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default)]

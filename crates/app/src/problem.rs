@@ -4,7 +4,8 @@ use std::io::ErrorKind;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
-use wherry_engine::Error as EngineError;
+use wherry_engine::system_socket::SocketError;
+use wherry_engine::{ConfigError, Error as EngineError};
 use wherry_machine::{Error as MachineError, Failure, FailureCode, ports};
 
 /// An error a person can act on. The UI branches on `code` and never on text.
@@ -320,6 +321,50 @@ impl From<MachineError> for Problem {
             hint,
             causes,
             action,
+        }
+    }
+}
+
+impl From<ConfigError> for Problem {
+    fn from(error: ConfigError) -> Problem {
+        let hint = match &error {
+            ConfigError::NoFolder => "Set DOCKER_CONFIG to the folder that it uses.",
+            ConfigError::Unreadable { .. } => "See to whom it belongs.",
+            ConfigError::NotJson { .. } => {
+                "Mend it in an editor, or move it away and log in again. Wherry does not write to a file that it does \
+                 not understand."
+            }
+            ConfigError::Write { .. } => "See to whom its folder belongs and whether the disk is full.",
+        };
+        Problem {
+            hint: Some(hint.to_owned()),
+            causes: causes(&error),
+            ..Problem::plain(Code::Other, error.to_string())
+        }
+    }
+}
+
+impl From<SocketError> for Problem {
+    fn from(error: SocketError) -> Problem {
+        let (hint, action) = match &error {
+            SocketError::Taken { .. } => (
+                "Wherry replaces nothing of another engine. Use the context instead, which needs no such place.",
+                None,
+            ),
+            SocketError::Unavailable => ("Use the context instead.", None),
+            SocketError::NotAllowed { command, .. } => (
+                "Type the command in a terminal.",
+                Some(Action::RunInTerminal {
+                    command: command.clone(),
+                }),
+            ),
+            SocketError::Io { .. } => ("Use the context instead, which needs no such place.", None),
+        };
+        Problem {
+            hint: Some(hint.to_owned()),
+            causes: causes(&error),
+            action,
+            ..Problem::plain(Code::Other, error.to_string())
         }
     }
 }

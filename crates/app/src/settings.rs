@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{Code, Problem, Settings};
@@ -85,9 +86,10 @@ fn parse(text: &[u8]) -> serde_json::Result<Kept> {
     Ok(Kept { settings, all })
 }
 
-fn write(path: &Path, all: &Map<String, Value>) -> io::Result<()> {
+/// Replaces a file of the home in one step.
+pub(crate) fn write(path: &Path, all: &impl Serialize) -> io::Result<()> {
     if let Some(folder) = path.parent() {
-        fs_err::create_dir_all(folder)?;
+        wherry_machine::Home::at(folder).create_root()?;
     }
     // Beside the file, so that the rename stays in one file system.
     let new = path.with_extension(format!("new-{}", std::process::id()));

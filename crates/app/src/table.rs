@@ -8,8 +8,9 @@ use wherry_machine::{Settings as MachineSettings, SettingsChange as MachineSetti
 
 use crate::macros::{commands, streams};
 use crate::{
-    About, ContainerList, ContainerRef, ContainerRemove, Cost, EngineCandidate, EngineChoice, EngineStatus, Event,
-    ImageRef, ImageRemove, LogsRequest, PortAnswer, PortQuestion, RunRequest, Settings, Task, TaskId, TaskRef,
+    About, ContainerList, ContainerRef, ContainerRemove, Cost, DockerSetup, EngineCandidate, EngineChoice,
+    EngineStatus, Event, ImageRef, ImageRemove, LogsRequest, PortAnswer, PortQuestion, RunRequest, Settings, Task,
+    TaskId, TaskRef,
 };
 
 commands! {
@@ -23,6 +24,18 @@ commands! {
         candidates() -> Vec<EngineCandidate>;
         choose(EngineChoice) -> EngineStatus;
         cost() -> Cost;
+    }
+    docker {
+        /// What the docker command in a terminal talks to.
+        setup() -> DockerSetup;
+        /// Points it to Wherry's own machine.
+        select() -> DockerSetup;
+        /// Takes credential helpers that are not installed out of its configuration.
+        mend() -> DockerSetup;
+        /// Links `/var/run/docker.sock` to Wherry's own machine. The system may ask for a password.
+        link() -> DockerSetup;
+        /// Takes all of that back.
+        undo() -> DockerSetup;
     }
     machine {
         status() -> Status;

@@ -35,10 +35,13 @@ fn odd_params() -> Vec<Value> {
 #[tokio::test]
 async fn every_command_answers_whatever_is_sent() {
     let (_folder, app) = app();
-    // What is left out starts or stops a machine.
-    let harmless = COMMANDS
-        .iter()
-        .filter(|name| !matches!(**name, "machine.start" | "machine.restart"));
+    // What is left out starts or stops a machine, or changes the docker command of whoever runs the tests.
+    let harmless = COMMANDS.iter().filter(|name| {
+        !matches!(
+            **name,
+            "machine.start" | "machine.restart" | "docker.select" | "docker.mend" | "docker.link"
+        )
+    });
     for name in harmless {
         for params in odd_params() {
             match app.call(name, params.clone()).await {

@@ -4,14 +4,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use ts_rs::TS;
 
 use crate::credentials::{docker_config, docker_folder};
+use crate::docker_command::context_file;
+use crate::system_socket::SYSTEM_SOCKET;
 use crate::{Address, EngineInfo, Error, engine};
 
 /// A local engine that is well answers within some milliseconds. One that does not must not keep the person waiting.
 const ANSWER: Duration = Duration::from_secs(3);
+
+/// Where Docker listens on Windows.
+const PIPE: &str = r"\\.\pipe\docker_engine";
 
 /// Where an engine was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -69,10 +73,10 @@ impl Surroundings {
             current_context: docker_config().current_context,
             runtime_folder: variable("XDG_RUNTIME_DIR").map(PathBuf::from),
             system: if cfg!(windows) {
-                vec![(EngineOrigin::System, PathBuf::from(r"\\.\pipe\docker_engine"))]
+                vec![(EngineOrigin::System, PathBuf::from(PIPE))]
             } else {
                 vec![
-                    (EngineOrigin::System, PathBuf::from("/var/run/docker.sock")),
+                    (EngineOrigin::System, PathBuf::from(SYSTEM_SOCKET)),
                     (EngineOrigin::Podman, PathBuf::from("/run/podman/podman.sock")),
                 ]
             },
@@ -145,8 +149,18 @@ pub async fn ask(address: &str) -> Result<EngineInfo, Error> {
     engine::ask(&Address::parse(address)?, ANSWER).await
 }
 
-/// The docker command keeps a context below the SHA-256 of its name.
-fn context_address(folder: &std::path::Path, name: &str) -> Option<String> {
+/// Where the docker command connects to when nothing is set.
+pub(crate) fn default_address() -> String {
+    let place = if cfg!(windows) {
+        PathBuf::from(PIPE)
+    } else {
+        PathBuf::from(SYSTEM_SOCKET)
+    };
+    Address::Local(place).to_string()
+}
+
+/// Where a context of the docker command leads.
+pub(crate) fn context_address(folder: &std::path::Path, name: &str) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Meta {
@@ -157,13 +171,7 @@ fn context_address(folder: &std::path::Path, name: &str) -> Option<String> {
     struct Endpoint {
         host: Option<String>,
     }
-    let digest = Sha256::digest(name.as_bytes());
-    let hex = digest.iter().fold(String::new(), |mut hex, byte| {
-        use std::fmt::Write as _;
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
-    let file = folder.join("contexts").join("meta").join(hex).join("meta.json");
+    let file = context_file(folder, name);
     let text = fs_err::read(&file)
         .inspect_err(|error| tracing::debug!(name, %error, "the docker context cannot be read"))
         .ok()?;

@@ -120,6 +120,11 @@ impl Home {
         system::endpoint(&self.root, "run/qmp.sock")
     }
 
+    /// Makes the home's own folder, open to nobody else.
+    pub fn create_root(&self) -> std::io::Result<()> {
+        system::create_private_folder(&self.root)
+    }
+
     /// Makes the folders, each open to nobody else.
     pub(crate) fn create(&self) -> std::io::Result<()> {
         for folder in [self.root.clone(), self.machine(), self.run(), self.logs()] {

@@ -14,6 +14,19 @@ Environment:
   WHERRY_HOME   where everything is kept (default: wherry in the folder where programs keep their data)
   WHERRY_GUEST  the folder of a system image to use instead of the one that came with Wherry";
 
+const CONTEXT: &str = "\
+Point the docker command in your terminal to the machine's engine.
+
+Makes the docker context \"wherry\" and selects it. docker's config.json is copied beside itself before it is changed; \
+wherry context --undo puts everything back.
+
+A config.json may name a credential helper that is not installed, left behind by another product. docker then refuses \
+to pull anything. You are asked whether to take it out; --fix-credentials does so without asking.
+
+With --system-socket, /var/run/docker.sock becomes a link to the machine's socket, for programs that look nowhere else. \
+Only if nothing stands there. The folder belongs to the administrator, so sudo may ask for your password, and the \
+link is gone after the next start of the computer.";
+
 /// Runs a small Linux machine with the Docker engine in it.
 #[derive(Debug, Parser)]
 #[command(name = "wherry", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
@@ -65,6 +78,19 @@ pub(crate) enum Command {
     Console,
     /// Print the line that points docker and its friends to the machine's engine: eval "$(wherry docker-env)"
     DockerEnv,
+    /// Point the docker command in your terminal to the machine's engine
+    #[command(long_about = CONTEXT)]
+    Context {
+        /// Take back everything that this command has changed
+        #[arg(long, conflicts_with_all = ["fix_credentials", "system_socket"])]
+        undo: bool,
+        /// Take credential helpers that are not installed out of docker's configuration, without asking
+        #[arg(long)]
+        fix_credentials: bool,
+        /// Also link /var/run/docker.sock, where programs look that know nothing of contexts
+        #[arg(long)]
+        system_socket: bool,
+    },
     /// Print the version
     Version,
     /// Run the background process that owns the machine

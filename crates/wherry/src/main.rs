@@ -2,6 +2,7 @@
 //! process that owns the machine.
 
 mod arguments;
+mod context;
 mod log;
 mod output;
 
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use futures::{Stream, StreamExt};
+use wherry_app::Problem;
 use wherry_machine::{Error, Home, Machine, State, Status};
 
 use crate::arguments::{Arguments, Command};
@@ -32,6 +34,10 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match ended {
         Ok(code) => code,
+        Err(Ended::Problem(problem)) => {
+            output::problem(&problem);
+            ExitCode::FAILURE
+        }
         Err(Ended::Machine(error)) => {
             output::failure(&error);
             ExitCode::FAILURE
@@ -46,8 +52,15 @@ fn main() -> ExitCode {
 }
 
 enum Ended {
+    Problem(Problem),
     Machine(Error),
     Output(std::io::Error),
+}
+
+impl From<Problem> for Ended {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
 }
 
 impl From<Error> for Ended {
@@ -117,6 +130,19 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
         Command::Console => print(machine.console(true).await?).await,
         Command::DockerEnv => {
             output::line(&output::export(&home.docker_host()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Context {
+            undo,
+            fix_credentials,
+            system_socket,
+        } => {
+            let docker = wherry_app::Docker::new(&home);
+            if undo {
+                context::undo(&docker).await?;
+            } else {
+                context::select(&docker, fix_credentials, system_socket).await?;
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Daemon => {

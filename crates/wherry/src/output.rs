@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use wherry_app::{Action, Problem};
 use wherry_machine::{Error, Failure, Running, Settings, State, Status, Step, StepReport};
 
 pub(crate) fn line(text: &str) -> io::Result<()> {
@@ -42,6 +43,20 @@ pub(crate) fn failure(error: &Error) {
         for line in error.console() {
             complain(&format!("    {line}"));
         }
+    }
+}
+
+/// The same for what the app tells.
+pub(crate) fn problem(problem: &Problem) {
+    complain(&problem.message);
+    for cause in problem.why.iter().chain(&problem.causes) {
+        complain(&format!("  Cause: {cause}"));
+    }
+    if let Some(hint) = &problem.hint {
+        complain(&format!("  Hint: {hint}"));
+    }
+    if let Some(Action::RunInTerminal { command }) = &problem.action {
+        complain(&format!("    {command}"));
     }
 }
 

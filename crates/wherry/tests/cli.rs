@@ -92,6 +92,7 @@ fn help_tells_the_commands_and_the_exit_codes_and_keeps_the_daemon_to_itself() {
         "logs",
         "console",
         "docker-env",
+        "context",
         "version",
         "Exit codes",
     ] {

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 use wherry_engine::{DiskUsage, Engine, EngineOrigin, Link, Load};
 use wherry_machine::State;
 
-use crate::engines::FIRST_ANSWER;
+use crate::engines::{FIRST_ANSWER, is_same_place};
 use crate::{App, Connection, Cost, EngineCandidate, EngineChoice, EngineStatus, Problem, Topic};
 
 /// Measuring a disk makes the engine walk over it. What it holds changes slowly.
@@ -76,7 +76,7 @@ pub(crate) async fn candidates(app: &App) -> Result<Vec<EngineCandidate>, Proble
     let mut candidates: Vec<EngineCandidate> = found
         .into_iter()
         .map(|found| {
-            let origin = if found.place.address == own {
+            let origin = if is_same_place(&found.place.address, &own) {
                 EngineOrigin::Machine
             } else {
                 found.place.origin

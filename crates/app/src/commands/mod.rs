@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod container;
+pub(crate) mod docker;
 pub(crate) mod engine;
 pub(crate) mod image;
 pub(crate) mod machine;

@@ -95,6 +95,45 @@ cpuPercent: number, cpus: number, diskBy: DiskUsage, };
  */
 export type DiskUsage = { images: number, containers: number, volumes: number, buildCache: number, };
 
+export type DockerOverride = { variable: string, value: string, };
+
+/**
+ * What the docker command in the person's terminal does.
+ */
+export type DockerSetup = { 
+/**
+ * Where it is, when it is installed.
+ */
+program: string | null, 
+/**
+ * Its configuration, which need not be there.
+ */
+config: string, context: string, 
+/**
+ * Where it connects to; `None` when its context is not there.
+ */
+address: string | null, 
+/**
+ * That is Wherry's own machine.
+ */
+ours: boolean, 
+/**
+ * The variable that wins over the context.
+ */
+overridden: DockerOverride | null, 
+/**
+ * Programs that are to keep logins and are not installed.
+ */
+missingHelpers: Array<MissingHelper>, 
+/**
+ * `/var/run/docker.sock`
+ */
+systemSocket: SystemSocketState, 
+/**
+ * There is something to take back.
+ */
+changed: boolean, };
+
 /**
  * An engine that could be used.
  */
@@ -326,6 +365,16 @@ hostDisk: number,
  */
 hostCpuPercent: number, };
 
+export type MissingHelper = { 
+/**
+ * `docker-credential-desktop`
+ */
+program: string, 
+/**
+ * The registry it is for; `None` for all.
+ */
+registry: string | null, };
+
 export type Outcome = { "type": "working" } | { "type": "done", container: string | null, } | { "type": "failed", problem: Problem, } | { "type": "cancelled" };
 
 export type Platform = "linux" | "mac" | "windows";
@@ -446,6 +495,8 @@ millis: number | null,
  */
 detail: string | null, };
 
+export type SystemSocketState = { "type": "free" } | { "type": "ours" } | { "type": "taken", by: string, } | { "type": "unavailable" };
+
 export type Task = { id: TaskId, work: Work, 
 /**
  * Unix milliseconds.
@@ -475,6 +526,16 @@ export interface Commands {
   "engine.candidates": { params: null; result: Array<EngineCandidate> };
   "engine.choose": { params: EngineChoice; result: EngineStatus };
   "engine.cost": { params: null; result: Cost };
+  /** What the docker command in a terminal talks to. */
+  "docker.setup": { params: null; result: DockerSetup };
+  /** Points it to Wherry's own machine. */
+  "docker.select": { params: null; result: DockerSetup };
+  /** Takes credential helpers that are not installed out of its configuration. */
+  "docker.mend": { params: null; result: DockerSetup };
+  /** Links `/var/run/docker.sock` to Wherry's own machine. The system may ask for a password. */
+  "docker.link": { params: null; result: DockerSetup };
+  /** Takes all of that back. */
+  "docker.undo": { params: null; result: DockerSetup };
   "machine.status": { params: null; result: MachineStatus };
   /** Returns when the engine answers, or fails; progress comes as events. */
   "machine.start": { params: SpecChange; result: MachineStatus };
