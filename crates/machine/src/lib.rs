@@ -19,6 +19,11 @@ mod home;
 mod image;
 pub mod ports;
 mod process;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the first that asks QEMU for something uses it")
+)]
+mod qmp;
 mod record;
 mod settings;
 mod socket;
