@@ -2,6 +2,7 @@
 
 mod children;
 mod clock;
+mod configured;
 mod disk;
 mod engine;
 mod link;
@@ -19,12 +20,13 @@ use std::{io::Write, panic::AssertUnwindSafe, process::ExitCode, sync::Arc};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{Notify, watch},
 };
 use tokio_util::sync::CancellationToken;
 use wherry_link::{GuestFailure, Session, Stage};
 
 use children::Children;
+use configured::Configured;
 use log::say;
 use publish::Publications;
 use status::Status;
@@ -34,6 +36,9 @@ struct Guest {
     status: Status,
     children: Children,
     publications: Publications,
+    configured: Configured,
+    /// dockerd is to start anew, its containers going on.
+    restart_engine: Notify,
     /// The session with the host, while there is one.
     host: watch::Sender<Option<Session>>,
     /// Somebody wants the machine to power off.
@@ -85,6 +90,8 @@ async fn run(mounted: Result<(), mount::Error>) {
         status: Status::new(),
         children: Children::default(),
         publications: Publications::default(),
+        configured: Configured::at(mount::RUN),
+        restart_engine: Notify::new(),
         host: watch::Sender::new(None),
         power_off: CancellationToken::new(),
     });
@@ -114,6 +121,11 @@ async fn prepare(guest: &Arc<Guest>, mounted: Result<(), mount::Error>) -> Resul
 }
 
 fn failure(error: &dyn std::error::Error) -> GuestFailure {
+    GuestFailure::System { message: chain(error) }
+}
+
+/// The error and all its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
     let mut message = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -121,7 +133,7 @@ fn failure(error: &dyn std::error::Error) -> GuestFailure {
         message.push_str(&cause.to_string());
         source = cause.source();
     }
-    GuestFailure::System { message }
+    message
 }
 
 /// Process 1 inherits every process whose parent died and has to take their exit codes.

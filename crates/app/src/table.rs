@@ -23,6 +23,8 @@ commands! {
         /// Every engine this computer has, asked now.
         candidates() -> Vec<EngineCandidate>;
         choose(EngineChoice) -> EngineStatus;
+        /// The engine of Wherry's own machine takes over what has changed on this computer. Containers go on.
+        restart() -> Status;
         cost() -> Cost;
     }
     docker {

@@ -15,8 +15,8 @@ mod wire;
 
 pub use error::Error;
 pub use message::{
-    GuestFailure, GuestRequest, Hello, HostRequest, PORT_NAME, Protocol, Publication, Reply, Report, Stage, Target,
-    Usage, VERSION,
+    Authorities, Configuration, GuestFailure, GuestRequest, Hello, HostRequest, PORT_NAME, Protocol, Proxy,
+    Publication, RegistryFile, Reply, Report, Secret, Stage, Target, Usage, VERSION,
 };
 pub use session::{Incoming, Session};
 pub use stream::{Stream, splice};

@@ -3,6 +3,7 @@
 //! A logical stream starts with one JSON line (a request) and one JSON line (its [`Reply`]). What follows depends
 //! on the request: nothing, more JSON lines, or raw bytes both ways.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,13 @@ pub const PORT_NAME: &str = "org.wherry.link";
 pub enum HostRequest {
     /// Always the first stream. Replies with [`Hello`].
     Hello { version: u32, unix_millis: u64 },
+    /// What the engine has to know of the host. The host says it after every [`HostRequest::Hello`] and again when
+    /// something of it changes; the engine is not started before. As many messages as it announces certificates
+    /// follow, each one certificate as PEM, and then comes the reply.
+    Configure { configuration: Configuration },
+    /// Starts dockerd anew so that it takes over a changed [`Configuration`]. Containers go on, except in a swarm.
+    /// The reply comes when the engine answers again.
+    RestartEngine,
     /// Raw bytes follow the reply, both ways, each direction closed on its own.
     Connect { target: Target },
     /// The reply is followed by one [`Report`] a line: first the present one, then each change, until either
@@ -38,6 +46,57 @@ pub enum HostRequest {
     /// first (the last 2,000 lines). With `follow` each further line until either side closes; without it the
     /// stream ends there.
     Logs { follow: bool },
+}
+
+/// What the host tells of itself. Whatever else the guest must follow of the host belongs here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Configuration {
+    pub authorities: Authorities,
+    pub proxy: Proxy,
+    pub registry_files: Vec<RegistryFile>,
+}
+
+/// The certificate authorities that the host trusts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Authorities {
+    /// How many certificates follow the request: all of them in one message would be too long for one.
+    pub count: usize,
+    /// The host lists everyone it trusts, so nobody else is to be trusted. Otherwise they come on top of the image's
+    /// own list.
+    pub complete: bool,
+}
+
+/// The proxies that the engine's own connections go through, as URLs that work inside the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proxy {
+    pub http: Option<Secret>,
+    pub https: Option<Secret>,
+    /// What is reached without one: names, networks and endings, separated by commas.
+    pub except: String,
+}
+
+/// A file of `/etc/docker/certs.d`: whom to trust, and as whom to come, at one registry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistryFile {
+    /// `HOST` or `HOST:PORT`
+    pub registry: String,
+    pub name: String,
+    pub text: Secret,
+}
+
+/// Text that no log may show.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(…)")
+    }
 }
 
 /// Where a [`HostRequest::Connect`] leads.
@@ -107,6 +166,8 @@ pub struct Report {
     /// Milliseconds since the kernel started, at the moment the stage began.
     pub at_millis: u64,
     pub engine_restarts: u32,
+    /// The [`Configuration`] has changed in something that the engine reads only when it starts.
+    pub engine_outdated: bool,
     /// What the person should know about the data disk: repaired, nearly full.
     pub notes: Vec<String>,
 }

@@ -145,8 +145,20 @@ impl Session {
     /// # Errors
     /// [`Error::Refused`] with the other side's sentence when it says no.
     pub async fn ask<Q: Serialize, R: DeserializeOwned>(&self, request: &Q) -> Result<(R, Stream), Error> {
+        self.ask_with(request, &[] as &[()]).await
+    }
+
+    /// [`Session::ask`] with a request that more messages belong to.
+    pub async fn ask_with<Q: Serialize, M: Serialize, R: DeserializeOwned>(
+        &self,
+        request: &Q,
+        more: &[M],
+    ) -> Result<(R, Stream), Error> {
         let mut stream = self.open().await?;
         stream.write_message(request).await?;
+        for message in more {
+            stream.write_message(message).await?;
+        }
         match stream.read_message().await? {
             Some(Reply::Ok { value }) => Ok((value, stream)),
             Some(Reply::Refused { message }) => Err(Error::Refused { message }),

@@ -18,7 +18,7 @@ use crate::forward::Forwards;
 use crate::process::Process;
 use crate::record::{Ready, Record};
 use crate::socket::EngineSocket;
-use crate::{Failure, FailureCode, Home, Spec, Step, clock, disk, settings, spec, system, tail};
+use crate::{Failure, FailureCode, Home, Spec, Step, clock, disk, network, settings, spec, system, tail};
 
 /// How long the machine's process may take until it listens for us.
 const LISTEN: Duration = Duration::from_secs(10);
@@ -44,7 +44,6 @@ pub(crate) type FindBackend = Arc<dyn Fn() -> Result<Arc<dyn Backend>, Failure> 
 pub(crate) struct Context {
     pub(crate) home: Home,
     pub(crate) find_backend: FindBackend,
-    #[expect(dead_code, reason = "the first setting that concerns a start reads it")]
     pub(crate) settings: settings::Store,
 }
 
@@ -69,6 +68,8 @@ pub(crate) struct Live {
     pub(crate) forwards: Forwards,
     pub(crate) reports: watch::Receiver<Option<Report>>,
     pub(crate) record: Record,
+    /// What the guest was told of this computer.
+    pub(crate) told: network::Seen,
     pub(crate) socket: Option<EngineSocket>,
 }
 
@@ -186,11 +187,20 @@ impl Boot<'_> {
     }
 
     async fn run(&self, origin: Origin, partial: &mut Partial) -> Result<Live, Failure> {
+        // Read while Linux comes up.
+        let choice = self.context.settings.get().proxy;
+        let seen = tokio::spawn(async move { network::look(&choice).await });
         let met = match origin {
             Origin::Nothing { spec } => self.bring_up(&spec, partial).await?,
             Origin::Running { record } => self.take_up(record, partial).await?,
         };
-        self.bring_up_engine(met).await
+        let told = seen
+            .await
+            .map_err(|error| io_failure(Step::Linux, "Could not read this computer's settings", &error.into()))?;
+        told.tell(&met.session)
+            .await
+            .map_err(|error| self.silence(vec![link_cause(&error)]))?;
+        self.bring_up_engine(met, told).await
     }
 
     /// Reaches the machine that a daemon before us left running.
@@ -438,7 +448,7 @@ impl Boot<'_> {
     }
 
     /// Everything from the guest's first word on; the same for a machine that was taken up.
-    async fn bring_up_engine(&self, met: Met) -> Result<Live, Failure> {
+    async fn bring_up_engine(&self, met: Met, told: network::Seen) -> Result<Live, Failure> {
         let Met {
             process,
             session,
@@ -519,6 +529,7 @@ impl Boot<'_> {
             forwards,
             reports,
             record,
+            told,
             socket: Some(socket),
         })
     }

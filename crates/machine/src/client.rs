@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use crate::control::{self, Answer, Envelope, RELEASE, Request};
 use crate::record::Record;
 use crate::{
-    Error, Failure, Home, Settings, SettingsChange, SpecChange, State, Status, daemon, home, settings, spec, system,
-    tail,
+    Error, Failure, Home, Settings, SettingsChange, SpecChange, State, Status, daemon, home, settings, spec,
+    supervisor, system, tail,
 };
 
 /// How long a daemon that was just started may take until it listens.
@@ -65,7 +65,7 @@ impl Machine {
     /// What the person decided about the machine beside its spec. Never starts a daemon.
     pub async fn settings(&self) -> Result<Settings, Error> {
         if self.connect().await?.is_none() {
-            return Ok(settings::peek(&self.home));
+            return Ok(settings::peek(&self.home).masked());
         }
         self.ask_for_settings(Request::Settings).await
     }
@@ -77,7 +77,7 @@ impl Machine {
 
     async fn ask_for_settings(&self, request: Request) -> Result<Settings, Error> {
         match self.ask_until_answered(request, |_| ()).await? {
-            Last::Settings(settings) => Ok(settings),
+            Last::Settings(settings) => Ok(*settings),
             Last::Done(_) => Err(self.lost()),
         }
     }
@@ -117,6 +117,15 @@ impl Machine {
     /// [`Machine::restart`], telling each step.
     pub async fn restart_with(&self, progress: impl FnMut(&Status)) -> Result<Status, Error> {
         self.ask(Request::Restart, progress).await
+    }
+
+    /// Starts the engine anew in a machine that runs, so that it takes over what has changed on this computer.
+    /// Containers go on, except in a swarm.
+    pub async fn restart_engine(&self) -> Result<Status, Error> {
+        if self.connect().await?.is_none() && Record::of_running(&self.home).is_none() {
+            return Err(supervisor::no_engine_to_restart().into());
+        }
+        self.ask(Request::RestartEngine, |_| ()).await
     }
 
     /// Follows the machine, also across daemons that go and come. Must be called inside a tokio runtime; the task
@@ -245,7 +254,7 @@ impl Machine {
                         progress(&status);
                     }
                     Ok(Answer::Done { status }) => return Ok(Last::Done(Box::new(status))),
-                    Ok(Answer::Settings { settings }) => return Ok(Last::Settings(settings)),
+                    Ok(Answer::Settings { settings }) => return Ok(Last::Settings(Box::new(settings))),
                     Ok(Answer::Failed { failure }) => return Err(failure.into()),
                     Ok(Answer::OtherVersion { release }) => return Err(other_version(release)),
                     Ok(Answer::Machine { .. } | Answer::Line { .. }) => {}
@@ -348,6 +357,7 @@ fn without_daemon(home: &Home) -> Status {
         socket: home.socket(),
         steps: Vec::new(),
         forwards: Vec::new(),
+        network: None,
         notes,
     }
 }
@@ -377,7 +387,7 @@ fn guest_lines(conversation: Conversation) -> impl Stream<Item = (u32, String)> 
 /// What a request that is carried out ends with.
 enum Last {
     Done(Box<Status>),
-    Settings(Settings),
+    Settings(Box<Settings>),
 }
 
 /// One request and what comes back.

@@ -36,6 +36,8 @@ pub(crate) enum Request {
     },
     Stop,
     Restart,
+    /// As [`Request::Restart`], but only the engine: the machine and its containers go on.
+    RestartEngine,
     /// Answered once with [`Answer::Settings`].
     Settings,
     /// Answered once with [`Answer::Settings`] or [`Answer::Failed`].

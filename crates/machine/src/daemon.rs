@@ -196,12 +196,14 @@ async fn answer(
         Request::Watch => return watch_status(answers, supervisor).await,
         Request::Logs { follow } => return logs(answers, supervisor, follow).await,
         Request::Settings => {
-            let settings = settings.get();
+            let settings = settings.get().masked();
             return control::write(answers, &Answer::Settings { settings }).await;
         }
         Request::ChangeSettings { change } => {
             let answer = match settings.change(&change) {
-                Ok(settings) => Answer::Settings { settings },
+                Ok(settings) => Answer::Settings {
+                    settings: settings.masked(),
+                },
                 Err(failure) => Answer::Failed { failure },
             };
             return control::write(answers, &answer).await;
@@ -209,6 +211,7 @@ async fn answer(
         Request::Start { change } => Command::Start { change, reply },
         Request::Stop => Command::Stop { reply },
         Request::Restart => Command::Restart { reply },
+        Request::RestartEngine => Command::RestartEngine { reply },
     };
     let mut status = supervisor.status();
     status.mark_unchanged();

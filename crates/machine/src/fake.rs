@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixListener};
 use tokio::sync::watch;
-use wherry_link::{Hello, HostRequest, Incoming, Publication, Reply, Report, Session, Stage, Stream, Target, Usage};
+use wherry_link::{
+    Configuration, Hello, HostRequest, Incoming, Publication, Reply, Report, Session, Stage, Stream, Target, Usage,
+};
 
 use crate::backend::{Attempt, Attempts, Backend, Facts, Launch};
 use crate::boot::{Context, FindBackend};
@@ -20,15 +22,21 @@ use crate::{Accelerator, Failure, Home, Spec, disk, settings};
 pub(crate) struct Guest {
     pub(crate) reports: Arc<watch::Sender<Report>>,
     pub(crate) publications: Arc<Mutex<Vec<Publication>>>,
+    /// What it was told of this computer last, with the certificates.
+    pub(crate) configured: Arc<Mutex<Option<Configured>>>,
     /// The home whose machine's process ends when this guest powers off.
     home: Option<Home>,
 }
+
+/// What a host says of itself, with its certificates.
+pub(crate) type Configured = (Configuration, Vec<String>);
 
 pub(crate) fn report(stage: Stage) -> Report {
     Report {
         stage,
         at_millis: 0,
         engine_restarts: 0,
+        engine_outdated: false,
         notes: Vec::new(),
     }
 }
@@ -45,6 +53,7 @@ impl Guest {
         Self {
             reports: Arc::new(watch::Sender::new(ready())),
             publications: Arc::new(Mutex::new(Vec::new())),
+            configured: Arc::default(),
             home: None,
         }
     }
@@ -101,6 +110,23 @@ impl Guest {
                     uptime_millis: 1,
                 };
                 stream.write_message(&Reply::Ok { value }).await
+            }
+            HostRequest::Configure { configuration } => {
+                let mut authorities = Vec::new();
+                for _ in 0..configuration.authorities.count {
+                    authorities.extend(stream.read_message().await?);
+                }
+                let before = {
+                    let mut known = self.configured.lock().unwrap_or_else(PoisonError::into_inner);
+                    known.replace((configuration.clone(), authorities))
+                };
+                let outdated = before.is_some_and(|(before, _)| before != configuration);
+                self.reports.send_modify(|report| report.engine_outdated |= outdated);
+                stream.write_message(&Reply::Ok { value: () }).await
+            }
+            HostRequest::RestartEngine => {
+                self.reports.send_modify(|report| report.engine_outdated = false);
+                stream.write_message(&Reply::Ok { value: () }).await
             }
             HostRequest::Watch => {
                 stream.write_message(&Reply::Ok { value: () }).await?;

@@ -17,8 +17,10 @@ mod file;
 mod forward;
 mod home;
 mod image;
+mod network;
 pub mod ports;
 mod process;
+mod proxy;
 #[cfg_attr(
     not(test),
     expect(dead_code, reason = "the first that asks QEMU for something uses it")
@@ -32,12 +34,15 @@ mod state;
 mod supervisor;
 mod system;
 mod tail;
+mod trust;
 
 pub use client::Machine;
 pub use daemon::run_daemon;
 pub use error::Error;
 pub use home::{HOME_VARIABLE, Home};
+pub use proxy::{BadProxyUrl, ProxyChoice, ProxyInUse, ProxySource, ProxyUrl};
 pub use settings::{Settings, SettingsChange};
 pub use state::{
-    Accelerator, Failure, FailureCode, Forward, Running, Spec, SpecChange, State, Status, Step, StepReport, Usage,
+    Accelerator, Failure, FailureCode, Forward, Network, Running, Spec, SpecChange, State, Status, Step, StepReport,
+    Usage,
 };

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use ts_rs::TS;
 
-use crate::{Failure, FailureCode, Home, file};
+use crate::{Failure, FailureCode, Home, ProxyChoice, file};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default)]
@@ -23,6 +23,8 @@ pub struct Settings {
     /// After how many minutes without running containers and without requests the machine is suspended; `None` is
     /// never.
     pub sleep_after_minutes: Option<NonZeroU32>,
+    /// What the engine's own connections go through.
+    pub proxy: ProxyChoice,
     /// What a newer Wherry keeps here and this one does not know: it is not to be lost by a change made here.
     #[serde(flatten)]
     #[ts(skip)]
@@ -33,6 +35,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             sleep_after_minutes: NonZeroU32::new(5),
+            proxy: ProxyChoice::default(),
             unknown: Map::new(),
         }
     }
@@ -45,13 +48,23 @@ impl Default for Settings {
 pub enum SettingsChange {
     /// `None` turns it off.
     SleepAfter { minutes: Option<NonZeroU32> },
+    /// A masked password in it stands for the one that is kept.
+    Proxy { proxy: ProxyChoice },
 }
 
 impl Settings {
     fn with(mut self, change: &SettingsChange) -> Self {
         match change {
             SettingsChange::SleepAfter { minutes } => self.sleep_after_minutes = *minutes,
+            SettingsChange::Proxy { proxy } => self.proxy = proxy.unmasked(&self.proxy),
         }
+        self
+    }
+
+    /// For showing: without passwords.
+    #[must_use]
+    pub(crate) fn masked(mut self) -> Self {
+        self.proxy = self.proxy.masked();
         self
     }
 }
@@ -89,7 +102,6 @@ impl Store {
     }
 
     /// The present settings and every change of them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the first setting that is followed reads it"))]
     pub(crate) fn watch(&self) -> watch::Receiver<Settings> {
         self.kept.subscribe()
     }
@@ -192,7 +204,30 @@ mod tests {
             })
             .expect("kept");
         let written: Value = serde_json::from_slice(&fs_err::read(home.machine_settings())?)?;
-        assert_eq!(written, serde_json::json!({ "sails": 3, "sleepAfterMinutes": 10 }));
+        assert_eq!(written["sails"], 3);
+        assert_eq!(written["sleepAfterMinutes"], 10);
+        Ok(())
+    }
+
+    #[test]
+    fn a_proxys_password_is_kept_and_never_shown() -> io::Result<()> {
+        let (_folder, home) = home()?;
+        let (store, _) = Store::open(&home);
+        let change = |http: &str| SettingsChange::Proxy {
+            proxy: ProxyChoice::Manual {
+                http: Some(http.parse().expect("an address")),
+                https: None,
+                except: String::new(),
+            },
+        };
+        let with_secret = change("http://mira:s3cret@proxy:3128");
+        assert!(!format!("{with_secret:?}").contains("s3cret"));
+        let shown = store.change(&with_secret).expect("kept").masked();
+        let shown = serde_json::to_string(&shown)?;
+        assert!(shown.contains("mira:***@proxy"), "{shown}");
+        store.change(&change("http://mira:***@proxy:3128")).expect("kept");
+        let kept = fs_err::read_to_string(home.machine_settings())?;
+        assert!(kept.contains("mira:s3cret@proxy"), "{kept}");
         Ok(())
     }
 

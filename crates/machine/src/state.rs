@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::ProxyInUse;
+
 /// Everything a client may know of the machine at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -19,6 +21,8 @@ pub struct Status {
     /// Steps of the present or last start, in order, each with what it took.
     pub steps: Vec<StepReport>,
     pub forwards: Vec<Forward>,
+    /// What the machine knows of this computer's network; `None` while there is none that knows.
+    pub network: Option<Network>,
     /// Things worth a sentence that stop nothing: the fallback to emulation, a repaired disk.
     pub notes: Vec<String>,
 }
@@ -98,6 +102,18 @@ pub struct Usage {
     pub host_disk: u64,
     /// Of one core: 100 is one core.
     pub host_cpu_percent: f32,
+}
+
+/// What the machine was told of this computer's network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(rename = "MachineNetwork")]
+pub struct Network {
+    pub proxy: ProxyInUse,
+    /// How many certificate authorities of this computer the engine trusts; with 0 those of its own list.
+    pub authorities: usize,
+    /// Something of this has changed that the engine takes over when it is started again.
+    pub engine_outdated: bool,
 }
 
 /// What a machine is given. Changing it takes effect at the next start; the disk never shrinks.

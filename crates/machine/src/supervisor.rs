@@ -14,7 +14,8 @@ use crate::process::Process;
 use crate::record::Record;
 use crate::spec::{self, Host};
 use crate::{
-    Failure, FailureCode, Running, Spec, SpecChange, State, Status, Step, StepReport, Usage, clock, disk, file,
+    Failure, FailureCode, Network, Running, Settings, Spec, SpecChange, State, Status, Step, StepReport, Usage, clock,
+    disk, file, network,
 };
 
 /// Containers have ten seconds each to stop, at the same time; then the engine and the disks. Under emulation and
@@ -22,6 +23,8 @@ use crate::{
 const POWER_OFF: Duration = Duration::from_secs(90);
 /// How long the guest may take to say that it has heard it.
 const POWER_OFF_HEARD: Duration = Duration::from_secs(10);
+/// The engine's end, its start with many containers to take up, and the answer.
+const ENGINE_RESTART: Duration = Duration::from_mins(5);
 /// The link ends with the process, a moment earlier.
 const PROCESS_ENDS_WITH_LINK: Duration = Duration::from_millis(500);
 /// How long the guest may take to say what it uses before it is left out.
@@ -47,6 +50,10 @@ pub(crate) enum Command {
         reply: Reply,
     },
     Restart {
+        reply: Reply,
+    },
+    /// Replied to when the engine answers again.
+    RestartEngine {
         reply: Reply,
     },
     /// Replied to when the usage in the status is as fresh as it gets.
@@ -78,6 +85,7 @@ impl Supervisor {
             socket: context.home.socket(),
             steps: Vec::new(),
             forwards: Vec::new(),
+            network: None,
             notes: note.into_iter().collect(),
         });
         let mut task = Task {
@@ -165,6 +173,11 @@ enum Event {
     Forwards {
         pid: u32,
     },
+    /// The machine was told something new of this computer.
+    Told {
+        pid: u32,
+        network: Network,
+    },
     Measured {
         pid: u32,
         usage: Usage,
@@ -242,6 +255,7 @@ impl Task {
                     }
                 }
             }
+            Command::RestartEngine { reply } => self.restart_engine(reply),
             Command::Measure { reply } => self.measure(reply),
             Command::Link { reply } => {
                 let link = match &self.phase {
@@ -390,6 +404,7 @@ impl Task {
             status.spec = spec;
             status.steps.clear();
             status.forwards.clear();
+            status.network = None;
             status.notes.clear();
         });
     }
@@ -446,6 +461,21 @@ impl Task {
                 self.phase = Phase::Running(up);
                 self.change(|status| status.forwards = forwards);
             }
+            (Phase::Running(up), Event::Told { pid, network }) if up.live.process.pid == pid => {
+                let outdated = up
+                    .live
+                    .reports
+                    .borrow()
+                    .as_ref()
+                    .is_some_and(|report| report.engine_outdated);
+                self.phase = Phase::Running(up);
+                self.change(|status| {
+                    status.network = Some(Network {
+                        engine_outdated: outdated,
+                        ..network
+                    });
+                });
+            }
             (Phase::Running(mut up), Event::Measured { pid, usage, cpu, reply }) if up.live.process.pid == pid => {
                 up.measured = Some(Instant::now());
                 up.cpu = cpu;
@@ -470,6 +500,7 @@ impl Task {
                 | Event::LinkLost { .. }
                 | Event::Reported { .. }
                 | Event::Forwards { .. }
+                | Event::Told { .. }
                 | Event::Measured { .. }
                 | Event::Stopped { .. },
             ) => self.phase = phase,
@@ -526,11 +557,20 @@ impl Task {
             ))
             .abort_handle(),
             tokio::spawn(watch_reports(pid, live.reports.clone(), self.events.clone())).abort_handle(),
+            tokio::spawn(tell_what_changes(
+                pid,
+                live.session.clone(),
+                self.context.settings.watch(),
+                live.told.clone(),
+                self.events.clone(),
+            ))
+            .abort_handle(),
             tokio::spawn(watch_forwards(pid, live.forwards.clone(), self.events.clone())).abort_handle(),
             tokio::spawn(every_minute(live.session.clone(), self.context.home.console_log())).abort_handle(),
         ];
         let spec = live.record.spec.clone();
         let forwards = live.forwards.list();
+        let network = live.told.shown();
         let up = Box::new(Up {
             live,
             measured: None,
@@ -541,6 +581,7 @@ impl Task {
             status.state = State::Running { running };
             status.spec = spec;
             status.forwards = forwards;
+            status.network = Some(network);
         });
         match report {
             Some(report) => self.reported(up, report),
@@ -576,6 +617,9 @@ impl Task {
             if let State::Running { running } = &mut status.state {
                 running.engine_restarts = report.engine_restarts;
             }
+            if let Some(network) = &mut status.network {
+                network.engine_outdated = report.engine_outdated;
+            }
             for note in report.notes {
                 if !status.notes.contains(&note) {
                     status.notes.push(note);
@@ -592,6 +636,7 @@ impl Task {
                 failure: failure.clone(),
             };
             status.forwards.clear();
+            status.network = None;
         });
         for waiter in waiters {
             let _ = waiter.send(Err(failure.clone()));
@@ -607,6 +652,7 @@ impl Task {
             status.spec = kept;
             status.steps.clear();
             status.forwards.clear();
+            status.network = None;
             status.notes = note.into_iter().collect();
         });
         for waiter in waiters {
@@ -653,6 +699,24 @@ impl Task {
             let before = status.clone();
             change(status);
             *status != before
+        });
+    }
+
+    fn restart_engine(&self, reply: Reply) {
+        let Phase::Running(up) = &self.phase else {
+            let _ = reply.send(Err(no_engine_to_restart()));
+            return;
+        };
+        let session = up.live.session.clone();
+        tokio::spawn(async move {
+            let asked = timeout(ENGINE_RESTART, session.ask::<_, ()>(&HostRequest::RestartEngine)).await;
+            let why = match asked {
+                Ok(Ok(_)) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some(format!("It did not answer within {} s", ENGINE_RESTART.as_secs())),
+            };
+            let hint = "Restart the whole machine; containers that restart by themselves come back.";
+            let _ = reply.send(why.map_or(Ok(()), |why| Err(not_restarted(&why, hint))));
         });
     }
 
@@ -719,6 +783,21 @@ async fn shut_down(live: &Live) -> Option<String> {
     ))
 }
 
+pub(crate) fn no_engine_to_restart() -> Failure {
+    not_restarted("No machine runs", "Start it; its engine then knows everything.")
+}
+
+fn not_restarted(why: &str, hint: &str) -> Failure {
+    Failure {
+        code: FailureCode::EngineFailed,
+        step: None,
+        message: "The engine was not restarted".into(),
+        causes: vec![why.into()],
+        hint: hint.into(),
+        console: Vec::new(),
+    }
+}
+
 fn called_off() -> Failure {
     Failure {
         code: FailureCode::Died,
@@ -749,6 +828,22 @@ async fn watch_reports(pid: u32, mut reports: watch::Receiver<Option<Report>>, e
             let _ = events.send(Event::Reported { pid, report }).await;
         }
     }
+}
+
+async fn tell_what_changes(
+    pid: u32,
+    session: Session,
+    settings: watch::Receiver<Settings>,
+    told: network::Seen,
+    events: mpsc::Sender<Event>,
+) {
+    let (changes, mut news) = mpsc::channel(1);
+    let pass_on = async {
+        while let Some(network) = news.recv().await {
+            let _ = events.send(Event::Told { pid, network }).await;
+        }
+    };
+    tokio::join!(network::follow(session, settings, told, changes), pass_on);
 }
 
 async fn watch_forwards(pid: u32, forwards: crate::forward::Forwards, events: mpsc::Sender<Event>) {

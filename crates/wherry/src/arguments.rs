@@ -1,7 +1,8 @@
+use std::io;
 use std::num::NonZeroU32;
 
 use clap::{Args, Parser, Subcommand};
-use wherry_machine::{SettingsChange, SpecChange};
+use wherry_machine::{BadProxyUrl, ProxyChoice, ProxyUrl, SettingsChange, SpecChange};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -49,6 +50,9 @@ pub(crate) enum Command {
     Stop,
     /// Stop the machine and start it again
     Restart {
+        /// Only the engine, which then knows what has changed on this computer; containers go on
+        #[arg(long)]
+        engine: bool,
         /// Print each change of the machine's status as a line of JSON; the last line is the outcome
         #[arg(long)]
         json: bool,
@@ -107,14 +111,89 @@ pub(crate) enum Setting {
         #[arg(value_name = "TIME", value_parser = minutes)]
         after: After,
     },
+    /// Choose the proxy through which the engine reaches registries
+    Proxy {
+        /// system (this computer's), off, or an address such as proxy.example:3128
+        #[arg(value_name = "PROXY", value_parser = proxy)]
+        proxy: Proxy,
+        /// Another one for https
+        #[arg(long, value_name = "ADDRESS", value_parser = proxy_url)]
+        https: Option<ProxyUrl>,
+        /// What is reached without it, as in localhost,.example.com,10.0.0.0/8
+        #[arg(long, value_name = "LIST", default_value = "")]
+        except: String,
+        /// Read the password of the address's user from standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
 }
 
-impl From<Setting> for SettingsChange {
-    fn from(setting: Setting) -> Self {
-        match setting {
-            Setting::SleepAfter { after } => Self::SleepAfter { minutes: after.minutes },
-        }
+impl Setting {
+    /// The change, with a password from `read_password` when one is wanted.
+    pub(crate) fn change(self, read_password: impl FnOnce() -> io::Result<String>) -> io::Result<SettingsChange> {
+        Ok(match self {
+            Self::SleepAfter { after } => SettingsChange::SleepAfter { minutes: after.minutes },
+            Self::Proxy {
+                proxy,
+                https,
+                except,
+                password_stdin,
+            } => {
+                if !matches!(proxy, Proxy::At(_)) && (https.is_some() || !except.is_empty() || password_stdin) {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidInput,
+                        "--https, --except and --password-stdin belong to a proxy's address",
+                    ));
+                }
+                let password = if password_stdin { Some(read_password()?) } else { None };
+                let with_password = |url: ProxyUrl| match &password {
+                    Some(password) => url.with_password(password),
+                    None => url,
+                };
+                let proxy = match proxy {
+                    Proxy::System => ProxyChoice::System,
+                    Proxy::Off => ProxyChoice::Off,
+                    Proxy::At(url) => ProxyChoice::Manual {
+                        https: Some(with_password(https.unwrap_or_else(|| url.clone()))),
+                        http: Some(with_password(url)),
+                        except,
+                    },
+                };
+                SettingsChange::Proxy { proxy }
+            }
+        })
     }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Proxy {
+    System,
+    Off,
+    At(ProxyUrl),
+}
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum BadProxy {
+    #[error("everyone on this computer can read a command's arguments: give the password with --password-stdin")]
+    Password,
+    #[error(transparent)]
+    Address(#[from] BadProxyUrl),
+}
+
+fn proxy(text: &str) -> Result<Proxy, BadProxy> {
+    Ok(match text {
+        "system" => Proxy::System,
+        "off" | "none" => Proxy::Off,
+        address => Proxy::At(proxy_url(address)?),
+    })
+}
+
+fn proxy_url(text: &str) -> Result<ProxyUrl, BadProxy> {
+    let url: ProxyUrl = text.parse()?;
+    if url.has_password() {
+        return Err(BadProxy::Password);
+    }
+    Ok(url)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -90,7 +90,13 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
             progress.end(started.as_ref().ok(), started.as_ref().err())?;
             report(started, json)
         }
-        Command::Restart { json } => {
+        Command::Restart { engine: true, json } => {
+            let restarted = machine.restart_engine().await;
+            let mut progress = Progress::new(json);
+            progress.end(restarted.as_ref().ok().filter(|_| json), restarted.as_ref().err())?;
+            report(restarted, json)
+        }
+        Command::Restart { engine: false, json } => {
             let mut progress = Progress::new(json);
             let started = machine.restart_with(|status| progress.show(status)).await;
             progress.end(started.as_ref().ok(), started.as_ref().err())?;
@@ -123,7 +129,12 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Set(setting) => {
-            machine.change_settings(setting.into()).await?;
+            let change = setting.change(|| {
+                let mut line = String::new();
+                std::io::stdin().read_line(&mut line)?;
+                Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+            })?;
+            machine.change_settings(change).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Logs { follow } => print(machine.logs(follow).await?).await,

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use wherry_app::{Action, Problem};
-use wherry_machine::{Error, Failure, Running, Settings, State, Status, Step, StepReport};
+use wherry_machine::{
+    Error, Failure, Network, ProxyChoice, ProxySource, Running, Settings, State, Status, Step, StepReport,
+};
 
 pub(crate) fn line(text: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
@@ -200,10 +202,68 @@ fn seconds(millis: u64) -> String {
 pub(crate) fn settings(settings: &Settings) -> Vec<String> {
     let Settings {
         sleep_after_minutes,
+        proxy,
         unknown: _,
     } = settings;
     let sleep_after = sleep_after_minutes.map_or_else(|| "off".to_owned(), |minutes| format!("{minutes}m"));
-    vec![format!("{:<12} {sleep_after}", "sleep-after")]
+    let proxy = match proxy {
+        ProxyChoice::System => "system".to_owned(),
+        ProxyChoice::Off => "off".to_owned(),
+        ProxyChoice::Manual { http, https, except } => {
+            let mut words = http.iter().map(ToString::to_string).collect::<Vec<_>>();
+            if let Some(https) = https.as_ref().filter(|https| Some(*https) != http.as_ref()) {
+                words.push(format!("--https {https}"));
+            }
+            if !except.is_empty() {
+                words.push(format!("--except {except}"));
+            }
+            words.join(" ")
+        }
+    };
+    let line = |name: &str, value: &str| format!("{name:<12} {value}");
+    vec![line("sleep-after", &sleep_after), line("proxy", &proxy)]
+}
+
+/// What the engine was told of this computer.
+fn network(network: &Network, say: &mut impl FnMut(&str, String)) {
+    let Network {
+        proxy,
+        authorities,
+        engine_outdated,
+    } = network;
+    let from = match proxy.source {
+        ProxySource::Environment => "from the environment",
+        ProxySource::Desktop => "from this computer's settings",
+        ProxySource::Manual => "set by hand",
+        ProxySource::Nobody => "",
+    };
+    match (&proxy.http, &proxy.https) {
+        (Some(http), Some(https)) if http == https => say("Proxy", format!("{http}, {from}")),
+        (None, None) => say("Proxy", "none".into()),
+        (http, https) => {
+            let shown = |url: &Option<String>| url.clone().unwrap_or_else(|| "none".into());
+            say(
+                "Proxy",
+                format!("{} for http, {} for https, {from}", shown(http), shown(https)),
+            );
+        }
+    }
+    if let Some(trouble) = &proxy.trouble {
+        say("", trouble.clone());
+    }
+    say(
+        "Trust",
+        match authorities {
+            0 => "the engine's own list of authorities".into(),
+            count => format!("{count} certificate authorities of this computer"),
+        },
+    );
+    if *engine_outdated {
+        say(
+            "",
+            "changed since the engine started; to apply it: wherry restart --engine".into(),
+        );
+    }
 }
 
 /// A status for people.
@@ -235,6 +295,9 @@ impl Words {
                 spec.cpus, spec.memory_mib, spec.disk_gib
             ),
         );
+        if let Some(known) = &status.network {
+            network(known, &mut say);
+        }
         say("Socket", status.socket.display().to_string());
         for forward in &status.forwards {
             let dead = forward

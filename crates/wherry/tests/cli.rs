@@ -1,17 +1,22 @@
 //! The command line through the real program, as far as it goes without a machine.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// A home of its own, no image but the one a test names, and only this `PATH`.
 fn wherry(home: &Path, path: &str, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_wherry"))
+    command(home, path, arguments).output().expect("the program runs")
+}
+
+fn command(home: &Path, path: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wherry"));
+    command
         .args(arguments)
         .env("WHERRY_HOME", home)
         .env("WHERRY_GUEST", home.join("no-guest"))
-        .env("PATH", path)
-        .output()
-        .expect("the program runs")
+        .env("PATH", path);
+    command
 }
 
 fn folder() -> tempfile::TempDir {
@@ -49,12 +54,56 @@ fn a_setting_is_changed_and_shown_without_a_machine() {
         assert_eq!(code(&output), 0, "{}", complained(&output));
         said(&output)
     };
-    assert_eq!(shown(&["settings"]), "sleep-after  5m\n");
+    assert_eq!(shown(&["settings"]), "sleep-after  5m\nproxy        system\n");
     assert_eq!(shown(&["set", "sleep-after", "2h"]), "");
-    assert_eq!(shown(&["settings"]), "sleep-after  120m\n");
+    assert!(shown(&["settings"]).starts_with("sleep-after  120m\n"));
     shown(&["set", "sleep-after", "off"]);
-    assert_eq!(shown(&["settings", "--json"]), "{\"sleepAfterMinutes\":null}\n");
+    assert!(shown(&["settings", "--json"]).starts_with("{\"sleepAfterMinutes\":null,"));
     assert_eq!(code(&wherry(home.path(), "", &["set", "sleep-after", "0m"])), 2);
+}
+
+#[test]
+fn a_proxys_password_comes_from_standard_input_and_is_never_shown() {
+    let home = folder();
+    let set = |arguments: &[&str]| {
+        let mut child = command(home.path(), "", arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("wherry starts");
+        let mut input = child.stdin.take().expect("piped");
+        // A command that refuses its arguments has ended before it reads.
+        let _ = input.write_all(b"s3cret\n");
+        drop(input);
+        child.wait_with_output().expect("it ends")
+    };
+    let address = "http://mira@proxy.example:3128";
+    let done = set(&["set", "proxy", address, "--except", "a,b", "--password-stdin"]);
+    assert_eq!(code(&done), 0, "{}", complained(&done));
+    for shown in [&["settings"][..], &["settings", "--json"], &["status", "--json"]] {
+        let shown = said(&wherry(home.path(), "", shown));
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+    let shown = said(&wherry(home.path(), "", &["settings"]));
+    let line = "proxy        http://mira:***@proxy.example:3128 --except a,b\n";
+    assert!(shown.ends_with(line), "{shown}");
+    let kept = || std::fs::read_to_string(home.path().join("machine/settings.json")).expect("kept");
+    assert!(kept().contains("mira:s3cret@"));
+    let log = std::fs::read_to_string(home.path().join("logs/daemon.log")).expect("a log");
+    assert!(!log.contains("s3cret"), "{log}");
+
+    let refused = set(&["set", "proxy", "http://mira:s3cret@proxy.example:3128"]);
+    assert_eq!(code(&refused), 2);
+    assert!(
+        complained(&refused).contains("--password-stdin"),
+        "{}",
+        complained(&refused)
+    );
+    assert_eq!(code(&set(&["set", "proxy", "ftp://proxy.example"])), 2);
+    assert_eq!(code(&set(&["set", "proxy", "off", "--except", "a"])), 1);
+    assert_eq!(code(&set(&["set", "proxy", "off"])), 0);
+    assert!(!kept().contains("s3cret"));
 }
 
 #[test]

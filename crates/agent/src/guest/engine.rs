@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io,
+    io::{self, Write},
     mem::MaybeUninit,
     path::Path,
     process::Command,
@@ -10,8 +10,12 @@ use std::{
     time::Duration,
 };
 
-use rustix::{fs::inotify, process::Signal};
-use serde::Deserialize;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+use rustix::{
+    fs::inotify,
+    process::{Pid, Signal, kill_process},
+};
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixStream, unix::pipe},
@@ -19,9 +23,15 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use wherry_link::{GuestFailure, Stage};
+use wherry_link::{GuestFailure, Proxy, Secret, Stage};
 
-use super::{Guest, children::ending, failure, log, mount::RUN, readiness::readable};
+use super::{
+    Guest, chain,
+    children::{Child, ending},
+    failure, log,
+    mount::RUN,
+    readiness::readable,
+};
 
 /// The engine's API.
 pub(super) const SOCKET: &str = "/run/docker.sock";
@@ -42,6 +52,12 @@ const TAIL: usize = 20;
 
 /// A longer line comes in parts.
 const LONGEST_LINE: u64 = 64 * 1024;
+
+/// What the engine says of itself is some kilobytes.
+const LONGEST_ANSWER: u64 = 1024 * 1024;
+
+/// How long dockerd may take to read its settings anew.
+const RELOAD: Duration = Duration::from_secs(10);
 
 /// How long dockerd gives the containers to stop, beyond what each was given itself.
 const SHUTDOWN: u32 = 15;
@@ -112,7 +128,7 @@ impl Running {
 }
 
 pub(super) fn start(guest: &Arc<Guest>) -> Running {
-    if let Err(error) = write_settings() {
+    if let Err(error) = prepare() {
         guest.status.fail(failure(&error));
     }
     let supervised = |program| {
@@ -129,13 +145,20 @@ pub(super) fn start(guest: &Arc<Guest>) -> Running {
     }
 }
 
-fn write_settings() -> Result<(), Settings> {
+fn prepare() -> Result<(), Settings> {
     fs_err::create_dir_all("/run/containerd")?;
     written_through("/data/docker/containers")?;
     fs_err::create_dir_all("/data/containerd")?;
     fs_err::write(format!("{RUN}/containerd.toml"), containerd_settings())?;
-    fs_err::write(format!("{RUN}/docker/daemon.json"), dockerd_settings())?;
     Ok(())
+}
+
+/// dockerd's settings hold the passwords of proxies, so nobody else may read them.
+fn write_dockerd_settings(proxy: &Proxy, keep: Containers) -> io::Result<()> {
+    let mut options = fs_err::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(format!("{RUN}/docker/daemon.json"))?;
+    file.write_all(dockerd_settings(proxy, keep).as_bytes())
 }
 
 /// Makes a folder in which creating and renaming reach the disk before they return.
@@ -180,7 +203,8 @@ address = "{CONTAINERD_SOCKET}"
 }
 
 /// What Docker Desktop has, and limits for the logs: without them one chatty container fills the disk.
-fn dockerd_settings() -> String {
+fn dockerd_settings(proxy: &Proxy, containers: Containers) -> String {
+    let url = |secret: &Option<Secret>| secret.as_ref().map(|Secret(url)| url.clone()).unwrap_or_default();
     serde_json::json!({
         "hosts": [format!("unix://{SOCKET}")],
         "group": "root",
@@ -191,22 +215,43 @@ fn dockerd_settings() -> String {
         "storage-driver": "overlay2",
         "userland-proxy": true,
         "userland-proxy-path": "/sbin/wherry-agent",
-        "live-restore": false,
+        "live-restore": containers == Containers::GoOn,
         "shutdown-timeout": SHUTDOWN,
         "log-driver": "json-file",
         "log-opts": { "max-size": "20m", "max-file": "5" },
         "features": { "buildkit": true },
         "builder": { "gc": { "enabled": true, "defaultKeepStorage": "20GB" } },
+        "proxies": {
+            "http-proxy": url(&proxy.http),
+            "https-proxy": url(&proxy.https),
+            "no-proxy": proxy.except,
+        },
     })
     .to_string()
+}
+
+/// What becomes of containers when dockerd ends.
+///
+/// It could let them go on always, but then it would not stop them when the machine powers off, and it could not be
+/// part of a swarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Containers {
+    End,
+    GoOn,
 }
 
 /// Keeps one program running until it is stopped or given up.
 async fn supervise(guest: Arc<Guest>, program: Program, stop: CancellationToken) {
     let mut deaths = Deaths::default();
+    let mut containers = Containers::End;
     loop {
-        let Some(death) = run(&guest, program, &stop).await else {
-            return;
+        let death = match run(&guest, program, containers, &stop).await {
+            Ended::Stopped => return,
+            Ended::Restart { containers: then } => {
+                containers = then;
+                continue;
+            }
+            Ended::Died(death) => death,
         };
         guest.status.enter(Stage::EngineDied { message: death.message });
         let Some(delay) = deaths.next(Instant::now()) else {
@@ -225,65 +270,171 @@ struct Death {
     output: String,
 }
 
-/// Runs it until it dies; None when it was asked to end.
-async fn run(guest: &Guest, program: Program, stop: &CancellationToken) -> Option<Death> {
+enum Ended {
+    Stopped,
+    Died(Death),
+    /// It is to start anew at once, and take up the containers that went on.
+    Restart {
+        containers: Containers,
+    },
+}
+
+/// Runs it until it ends.
+async fn run(guest: &Guest, program: Program, containers: Containers, stop: &CancellationToken) -> Ended {
+    let proxy = match program {
+        Program::Containerd => Proxy::default(),
+        Program::Dockerd => {
+            let configured = tokio::select! {
+                configured = guest.configured.for_engine() => configured,
+                () = stop.cancelled() => return Ended::Stopped,
+            };
+            let written =
+                configured.and_then(|said| write_dockerd_settings(&said.proxy, containers).map(|()| said.proxy));
+            match written {
+                Ok(proxy) => proxy,
+                Err(error) => return not_started(program, &Settings(error)),
+            }
+        }
+    };
     for leftover in program.leftovers() {
         let _ = fs_err::remove_file(leftover);
     }
     let name = program.name();
     let (mut child, output) = match guest.children.start(&mut program.command()) {
         Ok(started) => started,
-        Err(error) => {
-            let message = format!("{name} could not be started: {error}");
-            return Some(Death {
-                output: message.clone(),
-                message,
-            });
-        }
+        Err(error) => return not_started(program, &error),
     };
     child.is_engine();
     let tail = Arc::new(Mutex::new(VecDeque::new()));
     let reading = tokio::spawn(read(name, output, Arc::clone(&tail)));
-    let ended = tokio::select! {
-        status = child.ended() => Some(status),
-        () = stop.cancelled() => None,
-        never = announce(guest, program) => match never {},
+    guest.status.outdated(guest.configured.outdated());
+    let engine = Dockerd { pid: child.pid, proxy };
+    let asked = tokio::select! {
+        status = child.ended() => Asked::Nothing { status },
+        () = stop.cancelled() => Asked::Stop,
+        () = announce(guest, program, &engine, containers) => tokio::select! {
+            status = child.ended() => Asked::Nothing { status },
+            () = stop.cancelled() => Asked::Stop,
+            () = guest.restart_engine.notified(), if program == Program::Dockerd => Asked::Restart,
+        },
     };
-    let Some(status) = ended else {
-        child.signal(Signal::TERM);
-        if timeout(program.patience(), child.ended()).await.is_err() {
-            log::say!("{name} does not end");
-            child.signal(Signal::KILL);
-            let _ = timeout(Duration::from_secs(1), child.ended()).await;
+    let status = match asked {
+        Asked::Nothing { status } => status,
+        Asked::Stop => {
+            if containers == Containers::GoOn {
+                engine.set(Containers::End).await;
+            }
+            end(&mut child, program).await;
+            return Ended::Stopped;
         }
-        return None;
+        Asked::Restart => {
+            guest.status.enter(Stage::Engine);
+            let containers = if in_a_swarm() {
+                Containers::End
+            } else {
+                engine.set(Containers::GoOn).await
+            };
+            end(&mut child, program).await;
+            return Ended::Restart { containers };
+        }
     };
     // Its last words may still be in the pipe, which containers' processes may hold open for ever.
     let _ = timeout(Duration::from_millis(200), reading).await;
     let lines: Vec<String> = tail.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
-    Some(Death {
+    Ended::Died(Death {
         message: format!("{name} {}", ending(status)),
         output: lines.join("\n"),
     })
 }
 
+/// Why a program is to end.
+enum Asked {
+    /// It ended by itself.
+    Nothing {
+        status: Option<rustix::process::WaitStatus>,
+    },
+    Stop,
+    Restart,
+}
+
+fn not_started(program: Program, error: &dyn std::error::Error) -> Ended {
+    let message = format!("{} could not be started: {}", program.name(), chain(error));
+    Ended::Died(Death {
+        output: message.clone(),
+        message,
+    })
+}
+
+async fn end(child: &mut Child, program: Program) {
+    child.signal(Signal::TERM);
+    if timeout(program.patience(), child.ended()).await.is_err() {
+        log::say!("{} does not end", program.name());
+        child.signal(Signal::KILL);
+        let _ = timeout(Duration::from_secs(1), child.ended()).await;
+    }
+}
+
+/// A dockerd that runs, and what it was started with.
+struct Dockerd {
+    pid: Pid,
+    proxy: Proxy,
+}
+
+impl Dockerd {
+    /// Tells it what shall become of containers when it ends, and returns what it will do then.
+    async fn set(&self, containers: Containers) -> Containers {
+        let told = write_dockerd_settings(&self.proxy, containers);
+        let _ = kill_process(self.pid, Signal::HUP);
+        let obeys = async {
+            loop {
+                let said = match UnixStream::connect(SOCKET).await {
+                    Ok(engine) => get::<Info>(engine, "/info").await,
+                    Err(error) => Err(error),
+                };
+                if said.is_ok_and(|info| info.live_restore == (containers == Containers::GoOn)) {
+                    return;
+                }
+                // It reads its settings anew at the signal, and nothing tells when it has.
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        match (told, timeout(RELOAD, obeys).await) {
+            (Ok(()), Ok(())) => containers,
+            (told, _) => {
+                log::say!("dockerd did not take over its settings: {told:?}");
+                match containers {
+                    Containers::End => Containers::GoOn,
+                    Containers::GoOn => Containers::End,
+                }
+            }
+        }
+    }
+}
+
+/// A swarm's manager or worker refuses to leave its containers alone.
+fn in_a_swarm() -> bool {
+    Path::new("/data/docker/swarm/docker-state.json").exists()
+}
+
 /// Says that the engine answers, once it does. Either program's return may be what it took.
-async fn announce(guest: &Guest, program: Program) -> std::convert::Infallible {
+async fn announce(guest: &Guest, program: Program, engine: &Dockerd, containers: Containers) {
     if program == Program::Containerd {
         answering(CONTAINERD_SOCKET).await;
     }
-    let version = loop {
-        let engine = answering(SOCKET).await;
-        match version(engine).await {
+    let version: Version = loop {
+        match get(answering(SOCKET).await, "/version").await {
             Ok(version) => break version,
             Err(_) => sleep(Duration::from_millis(20)).await,
         }
     };
+    if containers == Containers::GoOn {
+        // It has taken up those that went on. From here on it stops them when it ends, as ever.
+        engine.set(Containers::End).await;
+    }
     guest.status.enter(Stage::Ready {
         engine: version.engine,
         api: version.api,
     });
-    std::future::pending().await
 }
 
 /// Waits until somebody listens at the socket.
@@ -328,18 +479,24 @@ struct Version {
     api: String,
 }
 
-/// Asks the engine for its version. It accepts connections before it serves, so this waits for it.
-async fn version(mut engine: UnixStream) -> io::Result<Version> {
-    // HTTP/1.0, so that the answer ends with the connection and comes in one piece.
-    engine
-        .write_all(b"GET /version HTTP/1.0\r\nHost: engine\r\n\r\n")
-        .await?;
-    let mut answer = Vec::new();
-    engine.take(LONGEST_LINE).read_to_end(&mut answer).await?;
-    parse_version(&answer)
+#[derive(Debug, Deserialize)]
+struct Info {
+    #[serde(rename = "LiveRestoreEnabled")]
+    live_restore: bool,
 }
 
-fn parse_version(answer: &[u8]) -> io::Result<Version> {
+/// Asks the engine. It accepts connections before it serves, so this waits for it.
+async fn get<T: DeserializeOwned>(mut engine: UnixStream, path: &str) -> io::Result<T> {
+    // HTTP/1.0, so that the answer ends with the connection and comes in one piece.
+    engine
+        .write_all(format!("GET {path} HTTP/1.0\r\nHost: engine\r\n\r\n").as_bytes())
+        .await?;
+    let mut answer = Vec::new();
+    engine.take(LONGEST_ANSWER).read_to_end(&mut answer).await?;
+    parse(&answer)
+}
+
+fn parse<T: DeserializeOwned>(answer: &[u8]) -> io::Result<T> {
     let answer = std::str::from_utf8(answer).map_err(io::Error::other)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
     if head.split(' ').nth(1) != Some("200") {
@@ -425,14 +582,14 @@ mod tests {
     fn the_engines_answer() -> io::Result<()> {
         let answer = b"HTTP/1.0 200 OK\r\nApi-Version: 1.45\r\n\r\n{\"Version\":\"26.1.5\",\"ApiVersion\":\"1.45\"}";
         assert_eq!(
-            parse_version(answer)?,
+            parse::<Version>(answer)?,
             Version {
                 engine: "26.1.5".into(),
                 api: "1.45".into()
             }
         );
-        assert!(parse_version(b"HTTP/1.0 503 Service Unavailable\r\n\r\n").is_err());
-        assert!(parse_version(b"HTTP/1.0 200 OK\r\n").is_err());
+        assert!(parse::<Version>(b"HTTP/1.0 503 Service Unavailable\r\n\r\n").is_err());
+        assert!(parse::<Version>(b"HTTP/1.0 200 OK\r\n").is_err());
         Ok(())
     }
 

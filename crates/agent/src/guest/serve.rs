@@ -9,7 +9,9 @@ use tokio::{
     sync::broadcast::error::RecvError,
     time::timeout,
 };
-use wherry_link::{Error, Hello, HostRequest, Reply, Session, Stream, Target, Usage, VERSION, splice};
+use wherry_link::{
+    Configuration, Error, Hello, HostRequest, Reply, Session, Stage, Stream, Target, Usage, VERSION, splice,
+};
 
 use super::{Guest, clock, disk, engine, log};
 
@@ -37,6 +39,13 @@ async fn serve(guest: &Guest, session: Session, mut stream: Stream, request: Hos
             accept(&mut stream, hello()).await?;
             guest.host.send_replace(Some(session));
         }
+        HostRequest::Configure { configuration } => return configure(guest, stream, configuration).await,
+        HostRequest::RestartEngine => {
+            if !guest.status.ready() {
+                return refuse(stream, "The engine is not running yet.").await;
+            }
+            return restart_engine(guest, stream).await;
+        }
         HostRequest::Connect { target: Target::Engine } => return connect_engine(guest, stream).await,
         HostRequest::Connect {
             target: Target::Tcp { address },
@@ -55,6 +64,50 @@ async fn serve(guest: &Guest, session: Session, mut stream: Stream, request: Hos
         HostRequest::Logs { follow } => return logs(stream, follow).await,
     }
     Ok(stream.shutdown().await?)
+}
+
+async fn configure(guest: &Guest, mut stream: Stream, configuration: Configuration) -> Result<(), Error> {
+    let mut authorities = Vec::new();
+    for _ in 0..configuration.authorities.count {
+        let Some(certificate) = stream.read_message().await? else {
+            return Ok(());
+        };
+        authorities.push(certificate);
+    }
+    match guest.configured.take(configuration, authorities) {
+        Ok(()) => {
+            guest.status.outdated(guest.configured.outdated());
+            accept(&mut stream, ()).await?;
+            Ok(stream.shutdown().await?)
+        }
+        Err(error) => {
+            log::say!("{error}");
+            refuse(
+                stream,
+                &format!("The machine could not take over this computer's settings: {error}"),
+            )
+            .await
+        }
+    }
+}
+
+async fn restart_engine(guest: &Guest, mut stream: Stream) -> Result<(), Error> {
+    let mut reports = guest.status.watch();
+    let before = reports.borrow().at_millis;
+    guest.restart_engine.notify_one();
+    let settled = reports.wait_for(|report| match report.stage {
+        // Not the readiness from before: that of the engine that was started since.
+        Stage::Ready { .. } => report.at_millis > before,
+        Stage::Failed { .. } | Stage::PoweringOff => true,
+        Stage::Disk | Stage::Engine | Stage::EngineDied { .. } => false,
+    });
+    let answers = matches!(settled.await, Ok(report) if matches!(report.stage, Stage::Ready { .. }));
+    if answers {
+        accept(&mut stream, ()).await?;
+        Ok(stream.shutdown().await?)
+    } else {
+        refuse(stream, "The engine did not come back.").await
+    }
 }
 
 async fn connect_engine(guest: &Guest, mut stream: Stream) -> Result<(), Error> {

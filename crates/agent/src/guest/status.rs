@@ -16,6 +16,7 @@ impl Status {
                 stage: Stage::Disk,
                 at_millis: clock::uptime_millis(),
                 engine_restarts: 0,
+                engine_outdated: false,
                 notes: Vec::new(),
             }),
         }
@@ -49,6 +50,14 @@ impl Status {
 
     pub(super) fn fail(&self, cause: GuestFailure) {
         self.enter(Stage::Failed { cause });
+    }
+
+    pub(super) fn outdated(&self, outdated: bool) {
+        self.report.send_if_modified(|report| {
+            let changed = report.engine_outdated != outdated;
+            report.engine_outdated = outdated;
+            changed
+        });
     }
 
     pub(super) fn note(&self, note: String) {

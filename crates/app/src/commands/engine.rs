@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wherry_engine::{DiskUsage, Engine, EngineOrigin, Link, Load};
-use wherry_machine::State;
+use wherry_machine::{State, Status};
 
 use crate::engines::{FIRST_ANSWER, is_same_place};
 use crate::{App, Connection, Cost, EngineCandidate, EngineChoice, EngineStatus, Problem, Topic};
@@ -120,6 +120,12 @@ pub(crate) async fn choose(app: &App, choice: EngineChoice) -> Result<EngineStat
     app.parts.events.changed(Topic::Settings);
     app.parts.engines.choose(choice).await;
     status(app).await
+}
+
+pub(crate) async fn restart(app: &App) -> Result<Status, Problem> {
+    let status = app.parts.machine.restart_engine().await?;
+    app.parts.engines.retry();
+    Ok(status)
 }
 
 pub(crate) async fn cost(app: &App) -> Result<Cost, Problem> {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{oneshot, watch};
-use wherry_link::{GuestFailure, Stage};
+use wherry_link::{GuestFailure, Secret, Stage};
 
 use super::*;
 use crate::backend::Attempt;
 use crate::fake::{Fake, Guest, kill, published, ready, report};
-use crate::{Home, ports, system};
+use crate::{Home, ProxyChoice, SettingsChange, ports, system};
 
 /// What a broken test waits for at most; none of these is reached by one that passes.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -111,6 +111,57 @@ fn failure(status: &Status) -> &Failure {
 fn free_address() -> SocketAddr {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
     listener.local_addr().expect("address")
+}
+
+#[tokio::test]
+async fn the_guest_is_told_of_this_computer_at_the_start_and_of_each_change() -> io::Result<()> {
+    let place = Place::new()?;
+    let context = Fake::new().context(&place.home);
+    let settings = context.settings.clone();
+    let set = |proxy| settings.change(&SettingsChange::Proxy { proxy }).expect("kept");
+    let manual = |http: &str| ProxyChoice::Manual {
+        http: http.parse().ok(),
+        https: None,
+        except: "a".into(),
+    };
+    let told = |guest: &Guest| {
+        let configured = guest.configured.lock().expect("nobody panicked").clone();
+        configured.expect("it was told")
+    };
+    set(manual("http://mira:s3cret@127.0.0.1:3128"));
+    let supervisor = Supervisor::begin(context, None);
+    supervisor.start().await.expect("it starts");
+    let status = supervisor.until(|status| status.network.is_some()).await;
+    let network = status.network.clone().expect("known");
+    assert_eq!(network.proxy.http.as_deref(), Some("http://mira:***@127.0.0.1:3128"));
+    assert!(!network.engine_outdated);
+    let (configuration, authorities) = told(&place.guest);
+    assert_eq!(
+        configuration.proxy.http,
+        Some(Secret("http://mira:s3cret@10.0.2.2:3128".into()))
+    );
+    assert_eq!(authorities.len(), network.authorities);
+    assert!(!serde_json::to_string(&status)?.contains("s3cret"));
+
+    set(ProxyChoice::Off);
+    let outdated = |status: &Status| {
+        let network = status.network.as_ref();
+        network.is_some_and(|network| network.engine_outdated && network.proxy.http.is_none())
+    };
+    supervisor.until(outdated).await;
+    assert_eq!(told(&place.guest).0.proxy.http, None);
+    supervisor
+        .ask(|reply| Command::RestartEngine { reply })
+        .await
+        .expect("restarted");
+    supervisor
+        .until(|status| status.network.as_ref().is_some_and(|network| !network.engine_outdated))
+        .await;
+    supervisor.stop().await.expect("it stops");
+    assert_eq!(supervisor.status().borrow().network, None);
+    let refused = supervisor.ask(|reply| Command::RestartEngine { reply }).await;
+    assert_eq!(refused.expect_err("nothing runs").code, FailureCode::EngineFailed);
+    Ok(())
 }
 
 #[tokio::test]

@@ -7,6 +7,9 @@ use tokio::io::unix::AsyncFd;
 /// The hardware accelerator of this system, in QEMU's word.
 pub(crate) const ACCELERATOR: &str = "kvm";
 
+/// The store that programs share here lists every authority that is trusted.
+pub(crate) const LISTS_EVERY_AUTHORITY: bool = true;
+
 /// Keeps a QEMU that a guest has broken out into from starting programs or gaining rights.
 pub(crate) const SANDBOX: &[&str] = &[
     "-sandbox",

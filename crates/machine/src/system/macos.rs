@@ -7,6 +7,9 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, test_kill_process,
 /// The hardware accelerator of this system, in QEMU's word.
 pub(crate) const ACCELERATOR: &str = "hvf";
 
+/// The keychains list every authority that is trusted.
+pub(crate) const LISTS_EVERY_AUTHORITY: bool = true;
+
 pub(crate) const SANDBOX: &[&str] = &[];
 
 /// Why the accelerator is not worth a try, in words. Every Mac that runs a supported macOS has it.

@@ -19,6 +19,9 @@ use windows_sys::Win32::System::Threading::{
 /// The hardware accelerator of this system, in QEMU's word.
 pub(crate) const ACCELERATOR: &str = "whpx";
 
+/// Windows fetches most authorities when they are first needed, so its store lists only some.
+pub(crate) const LISTS_EVERY_AUTHORITY: bool = false;
+
 pub(crate) const SANDBOX: &[&str] = &[];
 
 pub(crate) const ENDPOINTS_ARE_FILES: bool = false;

@@ -292,6 +292,19 @@ export type LogsRequest = { id: string,
 tail: number, follow: boolean, };
 
 /**
+ * What the machine was told of this computer's network.
+ */
+export type MachineNetwork = { proxy: ProxyInUse, 
+/**
+ * How many certificate authorities of this computer the engine trusts; with 0 those of its own list.
+ */
+authorities: number, 
+/**
+ * Something of this has changed that the engine takes over when it is started again.
+ */
+engineOutdated: boolean, };
+
+/**
  * A machine whose engine answers.
  */
 export type MachineRunning = { 
@@ -317,12 +330,16 @@ export type MachineSettings = {
  * After how many minutes without running containers and without requests the machine is suspended; `None` is
  * never.
  */
-sleepAfterMinutes: number | null, };
+sleepAfterMinutes: number | null, 
+/**
+ * What the engine's own connections go through.
+ */
+proxy: ProxyChoice, };
 
 /**
  * One setting and what it shall be.
  */
-export type MachineSettingsChange = { "type": "sleepAfter", minutes: number | null, };
+export type MachineSettingsChange = { "type": "sleepAfter", minutes: number | null, } | { "type": "proxy", proxy: ProxyChoice, };
 
 /**
  * What a machine is given. Changing it takes effect at the next start; the disk never shrinks.
@@ -347,6 +364,10 @@ socket: string,
  * Steps of the present or last start, in order, each with what it took.
  */
 steps: Array<StepReport>, forwards: Array<Forward>, 
+/**
+ * What the machine knows of this computer's network; `None` while there is none that knows.
+ */
+network: MachineNetwork | null, 
 /**
  * Things worth a sentence that stop nothing: the fallback to emulation, a repaired disk.
  */
@@ -431,6 +452,31 @@ causes: Array<string>,
 action: Action | null, };
 
 export type Protocol = "tcp" | "udp" | "sctp";
+
+/**
+ * What the person chose.
+ */
+export type ProxyChoice = { "type": "system" } | { "type": "manual", http: ProxyUrl | null, https: ProxyUrl | null, 
+/**
+ * What is reached without a proxy, separated by commas, as `NO_PROXY` writes it.
+ */
+except: string, } | { "type": "off" };
+
+/**
+ * What the engine was told, without passwords.
+ */
+export type ProxyInUse = { source: ProxySource, http: string | null, https: string | null, except: string, 
+/**
+ * Why a proxy that this computer has is not used.
+ */
+trouble: string | null, };
+
+export type ProxySource = "environment" | "desktop" | "manual" | "nobody";
+
+/**
+ * A proxy's address, which may hold a password. Showing it masks that.
+ */
+export type ProxyUrl = string;
 
 export type PublishedPort = { 
 /**
@@ -525,6 +571,8 @@ export interface Commands {
   /** Every engine this computer has, asked now. */
   "engine.candidates": { params: null; result: Array<EngineCandidate> };
   "engine.choose": { params: EngineChoice; result: EngineStatus };
+  /** The engine of Wherry's own machine takes over what has changed on this computer. Containers go on. */
+  "engine.restart": { params: null; result: MachineStatus };
   "engine.cost": { params: null; result: Cost };
   /** What the docker command in a terminal talks to. */
   "docker.setup": { params: null; result: DockerSetup };

@@ -27,6 +27,7 @@ function status(state: MachineState, change: Partial<EngineStatus> = {}): Engine
       socket: "",
       steps: [],
       forwards: [],
+      network: null,
       notes: [],
     },
     machineUnavailable: null,
