@@ -15,6 +15,11 @@ use std::time::Duration;
 /// How long anything may take before it counts as hung. Generous: emulated machines share two cores with a compiler.
 pub const PATIENCE: Duration = Duration::from_mins(5);
 
+/// Whether the suite was asked for by name and is to run in its long form.
+pub fn long() -> bool {
+    std::env::var_os("WHERRY_LONG").is_some()
+}
+
 /// Ends a test that this machine cannot run, by name and with the reason. Never in CI: there everything that the
 /// suites need is installed, and a missing piece is a failure.
 #[macro_export]

@@ -103,10 +103,17 @@ const STAGES: &[Stage] = &[
         inputs: &[Input::Interface, Input::Programs, Input::Image],
         run: |inputs, log| suite("clients", inputs, log),
     },
+    Stage {
+        name: "faults",
+        about: "everything killed at random moments: 200 times by name, a few times among all",
+        needs: &[Need::Interface, Need::Window, Need::Machine, Need::Image, Need::Engine],
+        inputs: &[Input::Interface, Input::Programs, Input::Image],
+        run: |inputs, log| suite("faults", inputs, log),
+    },
 ];
 
 /// Test programs of the package `tests` that are stages of their own; everything else is a unit test.
-const SUITES: &[&str] = &["guest", "window", "clients"];
+const SUITES: &[&str] = &["guest", "window", "clients", "faults"];
 
 /// The names of all stages and what each is about.
 pub(crate) fn list() {
@@ -138,6 +145,7 @@ pub(crate) fn run(names: &[String]) -> Result<(), Error> {
     // A kernel takes minutes, and so does the rest.
     let image = wanted(Input::Image).then(|| start_image(&logs));
     let mut inputs = Inputs {
+        long: !names.is_empty(),
         image: image.map(Image::Building),
         ..Inputs::default()
     };
@@ -227,6 +235,8 @@ impl Input {
 
 #[derive(Default)]
 struct Inputs {
+    /// The stages were asked for by name: those that have a long form take it.
+    long: bool,
     interface: Option<bool>,
     programs: Option<Result<Vec<TestProgram>, ()>>,
     image: Option<Image>,
@@ -287,7 +297,7 @@ fn made<T>(outcome: &Result<T, Error>) -> bool {
 fn unit(inputs: &Inputs, log: &Path) -> Result<Tally, Error> {
     let mut tally = Tally::default();
     for program in inputs.programs().iter().filter(|program| !is_stage(program)) {
-        tally.add(run_program(program, log)?);
+        tally.add(run_program(program, inputs.long, log)?);
     }
     Ok(tally.confirmed("the unit tests", true))
 }
@@ -300,7 +310,7 @@ fn suite(name: &str, inputs: &Inputs, log: &Path) -> Result<Tally, Error> {
     else {
         return Ok(Tally::fail(format!("the package tests has no suite {name}")));
     };
-    Ok(run_program(program, log)?.confirmed(name, true))
+    Ok(run_program(program, inputs.long, log)?.confirmed(name, true))
 }
 
 fn is_stage(program: &TestProgram) -> bool {
@@ -309,7 +319,7 @@ fn is_stage(program: &TestProgram) -> bool {
 
 /// Runs a test program as cargo would, without asking cargo, which would choose features for its package alone and
 /// build once more.
-fn run_program(program: &TestProgram, log: &Path) -> Result<Tally, Error> {
+fn run_program(program: &TestProgram, in_full: bool, log: &Path) -> Result<Tally, Error> {
     let label = if program.suite {
         format!("{} {}", program.package, program.name)
     } else {
@@ -320,6 +330,9 @@ fn run_program(program: &TestProgram, log: &Path) -> Result<Tally, Error> {
     command
         .current_dir(&program.folder)
         .env("CARGO_MANIFEST_DIR", &program.folder);
+    if in_full {
+        command.env("WHERRY_LONG", "1");
+    }
     let ended = process::watch(&mut command, log)?;
     let tally = Tally::from_libtest(&ended.text);
     if ended.success {

@@ -36,6 +36,9 @@ use super::{
 /// The engine's API.
 pub(super) const SOCKET: &str = "/run/docker.sock";
 
+/// Where dockerd keeps which images there are.
+const IMAGES: &str = "/data/docker/image/overlay2";
+
 const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 
 /// Deaths further back are forgotten.
@@ -148,6 +151,11 @@ pub(super) fn start(guest: &Arc<Guest>) -> Running {
 fn prepare() -> Result<(), Settings> {
     fs_err::create_dir_all("/run/containerd")?;
     written_through("/data/docker/containers")?;
+    // The folders below, which dockerd fills file by file during a pull, are made first, so that they do not inherit it.
+    for below in ["distribution", "imagedb", "layerdb"] {
+        fs_err::create_dir_all(format!("{IMAGES}/{below}"))?;
+    }
+    written_through(IMAGES)?;
     fs_err::create_dir_all("/data/containerd")?;
     fs_err::write(format!("{RUN}/containerd.toml"), containerd_settings())?;
     Ok(())
@@ -163,8 +171,9 @@ fn write_dockerd_settings(proxy: &Proxy, keep: Containers) -> io::Result<()> {
 
 /// Makes a folder in which creating and renaming reach the disk before they return.
 ///
-/// dockerd writes what a container is to a new file, syncs the file and renames it, but leaves the rename to the file
-/// system. A machine that loses power within its commit interval would then forget that a container was started.
+/// dockerd writes what a container is, and which images there are, to a new file, syncs the file and renames it, but
+/// leaves the rename to the file system. A machine that loses power within its commit interval would then forget that
+/// a container was started or that an image came.
 fn written_through(folder: &str) -> std::io::Result<()> {
     fs_err::create_dir_all(folder)?;
     let folder = fs_err::File::open(folder)?;
