@@ -5,8 +5,10 @@ mod clock;
 mod configured;
 mod disk;
 mod engine;
+mod giveback;
 mod link;
 mod log;
+mod memory;
 mod mount;
 mod network;
 mod power;
@@ -99,7 +101,10 @@ async fn run(mounted: Result<(), mount::Error>) {
     // Before the engine: containers with a restart policy publish their ports as soon as it runs.
     tokio::spawn(link::keep(Arc::clone(&guest)));
     let running = match prepare(&guest, mounted).await {
-        Ok(()) => Some(engine::start(&guest)),
+        Ok(()) => {
+            tokio::spawn(giveback::keep());
+            Some(engine::start(&guest))
+        }
         Err(cause) => {
             guest.status.fail(cause);
             None

@@ -4,7 +4,7 @@
 //! types. A command without a handler in `commands/` does not compile.
 
 use wherry_engine::{CommandLine, ContainerSummary, ImageDetail, ImageSummary, LogChunk, RunSpec};
-use wherry_machine::{Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
+use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
 use crate::macros::{commands, streams};
 use crate::{
@@ -46,6 +46,8 @@ commands! {
         stop() -> ();
         restart() -> Status;
         /// What the person decided about the machine beside its size; in effect at once.
+        /// Takes back memory and disk that the machine holds and does not need; some seconds.
+        free() -> Freed;
         settings() -> MachineSettings;
         configure(MachineSettingsChange) -> MachineSettings;
     }

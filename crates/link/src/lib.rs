@@ -15,7 +15,7 @@ mod wire;
 
 pub use error::Error;
 pub use message::{
-    Authorities, Configuration, GuestFailure, GuestRequest, Hello, HostRequest, PORT_NAME, Protocol, Proxy,
+    Authorities, Configuration, GivenBack, GuestFailure, GuestRequest, Hello, HostRequest, PORT_NAME, Protocol, Proxy,
     Publication, RegistryFile, Reply, Report, Secret, Stage, Target, Usage, VERSION,
 };
 pub use session::{Incoming, Session};

@@ -35,6 +35,9 @@ pub enum HostRequest {
     Watch,
     /// Replies with a [`Usage`].
     Usage,
+    /// Drops caches, compacts memory and trims the data disk. Replies with [`GivenBack`] when that is done; memory
+    /// reaches the host some seconds later.
+    GiveBack,
     /// Sets the guest's clock when it is off by more than 50 ms.
     SetClock { unix_millis: u64 },
     /// The ports that are published now, as `Vec<Publication>`: a daemon that took up a running machine binds
@@ -209,6 +212,16 @@ pub enum GuestFailure {
     EngineKeepsDying { output: String },
     /// Anything the agent needs from the kernel and did not get, in words.
     System { message: String },
+}
+
+/// What the guest gave back, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GivenBack {
+    /// By how much its free memory grew.
+    pub memory: u64,
+    /// Blocks of the data disk that hold nothing. Those that the host's file did not hold before count too.
+    pub disk: u64,
 }
 
 /// What the guest uses now.

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::control::{self, Answer, Envelope, RELEASE, Request};
 use crate::record::Record;
 use crate::{
-    Error, Failure, Home, Settings, SettingsChange, SpecChange, State, Status, daemon, home, settings, spec,
+    Error, Failure, Freed, Home, Settings, SettingsChange, SpecChange, State, Status, daemon, home, settings, spec,
     supervisor, system, tail,
 };
 
@@ -56,7 +56,9 @@ impl Machine {
                 Answer::Status { status } | Answer::Done { status } => Ok(status),
                 Answer::Failed { failure } => Err(failure.into()),
                 Answer::OtherVersion { release } => Err(other_version(release)),
-                Answer::Settings { .. } | Answer::Machine { .. } | Answer::Line { .. } => Err(self.lost()),
+                Answer::Settings { .. } | Answer::Freed { .. } | Answer::Machine { .. } | Answer::Line { .. } => {
+                    Err(self.lost())
+                }
             },
             None => Ok(without_daemon(&self.home)),
         }
@@ -78,7 +80,7 @@ impl Machine {
     async fn ask_for_settings(&self, request: Request) -> Result<Settings, Error> {
         match self.ask_until_answered(request, |_| ()).await? {
             Last::Settings(settings) => Ok(*settings),
-            Last::Done(_) => Err(self.lost()),
+            Last::Done(_) | Last::Freed(_) => Err(self.lost()),
         }
     }
 
@@ -126,6 +128,18 @@ impl Machine {
             return Err(supervisor::no_engine_to_restart().into());
         }
         self.ask(Request::RestartEngine, |_| ()).await
+    }
+
+    /// Takes back the memory and the disk that the running machine holds and does not need, and says how much became
+    /// less here. That takes some seconds. A machine that does not run holds nothing.
+    pub async fn free(&self) -> Result<Freed, Error> {
+        if self.connect().await?.is_none() && Record::of_running(&self.home).is_none() {
+            return Ok(Freed::default());
+        }
+        match self.ask_until_answered(Request::Free, |_| ()).await? {
+            Last::Freed(freed) => Ok(freed),
+            Last::Done(_) | Last::Settings(_) => Err(self.lost()),
+        }
     }
 
     /// Follows the machine, also across daemons that go and come. Must be called inside a tokio runtime; the task
@@ -235,7 +249,7 @@ impl Machine {
     async fn ask(&self, request: Request, progress: impl FnMut(&Status)) -> Result<Status, Error> {
         match self.ask_until_answered(request, progress).await? {
             Last::Done(status) => Ok(*status),
-            Last::Settings(_) => Err(self.lost()),
+            Last::Settings(_) | Last::Freed(_) => Err(self.lost()),
         }
     }
 
@@ -255,6 +269,7 @@ impl Machine {
                     }
                     Ok(Answer::Done { status }) => return Ok(Last::Done(Box::new(status))),
                     Ok(Answer::Settings { settings }) => return Ok(Last::Settings(Box::new(settings))),
+                    Ok(Answer::Freed { freed }) => return Ok(Last::Freed(freed)),
                     Ok(Answer::Failed { failure }) => return Err(failure.into()),
                     Ok(Answer::OtherVersion { release }) => return Err(other_version(release)),
                     Ok(Answer::Machine { .. } | Answer::Line { .. }) => {}
@@ -376,6 +391,7 @@ fn guest_lines(conversation: Conversation) -> impl Stream<Item = (u32, String)> 
                     | Answer::Done { .. }
                     | Answer::Failed { .. }
                     | Answer::Settings { .. }
+                    | Answer::Freed { .. }
                     | Answer::OtherVersion { .. },
                 )
                 | Err(_) => return None,
@@ -388,6 +404,7 @@ fn guest_lines(conversation: Conversation) -> impl Stream<Item = (u32, String)> 
 enum Last {
     Done(Box<Status>),
     Settings(Box<Settings>),
+    Freed(Freed),
 }
 
 /// One request and what comes back.

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 
-use crate::{Failure, Settings, SettingsChange, SpecChange, Status};
+use crate::{Failure, Freed, Settings, SettingsChange, SpecChange, Status};
 
 /// Version of everything in this file. A client and a daemon that differ say so to the person.
 pub(crate) const VERSION: u32 = 1;
@@ -38,6 +38,8 @@ pub(crate) enum Request {
     Restart,
     /// As [`Request::Restart`], but only the engine: the machine and its containers go on.
     RestartEngine,
+    /// Answered once with [`Answer::Freed`] or [`Answer::Failed`].
+    Free,
     /// Answered once with [`Answer::Settings`].
     Settings,
     /// Answered once with [`Answer::Settings`] or [`Answer::Failed`].
@@ -65,6 +67,9 @@ pub(crate) enum Answer {
     },
     Settings {
         settings: Settings,
+    },
+    Freed {
+        freed: Freed,
     },
     OtherVersion {
         release: String,

@@ -8,13 +8,13 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
-use wherry_link::HostRequest;
+use wherry_link::{HostRequest, Session};
 
 use crate::backend::{Backend, qemu::Qemu};
 use crate::boot::{Context, FindBackend};
 use crate::control::{self, Answer, Envelope, RELEASE, Request};
 use crate::supervisor::{Command, Supervisor};
-use crate::{Error, Failure, Home, State, settings, system};
+use crate::{Error, Failure, Freed, Home, State, free, settings, system};
 
 /// How long the daemon stays without a machine and without clients: long enough for a script's next command.
 const IDLE: Duration = Duration::from_secs(5);
@@ -195,6 +195,13 @@ async fn answer(
         }
         Request::Watch => return watch_status(answers, supervisor).await,
         Request::Logs { follow } => return logs(answers, supervisor, follow).await,
+        Request::Free => {
+            let answer = match give_back(supervisor).await {
+                Ok(freed) => Answer::Freed { freed },
+                Err(failure) => Answer::Failed { failure },
+            };
+            return control::write(answers, &answer).await;
+        }
         Request::Settings => {
             let settings = settings.get().masked();
             return control::write(answers, &Answer::Settings { settings }).await;
@@ -241,15 +248,28 @@ async fn answer(
     control::write(answers, &last).await
 }
 
+/// A machine that does not run holds nothing that could be given back.
+async fn give_back(supervisor: &Supervisor) -> Result<Freed, Failure> {
+    match link(supervisor).await {
+        Some((pid, session)) => free::free(pid, session, supervisor.home().data_disk()).await,
+        None => Ok(Freed::default()),
+    }
+}
+
+/// The process of the machine that runs and the link to it.
+async fn link(supervisor: &Supervisor) -> Option<(u32, Session)> {
+    let (reply, link) = oneshot::channel();
+    supervisor.send(Command::Link { reply }).await;
+    link.await.ok().flatten()
+}
+
 /// What agent and engine have logged, as they say it.
 async fn logs(
     answers: &mut (impl tokio::io::AsyncWrite + Unpin),
     supervisor: &Supervisor,
     follow: bool,
 ) -> io::Result<()> {
-    let (reply, link) = oneshot::channel();
-    supervisor.send(Command::Link { reply }).await;
-    let Some((pid, session)) = link.await.ok().flatten() else {
+    let Some((pid, session)) = link(supervisor).await else {
         return Ok(());
     };
     let asked = session.ask::<_, ()>(&HostRequest::Logs { follow }).await;

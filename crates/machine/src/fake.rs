@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UnixListener};
 use tokio::sync::watch;
 use wherry_link::{
-    Configuration, Hello, HostRequest, Incoming, Publication, Reply, Report, Session, Stage, Stream, Target, Usage,
+    Configuration, GivenBack, Hello, HostRequest, Incoming, Publication, Reply, Report, Session, Stage, Stream, Target,
+    Usage,
 };
 
 use crate::backend::{Attempt, Attempts, Backend, Facts, Launch};
@@ -26,6 +27,8 @@ pub(crate) struct Guest {
     pub(crate) configured: Arc<Mutex<Option<Configured>>>,
     /// The home whose machine's process ends when this guest powers off.
     home: Option<Home>,
+    /// What happens when this guest is asked to give back what it does not need.
+    pub(crate) gives_back: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// What a host says of itself, with its certificates.
@@ -55,6 +58,7 @@ impl Guest {
             publications: Arc::new(Mutex::new(Vec::new())),
             configured: Arc::default(),
             home: None,
+            gives_back: Arc::new(|| ()),
         }
     }
 
@@ -96,6 +100,15 @@ impl Guest {
         drop(session);
     }
 
+    fn configure(&self, configuration: &Configuration, authorities: Vec<String>) {
+        let before = {
+            let mut known = self.configured.lock().unwrap_or_else(PoisonError::into_inner);
+            known.replace((configuration.clone(), authorities))
+        };
+        let outdated = before.is_some_and(|(before, _)| before != *configuration);
+        self.reports.send_modify(|report| report.engine_outdated |= outdated);
+    }
+
     async fn reply(self, mut stream: Stream) -> Result<(), wherry_link::Error> {
         let Some(request) = stream.read_message::<HostRequest>().await? else {
             return Ok(());
@@ -109,27 +122,22 @@ impl Guest {
                     boot_id: "boot".into(),
                     uptime_millis: 1,
                 };
-                stream.write_message(&Reply::Ok { value }).await
+                accept(&mut stream, value).await
             }
             HostRequest::Configure { configuration } => {
                 let mut authorities = Vec::new();
                 for _ in 0..configuration.authorities.count {
                     authorities.extend(stream.read_message().await?);
                 }
-                let before = {
-                    let mut known = self.configured.lock().unwrap_or_else(PoisonError::into_inner);
-                    known.replace((configuration.clone(), authorities))
-                };
-                let outdated = before.is_some_and(|(before, _)| before != configuration);
-                self.reports.send_modify(|report| report.engine_outdated |= outdated);
-                stream.write_message(&Reply::Ok { value: () }).await
+                self.configure(&configuration, authorities);
+                accept(&mut stream, ()).await
             }
             HostRequest::RestartEngine => {
                 self.reports.send_modify(|report| report.engine_outdated = false);
-                stream.write_message(&Reply::Ok { value: () }).await
+                accept(&mut stream, ()).await
             }
             HostRequest::Watch => {
-                stream.write_message(&Reply::Ok { value: () }).await?;
+                accept(&mut stream, ()).await?;
                 let mut reports = self.reports.subscribe();
                 reports.mark_changed();
                 while reports.changed().await.is_ok() {
@@ -146,22 +154,26 @@ impl Guest {
                     disk_used: 1,
                     unix_millis: 0,
                 };
-                stream.write_message(&Reply::Ok { value }).await
+                accept(&mut stream, value).await
             }
-            HostRequest::SetClock { .. } => stream.write_message(&Reply::Ok { value: () }).await,
+            HostRequest::GiveBack => {
+                (self.gives_back)();
+                accept(&mut stream, GivenBack::default()).await
+            }
+            HostRequest::SetClock { .. } => accept(&mut stream, ()).await,
             HostRequest::Publications => {
                 let value = self.publications.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                stream.write_message(&Reply::Ok { value }).await
+                accept(&mut stream, value).await
             }
             HostRequest::PowerOff => {
-                stream.write_message(&Reply::Ok { value: () }).await?;
+                accept(&mut stream, ()).await?;
                 if let Some(record) = self.home.as_ref().and_then(Record::of_running) {
                     kill(record.pid);
                 }
                 Ok(())
             }
             HostRequest::Logs { follow } => {
-                stream.write_message(&Reply::Ok { value: () }).await?;
+                accept(&mut stream, ()).await?;
                 stream.write_message(&"the engine listens").await?;
                 if follow {
                     // Until the host closes.
@@ -171,7 +183,7 @@ impl Guest {
             }
             // Whatever is said to this engine it says back.
             HostRequest::Connect { target: Target::Engine } => {
-                stream.write_message(&Reply::Ok { value: () }).await?;
+                accept(&mut stream, ()).await?;
                 let (mut reader, mut writer) = tokio::io::split(stream);
                 tokio::io::copy(&mut reader, &mut writer).await?;
                 tokio::io::AsyncWriteExt::shutdown(&mut writer).await?;
@@ -181,7 +193,7 @@ impl Guest {
                 target: Target::Tcp { address },
             } => match TcpStream::connect(address).await {
                 Ok(connection) => {
-                    stream.write_message(&Reply::Ok { value: () }).await?;
+                    accept(&mut stream, ()).await?;
                     wherry_link::splice(stream, connection).await?;
                     Ok(())
                 }
@@ -195,6 +207,10 @@ impl Guest {
             },
         }
     }
+}
+
+async fn accept<T: serde::Serialize>(stream: &mut Stream, value: T) -> Result<(), wherry_link::Error> {
+    stream.write_message(&Reply::Ok { value }).await
 }
 
 /// Ends a process of ours as an operator would.

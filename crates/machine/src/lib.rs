@@ -8,6 +8,7 @@ mod boot;
 mod client;
 mod clock;
 mod control;
+mod cost;
 mod daemon;
 mod disk;
 mod error;
@@ -15,6 +16,7 @@ mod error;
 mod fake;
 mod file;
 mod forward;
+mod free;
 mod home;
 mod image;
 mod network;
@@ -43,6 +45,6 @@ pub use home::{HOME_VARIABLE, Home};
 pub use proxy::{BadProxyUrl, ProxyChoice, ProxyInUse, ProxySource, ProxyUrl};
 pub use settings::{Settings, SettingsChange};
 pub use state::{
-    Accelerator, Failure, FailureCode, Forward, Network, Running, Spec, SpecChange, State, Status, Step, StepReport,
-    Usage,
+    Accelerator, Failure, FailureCode, Forward, Freed, Network, Running, Spec, SpecChange, State, Status, Step,
+    StepReport, Usage,
 };

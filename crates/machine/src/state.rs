@@ -97,10 +97,11 @@ pub struct Usage {
     pub guest_memory_total: u64,
     pub guest_disk_used: u64,
     pub guest_disk_total: u64,
+    /// Of its process and of the daemon.
     pub host_memory: u64,
     /// What the data disk file occupies on this computer.
     pub host_disk: u64,
-    /// Of one core: 100 is one core.
+    /// Of its process and of the daemon: 100 is one core.
     pub host_cpu_percent: f32,
 }
 
@@ -114,6 +115,15 @@ pub struct Network {
     pub authorities: usize,
     /// Something of this has changed that the engine takes over when it is started again.
     pub engine_outdated: bool,
+}
+
+/// By how much what the machine takes of this computer became less, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(rename = "MachineFreed")]
+pub struct Freed {
+    pub memory: u64,
+    pub disk: u64,
 }
 
 /// What a machine is given. Changing it takes effect at the next start; the disk never shrinks.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
@@ -10,12 +9,13 @@ use tokio_util::sync::CancellationToken;
 use wherry_link::{HostRequest, Report, Session, Stage};
 
 use crate::boot::{self, Context, Ended, Live, Origin, Progress};
+use crate::cost::Cost;
 use crate::process::Process;
 use crate::record::Record;
 use crate::spec::{self, Host};
 use crate::{
-    Failure, FailureCode, Network, Running, Settings, Spec, SpecChange, State, Status, Step, StepReport, Usage, clock,
-    disk, file, network,
+    Failure, FailureCode, Home, Network, Running, Settings, Spec, SpecChange, State, Status, Step, StepReport, Usage,
+    clock, disk, file, network,
 };
 
 /// Containers have ten seconds each to stop, at the same time; then the engine and the disks. Under emulation and
@@ -69,6 +69,7 @@ pub(crate) enum Command {
 /// A handle on the supervisor.
 #[derive(Clone, Debug)]
 pub(crate) struct Supervisor {
+    home: Home,
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<Status>,
 }
@@ -88,6 +89,7 @@ impl Supervisor {
             network: None,
             notes: note.into_iter().collect(),
         });
+        let home = context.home.clone();
         let mut task = Task {
             context,
             events,
@@ -97,7 +99,7 @@ impl Supervisor {
         };
         task.find_what_is();
         tokio::spawn(task.run(received, happened));
-        Self { commands, status }
+        Self { home, commands, status }
     }
 
     pub(crate) fn status(&self) -> watch::Receiver<Status> {
@@ -107,6 +109,10 @@ impl Supervisor {
     pub(crate) async fn send(&self, command: Command) {
         // The task lives as long as its handles; should it have panicked, the reply's sender is dropped with this.
         let _ = self.commands.send(command).await;
+    }
+
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
     }
 
     /// The status with usage as of now.
@@ -739,10 +745,7 @@ impl Task {
                 .map(|(usage, _)| usage)
                 .unwrap_or_default();
             let pid = process.pid;
-            let host = tokio::task::spawn_blocking(move || host_usage(pid))
-                .await
-                .ok()
-                .flatten();
+            let host = tokio::task::spawn_blocking(move || Cost::of(pid)).await.ok().flatten();
             let now = Instant::now();
             let cpu = host.as_ref().map(|host| (now, host.cpu_millis));
             let usage = Usage {
@@ -866,45 +869,6 @@ async fn every_minute(session: Session, console: std::path::PathBuf) {
             tracing::debug!(%error, "the console's log was not shortened");
         }
     }
-}
-
-struct HostUsage {
-    memory: u64,
-    /// Time on all cores since the process started.
-    cpu_millis: u64,
-    run_seconds: u64,
-}
-
-impl HostUsage {
-    /// Since the last look, or since the process started when there was none. 100 is one core.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a percentage for people; milliseconds fit in 24 bits here"
-    )]
-    fn cpu_percent(&self, now: Instant, before: Option<(Instant, u64)>) -> f32 {
-        let (spent, passed) = match before {
-            Some((then, cpu)) => (self.cpu_millis.saturating_sub(cpu), clock::millis(now - then)),
-            None => (self.cpu_millis, self.run_seconds * 1000),
-        };
-        if passed == 0 {
-            0.0
-        } else {
-            spent as f32 * 100.0 / passed as f32
-        }
-    }
-}
-
-fn host_usage(pid: u32) -> Option<HostUsage> {
-    let pid = Pid::from_u32(pid);
-    let mut system = System::new().ok()?;
-    let wanted = ProcessRefreshKind::nothing().with_memory().with_cpu().without_tasks();
-    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, wanted);
-    let process = system.process(pid)?;
-    Some(HostUsage {
-        memory: process.memory(),
-        cpu_millis: process.accumulated_cpu_time(),
-        run_seconds: process.run_time(),
-    })
 }
 
 #[cfg(all(test, unix))]

@@ -57,6 +57,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Take back memory and disk that the machine holds and does not need; that happens by itself too, when it is quiet
+    Free {
+        /// Print how many bytes came back as one line of JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Show what the machine is doing; the exit code is 0 when it runs and 3 when it does not
     Status {
         /// Print it as one line of JSON

@@ -106,13 +106,14 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
             machine.stop().await?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Free { json } => {
+            let freed = machine.free().await?;
+            output::either(json, &freed, || vec![output::freed(freed)])?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Status { json } => {
             let status = machine.status().await?;
-            if json {
-                output::json(&status)?;
-            } else {
-                output::lines(Words::of(&status))?;
-            }
+            output::either(json, &status, || Words::of(&status))?;
             Ok(if is_running(&status) {
                 ExitCode::SUCCESS
             } else {
@@ -121,11 +122,7 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
         }
         Command::Settings { json } => {
             let settings = machine.settings().await?;
-            if json {
-                output::json(&settings)?;
-            } else {
-                output::lines(output::settings(&settings))?;
-            }
+            output::either(json, &settings, || output::settings(&settings))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Set(setting) => {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use wherry_app::{Action, Problem};
 use wherry_machine::{
-    Error, Failure, Network, ProxyChoice, ProxySource, Running, Settings, State, Status, Step, StepReport,
+    Error, Failure, Freed, Network, ProxyChoice, ProxySource, Running, Settings, State, Status, Step, StepReport,
 };
 
 pub(crate) fn line(text: &str) -> io::Result<()> {
@@ -24,6 +24,15 @@ pub(crate) fn lines(texts: impl IntoIterator<Item = String>) -> io::Result<()> {
 
 pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     line(&serde_json::to_string(value)?)
+}
+
+/// A result for the script, or for the person.
+pub(crate) fn either<Words: IntoIterator<Item = String>>(
+    as_json: bool,
+    value: &impl Serialize,
+    words: impl FnOnce() -> Words,
+) -> io::Result<()> {
+    if as_json { json(value) } else { lines(words()) }
 }
 
 /// Says something on standard error; where even that is gone there is nobody left to tell.
@@ -187,6 +196,15 @@ fn doing(step: Step) -> &'static str {
         Step::Data => "Mounted the disk",
         Step::Engine => "Started the engine",
         Step::Connect => "Connected",
+    }
+}
+
+/// What came back to this computer.
+pub(crate) fn freed(freed: Freed) -> String {
+    const MIB: u64 = 1 << 20;
+    match (freed.memory / MIB, freed.disk / MIB) {
+        (0, 0) => "The machine held nothing that it does not need.".to_owned(),
+        (memory, disk) => format!("{memory} MiB of memory and {disk} MiB of disk came back."),
     }
 }
 

@@ -7,12 +7,12 @@ use rustix::{
     process::{Pid, Resource, Rlimit, setrlimit},
 };
 
-use super::log::say;
+use super::{log::say, memory::Memory};
 
 /// Where everything lies that is made anew at each boot. What has to be writable in /etc is a link to it.
 pub(super) const RUN: &str = "/run/wherry";
 
-const GROUPS: &str = "/sys/fs/cgroup";
+pub(super) const GROUPS: &str = "/sys/fs/cgroup";
 
 /// The agent's own control group, so that the root has no processes and hands out every controller.
 const AGENT_GROUP: &str = "init";
@@ -142,10 +142,18 @@ const SETTINGS: &[(&str, &str)] = &[
     ("fs/aio-max-nr", "1048576"),
     ("vm/max_map_count", "262144"),
     ("vm/overcommit_memory", "1"),
+    // Looks twice a second whether memory should be compacted, for huge pages that next to nobody asks for.
+    ("vm/compaction_proactiveness", "0"),
     ("kernel/pid_max", "4194304"),
     ("kernel/keys/root_maxkeys", "1000000"),
     ("kernel/keys/root_maxbytes", "25000000"),
 ];
+
+/// Kibibytes that the kernel keeps free for itself: its own formula (`init_per_zone_wmark_min`). With huge pages built in
+/// it keeps four times as much, for making more of them.
+fn reserve(memory: u64) -> u64 {
+    (memory / 1024 * 16).isqrt().clamp(128, 262_144)
+}
 
 /// Everything there is before any disk.
 pub(super) fn all() -> Result<(), Error> {
@@ -225,6 +233,10 @@ pub(super) fn limits() {
             say!("{error}");
         }
     }
+    let reserve = reserve(Memory::now().total).to_string();
+    if let Err(error) = fs_err::write("/proc/sys/vm/min_free_kbytes", reserve) {
+        say!("{error}");
+    }
     let files = Rlimit {
         current: Some(1_048_576),
         maximum: Some(1_048_576),
@@ -275,6 +287,13 @@ mod tests {
     fn every_controller_is_enabled_by_itself() {
         let changes: Vec<_> = enabling("cpuset cpu io\n").collect();
         assert_eq!(changes, ["+cpuset", "+cpu", "+io"]);
+    }
+
+    #[test]
+    fn the_reserve_is_what_the_kernel_would_keep_without_huge_pages() {
+        assert_eq!(reserve(2 << 30), 5792);
+        assert_eq!(reserve(0), 128);
+        assert_eq!(reserve(1 << 50), 262_144);
     }
 
     #[test]

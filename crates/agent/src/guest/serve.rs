@@ -13,7 +13,7 @@ use wherry_link::{
     Configuration, Error, Hello, HostRequest, Reply, Session, Stage, Stream, Target, Usage, VERSION, splice,
 };
 
-use super::{Guest, clock, disk, engine, log};
+use super::{Guest, clock, disk, engine, giveback, log, memory::Memory};
 
 /// How long a stream may be open without a request.
 const REQUEST: Duration = Duration::from_secs(10);
@@ -52,6 +52,7 @@ async fn serve(guest: &Guest, session: Session, mut stream: Stream, request: Hos
         } => return connect(stream, address).await,
         HostRequest::Watch => return watch(guest, stream).await,
         HostRequest::Usage => accept(&mut stream, usage()).await?,
+        HostRequest::GiveBack => accept(&mut stream, giveback::everything().await).await?,
         HostRequest::SetClock { unix_millis } => {
             set_clock(unix_millis);
             accept(&mut stream, ()).await?;
@@ -202,40 +203,13 @@ fn hello() -> Hello {
 }
 
 fn usage() -> Usage {
-    let (memory_total, memory_used) = memory(&fs_err::read_to_string("/proc/meminfo").unwrap_or_default());
+    let memory = Memory::now();
     let (disk_total, disk_used) = disk::usage();
     Usage {
-        memory_total,
-        memory_used,
+        memory_total: memory.total,
+        memory_used: memory.used(),
         disk_total,
         disk_used,
         unix_millis: clock::unix_millis(),
-    }
-}
-
-/// Total and used bytes from /proc/meminfo. What the kernel can take back counts as free.
-fn memory(meminfo: &str) -> (u64, u64) {
-    let field = |name: &str| {
-        let value = meminfo
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        value
-            .and_then(|value| value.trim().strip_suffix(" kB")?.parse::<u64>().ok())
-            .unwrap_or(0)
-            * 1024
-    };
-    let total = field("MemTotal");
-    (total, total.saturating_sub(field("MemAvailable")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn used_memory_is_what_is_not_available() {
-        let meminfo = "MemTotal:        2000 kB\nMemFree:          100 kB\nMemAvailable:    1500 kB\n";
-        assert_eq!(memory(meminfo), (2000 * 1024, 500 * 1024));
-        assert_eq!(memory(""), (0, 0));
     }
 }

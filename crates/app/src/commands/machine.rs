@@ -1,4 +1,4 @@
-use wherry_machine::{Settings, SettingsChange, SpecChange, Status};
+use wherry_machine::{Freed, Settings, SettingsChange, SpecChange, Status};
 
 use crate::{App, Problem, Topic};
 
@@ -20,6 +20,10 @@ pub(crate) async fn restart(app: &App) -> Result<Status, Problem> {
     let status = app.parts.machine.restart().await?;
     app.parts.engines.retry();
     Ok(status)
+}
+
+pub(crate) async fn free(app: &App) -> Result<Freed, Problem> {
+    Ok(app.parts.machine.free().await?)
 }
 
 pub(crate) async fn settings(app: &App) -> Result<Settings, Problem> {

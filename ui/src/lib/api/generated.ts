@@ -292,6 +292,11 @@ export type LogsRequest = { id: string,
 tail: number, follow: boolean, };
 
 /**
+ * By how much what the machine takes of this computer became less, in bytes.
+ */
+export type MachineFreed = { memory: number, disk: number, };
+
+/**
  * What the machine was told of this computer's network.
  */
 export type MachineNetwork = { proxy: ProxyInUse, 
@@ -376,13 +381,17 @@ notes: Array<string>, };
 /**
  * What the machine costs, in bytes. Guest figures are the guest's, host figures are this computer's.
  */
-export type MachineUsage = { guestMemoryUsed: number, guestMemoryTotal: number, guestDiskUsed: number, guestDiskTotal: number, hostMemory: number, 
+export type MachineUsage = { guestMemoryUsed: number, guestMemoryTotal: number, guestDiskUsed: number, guestDiskTotal: number, 
+/**
+ * Of its process and of the daemon.
+ */
+hostMemory: number, 
 /**
  * What the data disk file occupies on this computer.
  */
 hostDisk: number, 
 /**
- * Of one core: 100 is one core.
+ * Of its process and of the daemon: 100 is one core.
  */
 hostCpuPercent: number, };
 
@@ -590,6 +599,8 @@ export interface Commands {
   "machine.stop": { params: null; result: null };
   "machine.restart": { params: null; result: MachineStatus };
   /** What the person decided about the machine beside its size; in effect at once. */
+  /** Takes back memory and disk that the machine holds and does not need; some seconds. */
+  "machine.free": { params: null; result: MachineFreed };
   "machine.settings": { params: null; result: MachineSettings };
   "machine.configure": { params: MachineSettingsChange; result: MachineSettings };
   /** Containers of the engine, newest first. */
