@@ -2,6 +2,7 @@
 //!
 //! Whoever shows Wherry to a person (the window, the browser server) holds an [`App`] and passes names and JSON.
 
+mod backup;
 mod commands;
 mod docker;
 mod engines;
@@ -44,8 +45,10 @@ pub use table::{COMMANDS, STREAMS};
 pub use task::{Outcome, Task, TaskId, TaskRef, Work};
 pub use typescript::typescript;
 // What the shells need of the packages below; they name no other.
-pub use wherry_engine::EngineOrigin;
 pub use wherry_engine::system_socket::{Ask, SYSTEM_SOCKET};
+pub use wherry_engine::{
+    BackupManifest, BackupProgress, BackupReport, BackupStep, EngineOrigin, Existing, RestoreReport,
+};
 pub use wherry_machine::{Home, State as MachineState};
 
 /// Items of a stream, each as JSON. An `Err` is the last item.
@@ -65,6 +68,8 @@ struct Parts {
     engines: Engines,
     tasks: Tasks,
     events: Events,
+    /// Held by a backup, a restore, or what takes back what a killed one left: one at a time in this process.
+    tidied: Arc<tokio::sync::Mutex<()>>,
     /// Locked for a copy only.
     measured: Mutex<Measured>,
     _end: DropGuard,
@@ -95,7 +100,8 @@ impl App {
             &end,
         );
         let tasks = Tasks::new(events.clone(), end.clone());
-        Ok(App {
+        let end_too = end.clone();
+        let app = App {
             parts: Arc::new(Parts {
                 home,
                 machine,
@@ -104,10 +110,13 @@ impl App {
                 engines,
                 tasks,
                 events,
+                tidied: Arc::default(),
                 measured: Mutex::default(),
                 _end: end.drop_guard(),
             }),
-        })
+        };
+        tokio::spawn(end_too.run_until_cancelled_owned(app.clone().tidy_backups()));
+        Ok(app)
     }
 
     /// Answers a command of the table: its result as JSON.

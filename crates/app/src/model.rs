@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
-use wherry_engine::{DiskUsage, EngineInfo, EngineOrigin, Protocol, RunSpec};
+use wherry_engine::{DiskUsage, EngineInfo, EngineOrigin, Existing, Protocol, RunSpec};
 use wherry_machine::{Failure, Status, ports::PortHolder};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -215,6 +215,47 @@ pub enum SystemSocketState {
     /// This system has no such place.
     Unavailable,
 }
+
+/// A backup by the path of its file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupRef {
+    pub file: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupMake {
+    pub file: String,
+    /// Pause containers while their volumes are read, so that what is saved was there at one moment.
+    pub pause: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupRestore {
+    pub file: String,
+    pub existing: Existing,
+    /// Start the containers that were running.
+    pub start: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupSuggestion {
+    /// A path for the next backup, in the person's own folder.
+    pub file: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct MachineErase {
+    /// [`ERASE_WORD`], as the person typed it.
+    pub word: String,
+}
+
+/// What has to be typed before everything in the machine is removed.
+pub const ERASE_WORD: &str = "erase";
 
 /// What the person decided. Kept in one file; a broken one is set aside, never overwritten.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use wherry_engine::system_socket::SocketError;
-use wherry_engine::{ConfigError, Error as EngineError};
+use wherry_engine::{BackupError, ConfigError, Error as EngineError};
 use wherry_machine::{Error as MachineError, Failure, FailureCode, ports};
 
 /// An error a person can act on. The UI branches on `code` and never on text.
@@ -44,6 +44,8 @@ pub enum Code {
     /// A field of the form is wrong; the message says which and why.
     Invalid,
     NoSpace,
+    /// A restore would replace what is there: the UI asks whether to keep or to replace it.
+    Exists,
     Cancelled,
     /// Our own mistake: the UI offers a report to copy.
     Panic,
@@ -150,6 +152,11 @@ impl From<&EngineError> for Problem {
             | EngineError::NoSpace { .. }
             | EngineError::Invalid(_)
             | EngineError::BadName { .. } => {}
+            EngineError::Backup(error) => {
+                if let BackupError::Exists { names } = error {
+                    problem.causes.clone_from(names);
+                }
+            }
         }
         problem
     }
@@ -171,6 +178,7 @@ fn code_of(error: &EngineError) -> Code {
         EngineError::NotFound { .. } => Code::NotFound,
         EngineError::InUse { .. } => Code::InUse,
         EngineError::NoSpace { .. } => Code::NoSpace,
+        EngineError::Backup(error) => code_of_backup(error),
         EngineError::Garbled { .. } | EngineError::TooOld { .. } | EngineError::Refused { .. } => Code::Other,
     }
 }
@@ -198,6 +206,7 @@ fn hint_for(error: &EngineError) -> Option<&'static str> {
         EngineError::NotFound { .. } => "It was removed meanwhile.",
         EngineError::InUse { .. } => "Stop what uses it first, or force it.",
         EngineError::NoSpace { .. } => "Remove images or containers that are not needed.",
+        EngineError::Backup(error) => return hint_for_backup(error),
         EngineError::Away(_)
         | EngineError::UnsupportedAddress { .. }
         | EngineError::Invalid(_)
@@ -222,8 +231,47 @@ fn action_for(error: &EngineError) -> Option<Action> {
         | EngineError::NoSpace { .. }
         | EngineError::Invalid(_)
         | EngineError::BadName { .. }
+        | EngineError::Backup(_)
         | EngineError::Refused { .. } => None,
     }
+}
+
+fn code_of_backup(error: &BackupError) -> Code {
+    match error {
+        BackupError::Io { source, .. } if source.kind() == ErrorKind::StorageFull => Code::NoSpace,
+        BackupError::Io { source, .. } if source.kind() == ErrorKind::NotFound => Code::NotFound,
+        BackupError::Exists { .. } => Code::Exists,
+        BackupError::NotRestored { source, .. } => code_of(source),
+        BackupError::GivenUp => Code::Cancelled,
+        BackupError::Io { .. }
+        | BackupError::NotABackup { .. }
+        | BackupError::NotOurs { .. }
+        | BackupError::Busy { .. }
+        | BackupError::Damaged { .. }
+        | BackupError::Newer { .. }
+        | BackupError::Outside { .. }
+        | BackupError::VolumeInUse { .. } => Code::Other,
+    }
+}
+
+fn hint_for_backup(error: &BackupError) -> Option<&'static str> {
+    Some(match error {
+        BackupError::Io { source, .. } if source.kind() == ErrorKind::StorageFull => {
+            "Choose a disk with more room. The backup that was there before is as it was."
+        }
+        BackupError::Io { source, .. } if source.kind() == ErrorKind::NotFound => "See whether the path is right.",
+        BackupError::Io { .. } => "See whether the path is right and the folder yours.",
+        BackupError::NotABackup { .. } => "Choose a file that was made by wherry backup.",
+        BackupError::NotOurs { .. } => "Choose another name for the backup.",
+        BackupError::Busy { .. } => "Wait until it is done, or choose another name.",
+        BackupError::Damaged { .. } => "Use another backup, or copy this one again from where it came.",
+        BackupError::Newer { .. } => "Update Wherry first.",
+        BackupError::Outside { .. } => "Somebody may have changed this file. It is not used.",
+        BackupError::Exists { .. } => "Keep what is there and restore the rest (--keep), or replace it (--replace).",
+        BackupError::VolumeInUse { .. } => "Remove that container first, or keep what is there.",
+        BackupError::NotRestored { source, .. } => return hint_for(source),
+        BackupError::GivenUp => return None,
+    })
 }
 
 /// Refusals that beginners meet, in other words than the engine's, and what to do.

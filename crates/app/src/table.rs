@@ -3,14 +3,14 @@
 //! From this list come the dispatcher (used by the window and by the browser server alike) and the TypeScript
 //! types. A command without a handler in `commands/` does not compile.
 
-use wherry_engine::{CommandLine, ContainerSummary, ImageDetail, ImageSummary, LogChunk, RunSpec};
+use wherry_engine::{BackupManifest, CommandLine, ContainerSummary, ImageDetail, ImageSummary, LogChunk, RunSpec};
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
 use crate::macros::{commands, streams};
 use crate::{
-    About, ContainerList, ContainerRef, ContainerRemove, Cost, DockerSetup, EngineCandidate, EngineChoice,
-    EngineStatus, Event, ImageRef, ImageRemove, LogsRequest, PortAnswer, PortQuestion, RunRequest, Settings, Task,
-    TaskId, TaskRef,
+    About, BackupMake, BackupRef, BackupRestore, BackupSuggestion, ContainerList, ContainerRef, ContainerRemove, Cost,
+    DockerSetup, EngineCandidate, EngineChoice, EngineStatus, Event, ImageRef, ImageRemove, LogsRequest, MachineErase,
+    PortAnswer, PortQuestion, RunRequest, Settings, Task, TaskId, TaskRef,
 };
 
 commands! {
@@ -45,11 +45,13 @@ commands! {
         start(SpecChange) -> Status;
         stop() -> ();
         restart() -> Status;
-        /// What the person decided about the machine beside its size; in effect at once.
         /// Takes back memory and disk that the machine holds and does not need; some seconds.
         free() -> Freed;
+        /// What the person decided about the machine beside its size; in effect at once.
         settings() -> MachineSettings;
         configure(MachineSettingsChange) -> MachineSettings;
+        /// Stops it and removes its data disk, with every image, container and volume in it.
+        erase(MachineErase) -> ();
     }
     container {
         /// Containers of the engine, newest first.
@@ -70,6 +72,17 @@ commands! {
         pull(ImageRef) -> TaskId;
         remove(ImageRemove) -> ();
     }
+    backup {
+        suggest() -> BackupSuggestion;
+        /// What a file holds, from its table of contents.
+        contents(BackupRef) -> BackupManifest;
+        /// Everything of the engine in use into one file.
+        make(BackupMake) -> TaskId;
+        /// Reads all of a file; a failed task says what is wrong with it.
+        verify(BackupRef) -> TaskId;
+        /// Everything of a file into the engine in use.
+        restore(BackupRestore) -> TaskId;
+    }
     port {
         /// Is it free on this computer, who holds it, what is the next free one.
         check(PortQuestion) -> PortAnswer;
@@ -83,6 +96,8 @@ commands! {
     settings {
         get() -> Settings;
         set(Settings) -> Settings;
+        /// Wherry's and the machine's as they were at first. Nothing in an engine is touched.
+        reset() -> Settings;
     }
 }
 

@@ -17,6 +17,10 @@ pub struct Task {
     /// Unix milliseconds.
     pub started_millis: u64,
     pub progress: Option<PullProgress>,
+    /// What is done now, where there are several things to do: "Volume pgdata".
+    pub step: Option<String>,
+    /// What is worth a sentence at its end: "web was running and is stopped now."
+    pub notes: Vec<String>,
     pub outcome: Outcome,
 }
 
@@ -31,6 +35,15 @@ pub enum Work {
     Run {
         image: String,
         name: Option<String>,
+    },
+    Backup {
+        file: String,
+    },
+    VerifyBackup {
+        file: String,
+    },
+    Restore {
+        file: String,
     },
 }
 

@@ -34,12 +34,40 @@ struct Entry {
 /// How work tells how far it is.
 #[derive(Clone)]
 pub(crate) struct Progress {
-    latest: Arc<Mutex<Option<PullProgress>>>,
+    latest: Arc<Mutex<Latest>>,
+}
+
+/// What was told since the task was last shown.
+#[derive(Default)]
+struct Latest {
+    progress: Option<PullProgress>,
+    step: Option<String>,
+    notes: Vec<String>,
+}
+
+impl Latest {
+    fn is_empty(&self) -> bool {
+        self.progress.is_none() && self.step.is_none() && self.notes.is_empty()
+    }
+
+    fn show(self, task: &mut Task) {
+        task.progress = self.progress.or(task.progress.take());
+        task.step = self.step.or(task.step.take());
+        task.notes.extend(self.notes);
+    }
 }
 
 impl Progress {
     pub(crate) fn set(&self, progress: PullProgress) {
-        *lock(&self.latest) = Some(progress);
+        lock(&self.latest).progress = Some(progress);
+    }
+
+    pub(crate) fn step(&self, step: String) {
+        lock(&self.latest).step = Some(step);
+    }
+
+    pub(crate) fn note(&self, note: String) {
+        lock(&self.latest).notes.push(note);
     }
 }
 
@@ -72,6 +100,8 @@ impl Tasks {
             work: about,
             started_millis: u64::try_from(started.as_millis()).unwrap_or(0),
             progress: None,
+            step: None,
+            notes: Vec::new(),
             outcome: Outcome::Working,
         };
         lock(&self.entries).push_back(Entry {
@@ -99,20 +129,21 @@ impl Tasks {
             tokio::select! {
                 result = &mut work => break result,
                 _ = tick.tick() => {
-                    if let Some(latest) = lock(&progress.latest).take() {
-                        self.change(&id, |task| task.progress = Some(latest));
+                    let latest = std::mem::take(&mut *lock(&progress.latest));
+                    if !latest.is_empty() {
+                        self.change(&id, |task| latest.show(task));
                     }
                 }
             }
         };
-        let latest = lock(&progress.latest).take();
+        let latest = std::mem::take(&mut *lock(&progress.latest));
         let outcome = match result {
             Ok(container) => Outcome::Done { container },
             Err(_) if cancel.is_cancelled() => Outcome::Cancelled,
             Err(problem) => Outcome::Failed { problem },
         };
         self.change(&id, |task| {
-            task.progress = latest.or(task.progress.take());
+            latest.show(task);
             task.outcome = outcome;
         });
         self.forget_oldest();

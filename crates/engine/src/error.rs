@@ -46,6 +46,8 @@ pub enum Error {
     /// A name that no engine would accept, and that we do not put into a request.
     #[error("{name:?} is not a name of {kind}")]
     BadName { kind: &'static str, name: String },
+    #[error(transparent)]
+    Backup(#[from] crate::BackupError),
     /// A refusal that needs no more than to be read.
     #[error("The engine refused")]
     Refused { source: Reply },
@@ -65,13 +67,14 @@ pub struct Reply {
 pub(crate) enum Subject<'a> {
     Container(&'a str),
     Image(&'a str),
+    Volume(&'a str),
     Engine,
 }
 
 impl Subject<'_> {
     fn name(self) -> String {
         match self {
-            Subject::Container(name) | Subject::Image(name) => name.to_owned(),
+            Subject::Container(name) | Subject::Image(name) | Subject::Volume(name) => name.to_owned(),
             Subject::Engine => "What was asked for".to_owned(),
         }
     }
@@ -114,7 +117,9 @@ impl Error {
         {
             let reference = match subject {
                 Subject::Image(reference) => reference.to_owned(),
-                Subject::Container(_) | Subject::Engine => missing_image(&reply.message).unwrap_or_default(),
+                Subject::Container(_) | Subject::Volume(_) | Subject::Engine => {
+                    missing_image(&reply.message).unwrap_or_default()
+                }
             };
             return Error::ImageNotFound {
                 reference,
@@ -145,6 +150,7 @@ impl Error {
             | Error::NoSpace { source }
             | Error::Refused { source } => Some(source),
             Error::Away(reason) => reason.reply(),
+            Error::Backup(crate::BackupError::NotRestored { source, .. }) => source.reply(),
             Error::BadAddress { .. }
             | Error::UnsupportedAddress { .. }
             | Error::Unreachable { .. }
@@ -153,7 +159,8 @@ impl Error {
             | Error::Garbled { .. }
             | Error::TooOld { .. }
             | Error::Invalid(_)
-            | Error::BadName { .. } => None,
+            | Error::BadName { .. }
+            | Error::Backup(_) => None,
         }
     }
 }

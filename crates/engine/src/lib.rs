@@ -3,6 +3,7 @@
 //! Knows nothing of machines and windows: it is given a socket and speaks the Docker API, 1.41 to 1.5x.
 
 mod address;
+mod backup;
 mod container;
 mod credentials;
 mod discover;
@@ -21,6 +22,11 @@ mod usage;
 mod wire;
 
 pub use address::Address;
+pub use backup::{
+    BackupContainer, BackupError, BackupImage, BackupManifest, BackupMember, BackupNetwork, BackupProgress,
+    BackupReport, BackupRequest, BackupStep, BackupVolume, Existing, RestoreReport, RestoreRequest, backup_contents,
+    verify_backup,
+};
 pub use discover::{Candidate, EngineOrigin, Place, ask, candidates, places};
 pub use docker_command::{Changes, ConfigError, DockerCommand, MissingHelper, Override, Setup};
 pub use engine::{Change, Engine, Link};

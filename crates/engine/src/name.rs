@@ -4,14 +4,7 @@ use crate::Error;
 
 /// A container's name or id, checked so that it is one part of a path.
 pub(crate) fn container(name: &str) -> Result<&str, Error> {
-    if is_container_name(name) {
-        Ok(name)
-    } else {
-        Err(Error::BadName {
-            kind: "a container",
-            name: name.to_owned(),
-        })
-    }
+    part("a container", name)
 }
 
 /// `[a-zA-Z0-9][a-zA-Z0-9_.-]*`, as the engine says.
@@ -20,6 +13,27 @@ pub(crate) fn is_container_name(name: &str) -> bool {
         && name
             .chars()
             .all(|character| character.is_ascii_alphanumeric() || "_.-".contains(character))
+}
+
+/// A volume's name. The engine has the same rule for them as for containers.
+pub(crate) fn volume(name: &str) -> Result<&str, Error> {
+    part("a volume", name)
+}
+
+/// A network's name, which the engine leaves freer: here it has to be one part of a path.
+pub(crate) fn network(name: &str) -> Result<&str, Error> {
+    part("a network", name)
+}
+
+fn part<'a>(kind: &'static str, name: &'a str) -> Result<&'a str, Error> {
+    if is_container_name(name) {
+        Ok(name)
+    } else {
+        Err(Error::BadName {
+            kind,
+            name: name.to_owned(),
+        })
+    }
 }
 
 /// An image's reference or id, checked so that it stays in its path.

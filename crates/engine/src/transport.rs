@@ -8,8 +8,10 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
+use futures::{Stream, StreamExt as _};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response};
@@ -17,6 +19,8 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::error::{Reply, Subject};
 use crate::{Address, Error};
@@ -73,6 +77,19 @@ impl std::fmt::Display for ApiVersion {
     }
 }
 
+type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// What a call brings along.
+enum Content {
+    Nothing,
+    Json(Result<Bytes, serde_json::Error>),
+    /// A tar of any length. The engine may take as long as it likes, while it takes something.
+    Tar {
+        body: Body,
+        taken: watch::Receiver<Instant>,
+    },
+}
+
 trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
@@ -81,7 +98,7 @@ pub(crate) struct Call<'a> {
     method: Method,
     path: String,
     query: String,
-    body: Result<Bytes, serde_json::Error>,
+    content: Content,
     registry_auth: Option<String>,
     subject: Subject<'a>,
     /// "list the containers", for the sentence when it takes too long.
@@ -101,7 +118,7 @@ impl<'a> Call<'a> {
             method,
             path: path.into(),
             query: String::new(),
-            body: Ok(Bytes::new()),
+            content: Content::Nothing,
             registry_auth: None,
             subject,
             doing,
@@ -117,6 +134,10 @@ impl<'a> Call<'a> {
         Call::new(Method::POST, path, subject, doing, CHANGE)
     }
 
+    pub(crate) fn put(path: impl Into<String>, subject: Subject<'a>, doing: &'static str) -> Self {
+        Call::new(Method::PUT, path, subject, doing, CHANGE)
+    }
+
     pub(crate) fn delete(path: impl Into<String>, subject: Subject<'a>, doing: &'static str) -> Self {
         Call::new(Method::DELETE, path, subject, doing, CHANGE)
     }
@@ -128,7 +149,21 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
-        self.body = serde_json::to_vec(body).map(Bytes::from);
+        self.content = Content::Json(serde_json::to_vec(body).map(Bytes::from));
+        self
+    }
+
+    /// The bound of the call then counts from the last piece that the engine took.
+    pub(crate) fn tar(mut self, pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
+        let (told, taken) = watch::channel(Instant::now());
+        let frames = pieces.map(move |piece| {
+            told.send_replace(Instant::now());
+            piece.map(Frame::data)
+        });
+        self.content = Content::Tar {
+            body: UnsyncBoxBody::new(StreamBody::new(frames)),
+            taken,
+        };
         self
     }
 
@@ -157,9 +192,14 @@ impl Client {
     /// the engine learns that a log or a pull is not wanted any more.
     pub(crate) async fn open(&self, call: Call<'_>) -> Result<Response<Incoming>, Error> {
         let (subject, doing, within) = (call.subject, call.doing, call.within);
-        let response = tokio::time::timeout(within, self.send(call))
-            .await
-            .map_err(|_| Error::Silent { doing, after: within })??;
+        let taken = match &call.content {
+            Content::Tar { taken, .. } => Some(taken.clone()),
+            Content::Nothing | Content::Json(_) => None,
+        };
+        let response = tokio::select! {
+            response = self.send(call) => response?,
+            () = silent(taken, within) => return Err(Error::Silent { doing, after: within }),
+        };
         let status = response.status();
         // 304: started or stopped already, which is what was wanted.
         if status.is_success() || status == hyper::StatusCode::NOT_MODIFIED {
@@ -190,8 +230,9 @@ impl Client {
     }
 
     async fn bytes(&self, call: Call<'_>, doing: &'static str, within: Duration) -> Result<Bytes, Error> {
-        let whole = async { collect(self.open(call).await?.into_body()).await };
-        tokio::time::timeout(within, whole)
+        // What is sent at length is bounded by how it goes on; the answer's own text is short.
+        let answer = self.open(call).await?;
+        tokio::time::timeout(within, collect(answer.into_body()))
             .await
             .map_err(|_| Error::Silent { doing, after: within })?
     }
@@ -205,7 +246,7 @@ impl Client {
                 address: self.address.to_string(),
                 source,
             })?;
-        let (mut sender, connection) = http1::handshake::<_, Full<Bytes>>(TokioIo::new(wire))
+        let (mut sender, connection) = http1::handshake::<_, Body>(TokioIo::new(wire))
             .await
             .map_err(|source| Error::BrokenOff { source })?;
         tokio::spawn(async move {
@@ -223,7 +264,7 @@ impl Client {
         })
     }
 
-    fn request(&self, call: Call<'_>) -> Result<Request<Full<Bytes>>, Error> {
+    fn request(&self, call: Call<'_>) -> Result<Request<Body>, Error> {
         let garbled = |source: Box<dyn std::error::Error + Send + Sync>| Error::Garbled { source };
         let mut path = match self.version {
             Some(version) => format!("/v{version}{}", call.path),
@@ -242,20 +283,42 @@ impl Client {
             .uri(path)
             .header(HOST, host)
             .header(USER_AGENT, concat!("Wherry/", env!("CARGO_PKG_VERSION")));
-        let body = call.body.map_err(|error| garbled(error.into()))?;
-        if !body.is_empty() {
-            request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
+        let whole = |bytes: Bytes| Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
+        let body = match call.content {
+            Content::Nothing => whole(Bytes::new()),
+            Content::Json(text) => {
+                request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                whole(text.map_err(|error| garbled(error.into()))?)
+            }
+            Content::Tar { body, .. } => {
+                request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
+                body
+            }
+        };
         if let Some(auth) = call.registry_auth {
             request = request.header("X-Registry-Auth", auth);
         }
-        request.body(Full::new(body)).map_err(|error| garbled(error.into()))
+        request.body(body).map_err(|error| garbled(error.into()))
     }
 
     async fn connect(&self) -> io::Result<Box<dyn Wire>> {
         match &self.address {
             Address::Local(path) => Ok(Box::new(system::connect(path).await?)),
             Address::Tcp(host) => Ok(Box::new(tokio::net::TcpStream::connect(host.as_str()).await?)),
+        }
+    }
+}
+
+/// Returns when nothing has happened for that long: since now, or since the last piece was taken.
+async fn silent(taken: Option<watch::Receiver<Instant>>, within: Duration) {
+    let Some(taken) = taken else {
+        return tokio::time::sleep(within).await;
+    };
+    loop {
+        let until = *taken.borrow() + within;
+        tokio::time::sleep_until(until).await;
+        if *taken.borrow() + within <= until {
+            return;
         }
     }
 }

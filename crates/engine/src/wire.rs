@@ -37,6 +37,16 @@ pub(crate) struct Container {
     pub(crate) status: String,
     #[serde(deserialize_with = "or_empty")]
     pub(crate) network_settings: Networks,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) mounts: Vec<Mount>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Mount {
+    /// Of the volume, when it is one.
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -84,6 +94,8 @@ pub(crate) struct Image {
     pub(crate) repo_digests: Vec<String>,
     pub(crate) size: i64,
     pub(crate) created: i64,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -72,6 +72,20 @@ impl Machine {
         self.ask_for_settings(Request::Settings).await
     }
 
+    /// Makes settings and spec what they were at first. Nothing in the machine is touched; its disk keeps its size.
+    pub async fn reset(&self) -> Result<Settings, Error> {
+        let settings = Box::default();
+        let settings = self.change_settings(SettingsChange::All { settings }).await?;
+        self.ask(Request::ResetSpec, |_| ()).await?;
+        Ok(settings)
+    }
+
+    /// Stops the machine and removes its data disk: every image, container and volume in it.
+    pub async fn erase(&self) -> Result<(), Error> {
+        self.stop().await?;
+        self.ask(Request::Erase, |_| ()).await.map(drop)
+    }
+
     /// Changes one setting, which takes effect at once.
     pub async fn change_settings(&self, change: SettingsChange) -> Result<Settings, Error> {
         self.ask_for_settings(Request::ChangeSettings { change }).await

@@ -46,6 +46,10 @@ pub(crate) enum Request {
     ChangeSettings {
         change: SettingsChange,
     },
+    /// The spec becomes what it was at first, but for the size of a disk that is there. Nothing on the disk is touched.
+    ResetSpec,
+    /// Removes the data disk of a machine that is stopped.
+    Erase,
     /// Answered with [`Answer::Machine`] and then with a line each, when the machine runs; otherwise the answers end
     /// at once.
     Logs {

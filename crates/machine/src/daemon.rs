@@ -219,6 +219,8 @@ async fn answer(
         Request::Stop => Command::Stop { reply },
         Request::Restart => Command::Restart { reply },
         Request::RestartEngine => Command::RestartEngine { reply },
+        Request::ResetSpec => Command::ResetSpec { reply },
+        Request::Erase => Command::Erase { reply },
     };
     let mut status = supervisor.status();
     status.mark_unchanged();

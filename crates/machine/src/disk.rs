@@ -1,9 +1,10 @@
-//! The data disk: everything the person owns in the machine. Made once, grown, never shrunk, never deleted.
+//! The data disk: everything the person owns in the machine. Made once, grown, never shrunk, removed only when the
+//! person says so.
 
 use std::io;
 use std::path::Path;
 
-use crate::{Failure, FailureCode, Step, system};
+use crate::{Failure, FailureCode, Home, Step, system};
 
 const GIB: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;
@@ -91,6 +92,11 @@ fn create(path: &Path, length: u64) -> io::Result<()> {
     file.sync_all()?;
     drop(file);
     fs_err::rename(&temporary, path)
+}
+
+/// Removes what the person has in the machine. The person was asked.
+pub(crate) fn remove(home: &Home) -> io::Result<()> {
+    crate::file::remove(&home.data_disk())
 }
 
 fn grow(path: &Path, length: u64) -> io::Result<()> {

@@ -50,6 +50,8 @@ pub enum SettingsChange {
     SleepAfter { minutes: Option<NonZeroU32> },
     /// A masked password in it stands for the one that is kept.
     Proxy { proxy: ProxyChoice },
+    /// Every setting: those of a backup, or the first ones again. Masked passwords stand for those that are kept.
+    All { settings: Box<Settings> },
 }
 
 impl Settings {
@@ -57,6 +59,13 @@ impl Settings {
         match change {
             SettingsChange::SleepAfter { minutes } => self.sleep_after_minutes = *minutes,
             SettingsChange::Proxy { proxy } => self.proxy = proxy.unmasked(&self.proxy),
+            SettingsChange::All { settings } => {
+                self = Self {
+                    proxy: settings.proxy.unmasked(&self.proxy),
+                    unknown: self.unknown,
+                    ..settings.as_ref().clone()
+                };
+            }
         }
         self
     }

@@ -83,6 +83,15 @@ pub(crate) fn load(home: &Home, host: Host) -> io::Result<Loaded> {
     }
 }
 
+/// What a machine is given that nobody has changed. A disk that is there keeps its size: it is not a setting only.
+pub(crate) fn first(host: Host, disk: Option<u64>) -> Spec {
+    let first = host.default_spec();
+    Spec {
+        disk_gib: disk.map_or(first.disk_gib, |length| length.div_ceil(GIB)),
+        ..first
+    }
+}
+
 /// The kept spec for showing it: touches nothing.
 pub(crate) fn peek(home: &Home) -> Spec {
     fs_err::read(home.spec())
@@ -139,7 +148,9 @@ pub(crate) fn apply(spec: &Spec, change: &SpecChange, host: Host, disk: Option<u
         return Err(refused(
             format!("The data disk cannot shrink to {} GiB", wanted.disk_gib),
             format!("It has {} GiB, and what is on it could be lost.", present.div_ceil(GIB)),
-            "Keep its size: the file takes only what is used.".into(),
+            "Keep its size: the file takes only what is used. For a smaller one, make a backup (wherry backup), remove \
+             everything (wherry reset --data), start with the new size and restore the backup."
+                .into(),
         ));
     }
     Ok(wanted)

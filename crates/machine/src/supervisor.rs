@@ -56,6 +56,13 @@ pub(crate) enum Command {
     RestartEngine {
         reply: Reply,
     },
+    ResetSpec {
+        reply: Reply,
+    },
+    /// Refused while the machine is not stopped.
+    Erase {
+        reply: Reply,
+    },
     /// Replied to when the usage in the status is as fresh as it gets.
     Measure {
         reply: oneshot::Sender<()>,
@@ -262,6 +269,12 @@ impl Task {
                 }
             }
             Command::RestartEngine { reply } => self.restart_engine(reply),
+            Command::ResetSpec { reply } => {
+                let _ = reply.send(self.reset_spec());
+            }
+            Command::Erase { reply } => {
+                let _ = reply.send(self.erase());
+            }
             Command::Measure { reply } => self.measure(reply),
             Command::Link { reply } => {
                 let link = match &self.phase {
@@ -306,6 +319,57 @@ impl Task {
                 }
             },
         }
+    }
+
+    fn reset_spec(&mut self) -> Result<(), Failure> {
+        let spec = spec::first(Host::read(), disk::length(&self.context.home.data_disk()));
+        spec::save(&self.context.home, &spec).map_err(|error| Failure {
+            code: FailureCode::Io,
+            step: None,
+            message: "Could not save the machine's size".into(),
+            causes: vec![error.to_string()],
+            hint: "See whether the disk is full or the file belongs to somebody else.".into(),
+            console: Vec::new(),
+        })?;
+        match self.phase {
+            Phase::Stopped | Phase::Failed => self.change(|status| status.spec = spec),
+            Phase::Starting { .. } | Phase::Running(_) | Phase::Stopping { .. } => self.say_later(&spec),
+        }
+        Ok(())
+    }
+
+    fn erase(&mut self) -> Result<(), Failure> {
+        let failure = |message: &str, cause: String, hint: &str| Failure {
+            code: FailureCode::Io,
+            step: None,
+            message: message.into(),
+            causes: vec![cause],
+            hint: hint.into(),
+            console: Vec::new(),
+        };
+        match self.phase {
+            Phase::Stopped | Phase::Failed => {}
+            Phase::Starting { .. } | Phase::Running(_) | Phase::Stopping { .. } => {
+                return Err(failure(
+                    "The data disk is in use",
+                    "The machine was started in the meantime.".into(),
+                    "Nothing was removed. Try it again.",
+                ));
+            }
+        }
+        disk::remove(&self.context.home).map_err(|error| {
+            failure(
+                "Could not remove the data disk",
+                error.to_string(),
+                "See to whom that file belongs.",
+            )
+        })?;
+        self.phase = Phase::Stopped;
+        self.change(|status| {
+            status.state = State::Stopped;
+            status.notes.clear();
+        });
+        Ok(())
     }
 
     fn stop(&mut self, reply: Option<Reply>, then: Option<Then>) {
@@ -682,7 +746,6 @@ impl Task {
     }
 
     fn keep_for_later(&self, spec: &Spec) {
-        let differs = self.published.borrow().spec != *spec;
         if *spec == self.kept_spec() {
             return;
         }
@@ -690,7 +753,11 @@ impl Task {
             tracing::warn!(%error, "the machine's settings are not kept");
             return;
         }
-        if differs {
+        self.say_later(spec);
+    }
+
+    fn say_later(&self, spec: &Spec) {
+        if self.published.borrow().spec != *spec {
             let note = "The change takes effect when the machine is started the next time.".to_owned();
             self.change(|status| {
                 if !status.notes.contains(&note) {

@@ -1,7 +1,9 @@
 use std::io;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
+use wherry_app::Existing;
 use wherry_machine::{BadProxyUrl, ProxyChoice, ProxyUrl, SettingsChange, SpecChange};
 
 const EXIT_CODES: &str = "\
@@ -78,6 +80,16 @@ pub(crate) enum Command {
     /// Change one of the machine's settings; it takes effect at once
     #[command(subcommand)]
     Set(Setting),
+    /// Save volumes, images, networks, containers' settings and Wherry's settings in one file
+    ///
+    /// It is made of the engine that the window works with: the one of `DOCKER_HOST` or of the current docker context,
+    /// or the machine's. What a container wrote outside of its volumes is not in it. The file may hold passwords from
+    /// containers' environments; only you may read it.
+    Backup(Backup),
+    /// Bring back what is in a backup; without an option nothing that is there is touched
+    Restore(Restore),
+    /// Make settings what they were at first, or remove everything that is in the machine
+    Reset(Reset),
     /// Print what the daemon, QEMU, the machine and its engine wrote down
     Logs {
         /// Go on as more is written
@@ -106,6 +118,70 @@ pub(crate) enum Command {
     /// Run the background process that owns the machine
     #[command(hide = true)]
     Daemon,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// Where it goes; an older backup there is replaced once the new one is whole
+    pub(crate) file: PathBuf,
+    /// Read all of an existing backup and say whether it is whole, instead of making one
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Let containers run while their volumes are read; what they write meanwhile may be half in it
+    #[arg(long, conflicts_with = "verify")]
+    pub(crate) no_pause: bool,
+    /// Print what came of it as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// A file that was made by wherry backup
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) existing: WhatIsThere,
+    /// Start the containers that were running
+    #[arg(long)]
+    pub(crate) start: bool,
+    /// Print what came of it as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Without either, a restore that meets things of the same names does nothing.
+#[derive(Debug, Args)]
+pub(crate) struct WhatIsThere {
+    /// Leave what is there as it is and restore the rest
+    #[arg(long, conflicts_with = "replace")]
+    keep: bool,
+    /// Remove what is there under the same names and take it from the backup
+    #[arg(long)]
+    replace: bool,
+}
+
+impl From<&WhatIsThere> for Existing {
+    fn from(there: &WhatIsThere) -> Self {
+        match (there.keep, there.replace) {
+            (true, _) => Self::Keep,
+            (false, true) => Self::Replace,
+            (false, false) => Self::Refuse,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).multiple(true))]
+pub(crate) struct Reset {
+    /// Wherry's settings and the machine's, and its size but for the disk; images, containers and volumes stay
+    #[arg(long, group = "what")]
+    pub(crate) settings: bool,
+    /// Every image, container and volume in the machine; a word is asked for first
+    #[arg(long, group = "what")]
+    pub(crate) data: bool,
+    /// Do not ask, for scripts
+    #[arg(long, requires = "data")]
+    pub(crate) yes_delete_everything: bool,
 }
 
 /// A setting by the name under which `wherry settings` shows it.

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod context;
+mod data;
 mod log;
 mod output;
 
@@ -14,6 +15,7 @@ use wherry_app::Problem;
 use wherry_machine::{Error, Home, Machine, State, Status};
 
 use crate::arguments::{Arguments, Command};
+use crate::data::Data;
 use crate::output::{Progress, Words};
 
 /// `wherry status` when the machine is not running.
@@ -82,7 +84,7 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
     }
     let home = Home::from_env()?;
     let program = std::env::current_exe()?;
-    let machine = Machine::new(home.clone(), program);
+    let machine = Machine::new(home.clone(), program.clone());
     match command {
         Command::Start { change, json } => {
             let mut progress = Progress::new(json);
@@ -134,6 +136,9 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
             machine.change_settings(change).await?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Backup(backup) => Data::new(home, program, backup.json)?.backup(&backup).await,
+        Command::Restore(restore) => Data::new(home, program, restore.json)?.restore(&restore).await,
+        Command::Reset(reset) => Data::new(home, program, false)?.reset(&reset).await,
         Command::Logs { follow } => print(machine.logs(follow).await?).await,
         Command::Console => print(machine.console(true).await?).await,
         Command::DockerEnv => {

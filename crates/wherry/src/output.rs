@@ -71,6 +71,22 @@ pub(crate) fn problem(problem: &Problem) {
     }
 }
 
+/// "212 MB", as a person compares it with what their disk has.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    for (unit, name) in units {
+        if bytes >= unit {
+            let tenths = bytes / (unit / 10);
+            return if tenths >= 100 {
+                format!("{} {name}", tenths / 10)
+            } else {
+                format!("{}.{} {name}", tenths / 10, tenths % 10)
+            };
+        }
+    }
+    format!("{bytes} bytes")
+}
+
 /// The line that sets `DOCKER_HOST` in the shell that is usual here.
 pub(crate) fn export(docker_host: &str) -> String {
     if cfg!(windows) {

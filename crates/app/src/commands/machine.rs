@@ -1,6 +1,6 @@
 use wherry_machine::{Freed, Settings, SettingsChange, SpecChange, Status};
 
-use crate::{App, Problem, Topic};
+use crate::{App, Code, ERASE_WORD, MachineErase, Problem, Topic};
 
 pub(crate) async fn status(app: &App) -> Result<Status, Problem> {
     Ok(app.parts.machine.status().await?)
@@ -34,4 +34,17 @@ pub(crate) async fn configure(app: &App, change: SettingsChange) -> Result<Setti
     let settings = app.parts.machine.change_settings(change).await?;
     app.parts.events.changed(Topic::Settings);
     Ok(settings)
+}
+
+/// The word is asked for here and not by the window alone: what this does cannot be undone.
+pub(crate) async fn erase(app: &App, erase: MachineErase) -> Result<(), Problem> {
+    if erase.word.trim() != ERASE_WORD {
+        return Err(Problem::plain(
+            Code::Invalid,
+            format!("Type {ERASE_WORD} to remove everything"),
+        ));
+    }
+    app.parts.machine.erase().await?;
+    app.parts.engines.retry();
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The handlers of the table, one module per module of the table.
 
 pub(crate) mod app;
+pub(crate) mod backup;
 pub(crate) mod container;
 pub(crate) mod docker;
 pub(crate) mod engine;

@@ -16,3 +16,13 @@ pub(crate) async fn set(app: &App, wanted: Settings) -> Result<Settings, Problem
     }
     Ok(settings)
 }
+
+pub(crate) async fn reset(app: &App) -> Result<Settings, Problem> {
+    app.parts.machine.reset().await?;
+    // The welcome was seen, and is not a setting to the person.
+    let wanted = Settings {
+        welcomed: app.parts.settings.get().welcomed,
+        ..Settings::default()
+    };
+    set(app, wanted).await
+}

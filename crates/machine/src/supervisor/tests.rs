@@ -464,3 +464,35 @@ async fn an_engine_that_dies_is_counted_and_the_machine_runs_on() -> io::Result<
     assert_eq!(running(&status).engine_version, "26.1.5");
     Ok(())
 }
+
+#[tokio::test]
+async fn only_a_machine_that_is_stopped_is_erased() -> io::Result<()> {
+    let place = Place::new()?;
+    let supervisor = place.supervisor();
+    let disk = place.home.data_disk();
+    supervisor.start().await.expect("starts");
+    let refused = supervisor.ask(|reply| Command::Erase { reply }).await;
+    assert_eq!(refused.expect_err("it runs").message, "The data disk is in use");
+    assert!(disk.exists());
+    supervisor.stop().await.expect("stops");
+    assert!(disk.exists(), "a stop removes nothing");
+
+    // Settings and size become what they were at first; the disk is data and keeps its size.
+    supervisor
+        .ask(|reply| Command::ResetSpec { reply })
+        .await
+        .expect("reset");
+    let spec = supervisor.status().borrow().spec.clone();
+    let first = Host::read().default_spec();
+    assert_eq!((spec.cpus, spec.memory_mib), (first.cpus, first.memory_mib));
+    assert_eq!(spec.disk_gib, 2, "the disk there is");
+    assert!(disk.exists());
+
+    supervisor.ask(|reply| Command::Erase { reply }).await.expect("erased");
+    assert!(!disk.exists());
+    supervisor
+        .ask(|reply| Command::Erase { reply })
+        .await
+        .expect("there is nothing to erase");
+    Ok(())
+}

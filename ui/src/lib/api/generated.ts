@@ -10,10 +10,84 @@ export type Accelerator = "auto" | "emulation";
 
 export type Action = { "type": "startEngine" } | { "type": "usePort", taken: number, instead: number, } | { "type": "retry" } | { "type": "force" } | { "type": "runInTerminal", command: string, };
 
+export type BackupContainer = { name: string, image: string, running: boolean, member: string, };
+
+export type BackupImage = { id: string, references: Array<string>, size: number, architecture: string, 
+/**
+ * Images with common layers are in one.
+ */
+member: string, };
+
+export type BackupMake = { file: string, 
+/**
+ * Pause containers while their volumes are read, so that what is saved was there at one moment.
+ */
+pause: boolean, };
+
+/**
+ * What a backup holds. It is its own table of contents.
+ */
+export type BackupManifest = { format: number, 
+/**
+ * The version of Wherry that made it.
+ */
+wherry: string, 
+/**
+ * Unix milliseconds.
+ */
+madeMillis: number, 
+/**
+ * The processor of the engine, in its own word: `x86_64`.
+ */
+architecture: string, engine: string, 
+/**
+ * Bytes of volumes and images before compression.
+ */
+contentBytes: number, settings: boolean, networks: Array<BackupNetwork>, images: Array<BackupImage>, volumes: Array<BackupVolume>, containers: Array<BackupContainer>, 
+/**
+ * What the person should know of it: things that could not be had whole.
+ */
+notes: Array<string>, 
+/**
+ * All members before the manifest, in order.
+ */
+members: Array<BackupMember>, };
+
+export type BackupMember = { name: string, size: number, 
+/**
+ * Of its bytes in the file, in hexadecimal digits.
+ */
+sha256: string, };
+
+export type BackupNetwork = { name: string, member: string, };
+
+/**
+ * A backup by the path of its file.
+ */
+export type BackupRef = { file: string, };
+
+export type BackupRestore = { file: string, existing: Existing, 
+/**
+ * Start the containers that were running.
+ */
+start: boolean, };
+
+export type BackupSuggestion = { 
+/**
+ * A path for the next backup, in the person's own folder.
+ */
+file: string, };
+
+export type BackupVolume = { name: string, driver: string, labels: { [key in string]: string }, options: { [key in string]: string }, 
+/**
+ * `None` for one whose content is elsewhere: on a server, in a folder of the host.
+ */
+member: string | null, contentBytes: number, };
+
 /**
  * A code exists only if the UI acts on it.
  */
-export type Code = "engineUnreachable" | "machineFailed" | "portTaken" | "nameTaken" | "imageNotFound" | "notFound" | "inUse" | "invalid" | "noSpace" | "cancelled" | "panic" | "other";
+export type Code = "engineUnreachable" | "machineFailed" | "portTaken" | "nameTaken" | "imageNotFound" | "notFound" | "inUse" | "invalid" | "noSpace" | "exists" | "cancelled" | "panic" | "other";
 
 /**
  * A shell line, in parts that can be pointed at.
@@ -185,6 +259,11 @@ machineUnavailable: Failure | null, };
 
 export type Event = { "type": "changed", topic: Topic, } | { "type": "machine", status: MachineStatus, } | { "type": "task", task: Task, } | { "type": "notice", problem: Problem, };
 
+/**
+ * What happens to things that are there already, by their names.
+ */
+export type Existing = "refuse" | "keep" | "replace";
+
 export type ExposedPort = { port: number, protocol: Protocol, };
 
 /**
@@ -291,6 +370,12 @@ export type LogsRequest = { id: string,
  */
 tail: number, follow: boolean, };
 
+export type MachineErase = { 
+/**
+ * [`ERASE_WORD`], as the person typed it.
+ */
+word: string, };
+
 /**
  * By how much what the machine takes of this computer became less, in bytes.
  */
@@ -344,7 +429,7 @@ proxy: ProxyChoice, };
 /**
  * One setting and what it shall be.
  */
-export type MachineSettingsChange = { "type": "sleepAfter", minutes: number | null, } | { "type": "proxy", proxy: ProxyChoice, };
+export type MachineSettingsChange = { "type": "sleepAfter", minutes: number | null, } | { "type": "proxy", proxy: ProxyChoice, } | { "type": "all", settings: MachineSettings, };
 
 /**
  * What a machine is given. Changing it takes effect at the next start; the disk never shrinks.
@@ -556,7 +641,15 @@ export type Task = { id: TaskId, work: Work,
 /**
  * Unix milliseconds.
  */
-startedMillis: number, progress: PullProgress | null, outcome: Outcome, };
+startedMillis: number, progress: PullProgress | null, 
+/**
+ * What is done now, where there are several things to do: "Volume pgdata".
+ */
+step: string | null, 
+/**
+ * What is worth a sentence at its end: "web was running and is stopped now."
+ */
+notes: Array<string>, outcome: Outcome, };
 
 export type TaskId = string;
 
@@ -571,7 +664,7 @@ export type Variable = { name: string, value: string, };
 /**
  * What it is about.
  */
-export type Work = { "type": "pull", reference: string, } | { "type": "run", image: string, name: string | null, };
+export type Work = { "type": "pull", reference: string, } | { "type": "run", image: string, name: string | null, } | { "type": "backup", file: string, } | { "type": "verifyBackup", file: string, } | { "type": "restore", file: string, };
 
 export interface Commands {
   "app.about": { params: null; result: About };
@@ -603,6 +696,8 @@ export interface Commands {
   "machine.free": { params: null; result: MachineFreed };
   "machine.settings": { params: null; result: MachineSettings };
   "machine.configure": { params: MachineSettingsChange; result: MachineSettings };
+  /** Stops it and removes its data disk, with every image, container and volume in it. */
+  "machine.erase": { params: MachineErase; result: null };
   /** Containers of the engine, newest first. */
   "container.list": { params: ContainerList; result: Array<ContainerSummary> };
   "container.get": { params: ContainerRef; result: ContainerSummary };
@@ -618,6 +713,15 @@ export interface Commands {
   "image.get": { params: ImageRef; result: ImageDetail };
   "image.pull": { params: ImageRef; result: TaskId };
   "image.remove": { params: ImageRemove; result: null };
+  "backup.suggest": { params: null; result: BackupSuggestion };
+  /** What a file holds, from its table of contents. */
+  "backup.contents": { params: BackupRef; result: BackupManifest };
+  /** Everything of the engine in use into one file. */
+  "backup.make": { params: BackupMake; result: TaskId };
+  /** Reads all of a file; a failed task says what is wrong with it. */
+  "backup.verify": { params: BackupRef; result: TaskId };
+  /** Everything of a file into the engine in use. */
+  "backup.restore": { params: BackupRestore; result: TaskId };
   /** Is it free on this computer, who holds it, what is the next free one. */
   "port.check": { params: PortQuestion; result: PortAnswer };
   "task.list": { params: null; result: Array<Task> };
@@ -626,6 +730,8 @@ export interface Commands {
   "task.dismiss": { params: TaskRef; result: null };
   "settings.get": { params: null; result: Settings };
   "settings.set": { params: Settings; result: Settings };
+  /** Wherry's and the machine's as they were at first. Nothing in an engine is touched. */
+  "settings.reset": { params: null; result: Settings };
 }
 
 export interface Streams {

@@ -59,7 +59,19 @@ class Tasks {
 
 export const tasks = new Tasks();
 
-/** "Pull nginx", "Run web": what a task is about. */
+/** "Pull nginx", "Run web", "Back up to …": what a task is about. */
 export function taskTitle(task: Task): string {
-  return task.work.type === "pull" ? `Pull ${task.work.reference}` : `Run ${task.work.name ?? task.work.image}`;
+  const { work } = task;
+  switch (work.type) {
+    case "pull":
+      return `Pull ${work.reference}`;
+    case "run":
+      return `Run ${work.name ?? work.image}`;
+    case "backup":
+      return `Back up to ${work.file}`;
+    case "verifyBackup":
+      return `Check ${work.file}`;
+    case "restore":
+      return `Restore ${work.file}`;
+  }
 }
