@@ -691,9 +691,9 @@ export interface Commands {
   "machine.start": { params: SpecChange; result: MachineStatus };
   "machine.stop": { params: null; result: null };
   "machine.restart": { params: null; result: MachineStatus };
-  /** What the person decided about the machine beside its size; in effect at once. */
   /** Takes back memory and disk that the machine holds and does not need; some seconds. */
   "machine.free": { params: null; result: MachineFreed };
+  /** What the person decided about the machine beside its size; in effect at once. */
   "machine.settings": { params: null; result: MachineSettings };
   "machine.configure": { params: MachineSettingsChange; result: MachineSettings };
   /** Stops it and removes its data disk, with every image, container and volume in it. */
