@@ -2,5 +2,6 @@
 
 mod faults;
 mod giveback;
+mod names;
 mod ports;
 mod start;

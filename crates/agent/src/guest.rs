@@ -4,12 +4,15 @@ mod children;
 mod clock;
 mod configured;
 mod disk;
+mod dns;
 mod engine;
 mod giveback;
+mod host;
 mod link;
 mod log;
 mod memory;
 mod mount;
+mod netlink;
 mod network;
 mod power;
 mod proxy;
@@ -45,6 +48,14 @@ struct Guest {
     host: watch::Sender<Option<Session>>,
     /// Somebody wants the machine to power off.
     power_off: CancellationToken,
+}
+
+impl Guest {
+    /// The session with the host, waiting for one when there is none: a daemon that was restarted comes soon.
+    async fn session(&self) -> Option<Session> {
+        let mut host = self.host.subscribe();
+        host.wait_for(Option::is_some).await.ok()?.clone()
+    }
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -117,9 +128,17 @@ async fn run(mounted: Result<(), mount::Error>) {
 async fn prepare(guest: &Arc<Guest>, mounted: Result<(), mount::Error>) -> Result<(), GuestFailure> {
     mounted.map_err(|error| failure(&error))?;
     mount::limits();
-    network::up().map_err(|error| failure(&error))?;
+    let addresses = network::addresses().map_err(|error| failure(&error))?;
+    network::up(addresses).map_err(|error| failure(&error))?;
     publish::listen(guest).map_err(|error| failure(&error))?;
-    disk::mount(guest).await?;
+    dns::serve(guest, addresses).await.map_err(|error| failure(&error))?;
+    // The packet filter takes as long as a disk that is in order.
+    let (host, disk) = tokio::join!(host::serve(guest, addresses), disk::mount(guest));
+    disk?;
+    if let Err(error) = host {
+        // The engine is of use without it.
+        say!("{}", chain(&error));
+    }
     guest.status.enter(Stage::Engine);
     mount::identity();
     Ok(())

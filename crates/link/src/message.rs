@@ -4,7 +4,7 @@
 //! on the request: nothing, more JSON lines, or raw bytes both ways.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -120,6 +120,16 @@ pub enum GuestRequest {
     Publish { publication: Publication },
     /// Unbind it. Releasing what is not published is no error.
     Release { publication: Publication },
+    /// The reply is followed by DNS messages both ways, framed as over TCP (RFC 1035, 4.2.2): the guest's questions,
+    /// and the answers of the host's own resolver in any order, matched by their ids.
+    Resolve {
+        /// What stands inside the machine for the host's loopback address: a name that the host has there is to
+        /// lead to it.
+        host: Ipv4Addr,
+    },
+    /// Connect to this port of the host's loopback. Raw bytes follow the reply, both ways, each direction closed on
+    /// its own.
+    Reach { port: u16 },
 }
 
 /// One published port of a container.

@@ -15,7 +15,8 @@ use wherry_link::{
     Error as LinkError, GuestRequest, HostRequest, Incoming, Protocol, Publication, Reply, Session, Target,
 };
 
-use crate::{Forward, ports};
+use crate::names::Names;
+use crate::{Forward, ports, reach};
 
 /// How long the guest may take to reach a container's port. Within the guest it is there or refuses at once.
 const CONNECT: Duration = Duration::from_secs(30);
@@ -67,8 +68,9 @@ impl Forwards {
 
     /// Answers what the guest asks until the session is over.
     pub(crate) async fn serve(&self, mut incoming: Incoming) {
+        let names = Arc::new(Names::of_this_computer());
         while let Some(mut stream) = incoming.next().await {
-            let forwards = self.clone();
+            let (forwards, names) = (self.clone(), Arc::clone(&names));
             // A task for each: looking up who holds a port must not make other containers wait.
             tokio::spawn(async move {
                 let reply = match stream.read_message().await {
@@ -79,6 +81,16 @@ impl Forwards {
                     Ok(Some(GuestRequest::Release { publication })) => {
                         forwards.release(&publication).await;
                         Reply::Ok { value: () }
+                    }
+                    Ok(Some(GuestRequest::Resolve { host })) => {
+                        if stream.write_message(&Reply::Ok { value: () }).await.is_ok() {
+                            names.serve(stream, host).await;
+                        }
+                        return;
+                    }
+                    Ok(Some(GuestRequest::Reach { port })) => {
+                        reach::serve(stream, port).await;
+                        return;
                     }
                     Ok(None) => return,
                     Err(error) => {

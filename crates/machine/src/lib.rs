@@ -19,6 +19,7 @@ mod forward;
 mod free;
 mod home;
 mod image;
+mod names;
 mod network;
 pub mod ports;
 mod process;
@@ -28,6 +29,7 @@ mod proxy;
     expect(dead_code, reason = "the first that asks QEMU for something uses it")
 )]
 mod qmp;
+mod reach;
 mod record;
 mod settings;
 mod socket;

@@ -9,7 +9,7 @@ mod gnome;
 mod native;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -24,7 +24,7 @@ use gnome as native;
 const MASK: &str = "***";
 
 /// Where programs in the machine reach what listens on this computer's loopback.
-const THIS_COMPUTER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 2, 2));
+const THIS_COMPUTER: &str = "host.docker.internal";
 
 /// What the person chose.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -189,7 +189,7 @@ impl ProxyUrl {
             || address.is_some_and(|address| address.is_loopback() || address.is_unspecified());
         if here {
             // It has a host that can be replaced.
-            let _ = inside.0.set_ip_host(THIS_COMPUTER);
+            let _ = inside.0.set_host(Some(THIS_COMPUTER));
         }
         inside.whole()
     }
@@ -470,10 +470,13 @@ mod tests {
     #[test]
     fn a_proxy_on_this_computers_loopback_is_elsewhere_inside() {
         for (outside, inside) in [
-            ("http://127.0.0.1:3128", "http://10.0.2.2:3128"),
-            ("http://mira:s3cret@localhost:3128", "http://mira:s3cret@10.0.2.2:3128"),
-            ("http://[::1]:3128", "http://10.0.2.2:3128"),
-            ("socks5://127.0.0.1:1080", "socks5://10.0.2.2:1080"),
+            ("http://127.0.0.1:3128", "http://host.docker.internal:3128"),
+            (
+                "http://mira:s3cret@localhost:3128",
+                "http://mira:s3cret@host.docker.internal:3128",
+            ),
+            ("http://[::1]:3128", "http://host.docker.internal:3128"),
+            ("socks5://127.0.0.1:1080", "socks5://host.docker.internal:1080"),
             ("http://192.168.1.5:3128", "http://192.168.1.5:3128"),
             ("http://proxy.example:3128", "http://proxy.example:3128"),
         ] {
@@ -541,7 +544,7 @@ mod tests {
         assert_eq!(manual.shown().http.as_deref(), Some("http://mira:***@localhost:3128"));
         assert_eq!(
             manual.told().http,
-            Some(Secret("http://mira:s3cret@10.0.2.2:3128".into()))
+            Some(Secret("http://mira:s3cret@host.docker.internal:3128".into()))
         );
         assert_eq!(manual.told().except, "a,b");
         assert!(!format!("{manual:?} {:?}", manual.told()).contains("s3cret"));

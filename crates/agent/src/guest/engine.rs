@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     io::{self, Write},
     mem::MaybeUninit,
+    net::Ipv4Addr,
     path::Path,
     process::Command,
     sync::{Arc, Mutex, PoisonError},
@@ -30,6 +31,7 @@ use super::{
     children::{Child, ending},
     failure, log,
     mount::RUN,
+    network,
     readiness::readable,
 };
 
@@ -163,10 +165,11 @@ fn prepare() -> Result<(), Settings> {
 
 /// dockerd's settings hold the passwords of proxies, so nobody else may read them.
 fn write_dockerd_settings(proxy: &Proxy, keep: Containers) -> io::Result<()> {
+    let host = network::addresses().map_err(io::Error::other)?.host;
     let mut options = fs_err::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(format!("{RUN}/docker/daemon.json"))?;
-    file.write_all(dockerd_settings(proxy, keep).as_bytes())
+    file.write_all(dockerd_settings(proxy, keep, host).as_bytes())
 }
 
 /// Makes a folder in which creating and renaming reach the disk before they return.
@@ -212,7 +215,7 @@ address = "{CONTAINERD_SOCKET}"
 }
 
 /// What Docker Desktop has, and limits for the logs: without them one chatty container fills the disk.
-fn dockerd_settings(proxy: &Proxy, containers: Containers) -> String {
+fn dockerd_settings(proxy: &Proxy, containers: Containers, host: Ipv4Addr) -> String {
     let url = |secret: &Option<Secret>| secret.as_ref().map(|Secret(url)| url.clone()).unwrap_or_default();
     serde_json::json!({
         "hosts": [format!("unix://{SOCKET}")],
@@ -222,6 +225,8 @@ fn dockerd_settings(proxy: &Proxy, containers: Containers) -> String {
         "exec-root": "/run/docker",
         "pidfile": "/run/docker.pid",
         "storage-driver": "overlay2",
+        // What `--add-host NAME:host-gateway` means.
+        "host-gateway-ip": host,
         "userland-proxy": true,
         "userland-proxy-path": "/sbin/wherry-agent",
         "live-restore": containers == Containers::GoOn,

@@ -1,18 +1,39 @@
-//! The loopback device and name servers. The kernel has configured the card itself (`ip=` on its command line).
+//! The machine's own network: which addresses it has, the loopback device, name servers. The kernel has configured
+//! the card itself (`ip=` on its command line).
 
-use std::io;
+use std::{io, net::Ipv4Addr};
 
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
+use ipnet::Ipv4Net;
 
-use super::mount::RUN;
+use super::{
+    mount::RUN,
+    netlink::{self, ACKNOWLEDGE, CREATE, EXCLUSIVE, Message, REQUEST},
+};
 
-/// The name server of QEMU's user network, for a kernel that was told none.
-const FALLBACK: &str = "nameserver 10.0.2.3\n";
+/// What the host says about the network, on the kernel's command line: a network of at least 256 addresses.
+const NETWORK: &str = "wherry.network=";
+
+/// The loopback device has this index in every network namespace.
+const LOOPBACK: u32 = 1;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
+    #[error("The kernel's command line names no network: {command_line}")]
+    NoNetwork { command_line: String },
     #[error("Could not bring up the loopback device")]
     Loopback {
+        #[source]
+        source: io::Error,
+    },
+    #[error("Could not take the address {address}")]
+    Address {
+        address: Ipv4Addr,
+        #[source]
+        source: io::Error,
+    },
+    #[error("Could not close the way to {address}")]
+    Prohibit {
+        address: Ipv4Addr,
         #[source]
         source: io::Error,
     },
@@ -23,65 +44,105 @@ pub(super) enum Error {
     },
 }
 
-pub(super) fn up() -> Result<(), Error> {
+/// Who is who in the machine's network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Addresses {
+    /// Where the card leads to, and the name server there: QEMU's user network. What listens on the host's loopback
+    /// is reachable at both.
+    gateways: [Ipv4Addr; 2],
+    /// Where the agent answers DNS.
+    pub(super) name_server: Ipv4Addr,
+    /// What stands for the host's loopback.
+    pub(super) host: Ipv4Addr,
+}
+
+impl Addresses {
+    fn of(network: Ipv4Net) -> Self {
+        let at = |offset: u32| Ipv4Addr::from_bits(network.network().to_bits() + offset);
+        Self {
+            gateways: [at(2), at(3)],
+            name_server: at(53),
+            host: at(254),
+        }
+    }
+}
+
+/// As the host has said it to the kernel.
+pub(super) fn addresses() -> Result<Addresses, Error> {
+    let command_line = fs_err::read_to_string("/proc/cmdline").unwrap_or_default();
+    match network(&command_line) {
+        Some(network) => Ok(Addresses::of(network)),
+        None => Err(Error::NoNetwork { command_line }),
+    }
+}
+
+/// Brings the network up as far as it needs nobody's help.
+pub(super) fn up(addresses: Addresses) -> Result<(), Error> {
     loopback().map_err(|source| Error::Loopback { source })?;
-    let kernel = fs_err::read_to_string("/proc/net/pnp").unwrap_or_default();
-    fs_err::write(format!("{RUN}/resolv.conf"), name_servers(&kernel)).map_err(|source| Error::NameServers { source })
-}
-
-/// The lines of a resolver's configuration in what the kernel learned when it configured the card.
-fn name_servers(kernel: &str) -> String {
-    let lines: String = kernel
-        .lines()
-        .filter(|line| {
-            ["nameserver ", "domain ", "search "]
-                .iter()
-                .any(|word| line.starts_with(word))
-        })
-        .flat_map(|line| [line, "\n"])
-        .collect();
-    if lines.contains("nameserver ") {
-        lines
-    } else {
-        lines + FALLBACK
+    // On the loopback device they are the machine's own wherever a packet comes from: a container's network, a build,
+    // the machine itself.
+    for address in [addresses.name_server, addresses.host] {
+        own(address).map_err(|source| Error::Address { address, source })?;
     }
+    // It stays the way out to everybody else: the kernel looked its neighbour up when the card was configured.
+    for address in addresses.gateways {
+        prohibit(address).map_err(|source| Error::Prohibit { address, source })?;
+    }
+    let resolver = format!("nameserver {}\n", addresses.name_server);
+    fs_err::write(format!("{RUN}/resolv.conf"), resolver).map_err(|source| Error::NameServers { source })
 }
 
-/// The loopback device has index 1 in every network namespace.
+fn network(command_line: &str) -> Option<Ipv4Net> {
+    let network: Ipv4Net = command_line
+        .split_ascii_whitespace()
+        .find_map(|word| word.strip_prefix(NETWORK))?
+        .parse()
+        .ok()?;
+    (network.prefix_len() <= 24).then_some(network)
+}
+
+/// `RTM_NEWLINK` with `IFF_UP`.
 fn loopback() -> io::Result<()> {
-    let request = set_up(1);
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
-    send(&socket, &request, SendFlags::empty())?;
-    let mut answer = [0; 64];
-    let (length, _) = recv(&socket, &mut answer, RecvFlags::empty())?;
-    // nlmsghdr, then the error as a negative number; zero is the acknowledgement.
-    let error = answer
-        .get(16..20)
-        .filter(|_| length >= 20)
-        .and_then(|bytes| bytes.try_into().ok());
-    match error.map(i32::from_ne_bytes) {
-        Some(0) => Ok(()),
-        Some(error) => Err(io::Error::from_raw_os_error(-error)),
-        None => Err(io::ErrorKind::UnexpectedEof.into()),
-    }
+    const RTM_NEWLINK: u16 = 16;
+    const UP: u32 = 1;
+    // ifinfomsg: family, padding, type; index; flags; which flags change.
+    let words = [0, LOOPBACK, UP, UP];
+    let fixed: Vec<u8> = words.into_iter().flat_map(u32::to_ne_bytes).collect();
+    netlink::ask(
+        netlink::route()?,
+        &Message::new(RTM_NEWLINK, REQUEST | ACKNOWLEDGE, &fixed),
+    )
 }
 
-/// `RTM_NEWLINK` that sets `IFF_UP`, as rtnetlink(7) describes it.
-fn set_up(index: i32) -> [u8; 32] {
-    const RTM_NEWLINK: u16 = 16;
-    const REQUEST_AND_ACKNOWLEDGE: u16 = 1 | 4;
-    const UP: u32 = 1;
+/// `RTM_NEWADDR`: one address of our own.
+fn own(address: Ipv4Addr) -> io::Result<()> {
+    const RTM_NEWADDR: u16 = 20;
+    const INET: u8 = 2;
+    const IFA_ADDRESS: u16 = 1;
+    const IFA_LOCAL: u16 = 2;
+    // ifaddrmsg: family, length of the prefix, flags, scope (0 is the whole world); index.
+    let mut fixed = vec![INET, 32, 0, 0];
+    fixed.extend_from_slice(&LOOPBACK.to_ne_bytes());
+    let flags = REQUEST | ACKNOWLEDGE | CREATE | EXCLUSIVE;
+    let message = Message::new(RTM_NEWADDR, flags, &fixed)
+        .attribute(IFA_LOCAL, &address.octets())
+        .attribute(IFA_ADDRESS, &address.octets());
+    netlink::ask(netlink::route()?, &message)
+}
 
-    let mut message = [0; 32];
-    message[0..4].copy_from_slice(&32_u32.to_ne_bytes());
-    message[4..6].copy_from_slice(&RTM_NEWLINK.to_ne_bytes());
-    message[6..8].copy_from_slice(&REQUEST_AND_ACKNOWLEDGE.to_ne_bytes());
-    message[8..12].copy_from_slice(&1_u32.to_ne_bytes());
-    // ifinfomsg begins at 16: family, padding, type, index at 20, flags at 24, which flags change at 28.
-    message[20..24].copy_from_slice(&index.to_ne_bytes());
-    message[24..28].copy_from_slice(&UP.to_ne_bytes());
-    message[28..32].copy_from_slice(&UP.to_ne_bytes());
-    message
+/// `RTM_NEWROUTE` of the type that refuses at once.
+fn prohibit(address: Ipv4Addr) -> io::Result<()> {
+    const RTM_NEWROUTE: u16 = 24;
+    const INET: u8 = 2;
+    const MAIN_TABLE: u8 = 254;
+    const BOOT: u8 = 3;
+    const PROHIBIT: u8 = 8;
+    const RTA_DST: u16 = 1;
+    // rtmsg: family, lengths of the prefixes of destination and source, tos, table, protocol, scope, type; flags.
+    let fixed = [INET, 32, 0, 0, MAIN_TABLE, BOOT, 0, PROHIBIT, 0, 0, 0, 0];
+    let flags = REQUEST | ACKNOWLEDGE | CREATE | EXCLUSIVE;
+    let message = Message::new(RTM_NEWROUTE, flags, &fixed).attribute(RTA_DST, &address.octets());
+    netlink::ask(netlink::route()?, &message)
 }
 
 #[cfg(test)]
@@ -89,9 +150,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn name_servers_are_the_kernels_or_the_user_networks() {
-        let kernel = "#MANUAL\nnameserver 10.0.2.3\ndomain example.org\nbootserver 0.0.0.0\n";
-        assert_eq!(name_servers(kernel), "nameserver 10.0.2.3\ndomain example.org\n");
-        assert_eq!(name_servers("#MANUAL\n"), FALLBACK);
+    fn the_network_comes_from_the_kernels_command_line() {
+        let line = "console=ttyS0 wherry.network=192.168.65.0/24 panic=-1\n";
+        let network = network(line).expect("a network");
+        let addresses = Addresses::of(network);
+        assert_eq!(addresses.host, Ipv4Addr::new(192, 168, 65, 254));
+        assert_eq!(addresses.name_server, Ipv4Addr::new(192, 168, 65, 53));
+        assert_eq!(addresses.gateways[0], Ipv4Addr::new(192, 168, 65, 2));
+        for line in [
+            "",
+            "wherry.network=",
+            "wherry.network=10.0.0.0/25",
+            "wherry.network=fd00::/8",
+        ] {
+            assert_eq!(super::network(line), None, "{line}");
+        }
     }
 }

@@ -121,8 +121,10 @@ async fn asked(proxy: &mut BufReader<UnixStream>) -> io::Result<Publication> {
     proxy.take(LONGEST_REQUEST).read_until(b'\n', &mut line).await?;
     match serde_json::from_slice(&line)? {
         GuestRequest::Publish { publication } => Ok(publication),
-        // Closing the connection is the release.
-        GuestRequest::Release { .. } => Err(io::ErrorKind::InvalidInput.into()),
+        // Closing the connection is the release, and the rest is not a proxy's business.
+        GuestRequest::Release { .. } | GuestRequest::Resolve { .. } | GuestRequest::Reach { .. } => {
+            Err(io::ErrorKind::InvalidInput.into())
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! QEMU: on Linux, and on every other host as the fallback.
 
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use ipnet::Ipv4Net;
 
 use crate::backend::{Attempt, Attempts, Backend, Facts, Launch};
 use crate::image::Image;
@@ -13,6 +16,9 @@ use crate::{Accelerator, Failure, FailureCode, Home, Spec, Step, disk, system};
 const FIRST_WORD_HARDWARE: Duration = Duration::from_secs(8);
 /// Software emulation takes one to two seconds on an idle computer, and much longer on a busy one.
 const FIRST_WORD_EMULATION: Duration = Duration::from_mins(2);
+
+/// Docker Desktop's: what people have noted somewhere goes on working.
+const NETWORK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 65, 0), 24);
 
 const ARM: bool = cfg!(target_arch = "aarch64");
 const PROGRAM: &str = if ARM {
@@ -137,7 +143,7 @@ impl Backend for Qemu {
         option("-m", &format!("{}M", spec.memory_mib));
 
         option("-kernel", &self.image.kernel.to_string_lossy());
-        option("-append", &kernel_command_line());
+        option("-append", &kernel_command_line(NETWORK));
 
         option(
             "-drive",
@@ -156,7 +162,7 @@ impl Backend for Qemu {
         );
         option("-device", "virtio-blk-pci,drive=data");
 
-        option("-netdev", "user,id=net");
+        option("-netdev", &format!("user,id=net,net={NETWORK}"));
         // An empty romfile saves the wait of its network boot code.
         option("-device", "virtio-net-pci,netdev=net,romfile=");
         // Memory that the guest frees goes back to the host.
@@ -207,7 +213,8 @@ fn machine(accelerator: &str) -> &'static str {
     }
 }
 
-fn kernel_command_line() -> String {
+fn kernel_command_line(network: Ipv4Net) -> String {
+    let at = |offset: u32| Ipv4Addr::from_bits(network.network().to_bits() + offset);
     let (console, clock) = if ARM {
         ("ttyAMA0", "")
     } else {
@@ -218,8 +225,9 @@ fn kernel_command_line() -> String {
         &format!("console={console}{clock}"),
         "quiet loglevel=4",
         "root=/dev/vda rootfstype=erofs ro init=/sbin/wherry-agent",
-        // The addresses of QEMU's user-mode network are fixed; asking for them would take a second.
-        "ip=10.0.2.15::10.0.2.2:255.255.255.0:wherry:eth0:off",
+        // QEMU's user-mode network always gives these two addresses; asking for them would take a second.
+        &format!("ip={}::{}:{}:wherry:eth0:off", at(15), at(2), network.netmask()),
+        &format!("wherry.network={network}"),
         "panic=-1",
     ]
     .join(" ")

@@ -138,7 +138,7 @@ async fn the_guest_is_told_of_this_computer_at_the_start_and_of_each_change() ->
     let (configuration, authorities) = told(&place.guest);
     assert_eq!(
         configuration.proxy.http,
-        Some(Secret("http://mira:s3cret@10.0.2.2:3128".into()))
+        Some(Secret("http://mira:s3cret@host.docker.internal:3128".into()))
     );
     assert_eq!(authorities.len(), network.authorities);
     assert!(!serde_json::to_string(&status)?.contains("s3cret"));

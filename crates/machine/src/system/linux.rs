@@ -1,4 +1,5 @@
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
@@ -95,4 +96,18 @@ impl Process {
         // It may have ended by itself a moment ago, which is what was wanted.
         let _ = pidfd_send_signal(self.descriptor.get_ref(), Signal::KILL);
     }
+}
+
+/// Whether one list of servers does not say whom this system asks for a name.
+pub(crate) const RESOLVES_BY_DOMAIN: bool = false;
+
+/// Whom to ask for names when no file says it: resolv.conf(5).
+pub(crate) fn name_servers() -> Vec<IpAddr> {
+    vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]
+}
+
+/// The number of the network device with this name.
+pub(crate) fn interface(name: &str) -> Option<u32> {
+    let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None);
+    rustix::net::netdevice::name_to_index(socket.ok()?, name).ok()
 }

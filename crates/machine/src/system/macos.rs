@@ -1,4 +1,5 @@
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use rustix::event::kqueue::{Event, EventFilter, EventFlags, ProcessEvents, kevent, kqueue};
@@ -80,4 +81,17 @@ fn wait_for_exit(pid: Pid) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// The system chooses among its servers by the name's domain. `/etc/resolv.conf` has the main ones.
+pub(crate) const RESOLVES_BY_DOMAIN: bool = true;
+
+/// Whom to ask for names when no file says it.
+pub(crate) fn name_servers() -> Vec<IpAddr> {
+    Vec::new()
+}
+
+/// Scopes of addresses are of no use for the few questions that these servers are asked.
+pub(crate) fn interface(_name: &str) -> Option<u32> {
+    None
 }

@@ -1,5 +1,6 @@
 use std::ffi::OsString;
 use std::io;
+use std::net::IpAddr;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -203,3 +204,21 @@ impl Process {
 
 /// There is no such limit here.
 pub(crate) fn raise_open_files() {}
+
+/// The system chooses among its servers by the name's domain and the device that leads there.
+pub(crate) const RESOLVES_BY_DOMAIN: bool = true;
+
+/// The servers of all devices that are up.
+pub(crate) fn name_servers() -> Vec<IpAddr> {
+    let adapters = ipconfig::get_adapters().unwrap_or_default();
+    adapters
+        .iter()
+        .filter(|adapter| adapter.oper_status() == ipconfig::OperStatus::IfOperStatusUp)
+        .flat_map(|adapter| adapter.dns_servers().iter().copied())
+        .collect()
+}
+
+/// Only files of other systems name devices.
+pub(crate) fn interface(_name: &str) -> Option<u32> {
+    None
+}

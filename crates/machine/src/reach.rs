@@ -1,0 +1,95 @@
+//! What listens on this computer's loopback, for the machine.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use wherry_link::{Reply, Stream};
+
+/// A program on the same computer takes a connection at once, or has stopped taking any.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Connects to this port and carries bytes both ways, or says why it cannot.
+pub(crate) async fn serve(mut stream: Stream, port: u16) {
+    match connect(port).await {
+        Ok(connection) => {
+            let _ = connection.set_nodelay(true);
+            if stream.write_message(&Reply::Ok { value: () }).await.is_ok() {
+                let _ = wherry_link::splice(stream, connection).await;
+            }
+        }
+        Err(error) => {
+            tracing::debug!(port, %error, "nobody is reached");
+            let message = format!("Nobody listens at port {port} of the host: {error}");
+            let _ = stream.write_message(&Reply::<()>::Refused { message }).await;
+        }
+    }
+}
+
+/// Programs that listen on `localhost` listen on one of the two, or on both.
+async fn connect(port: u16) -> io::Result<TcpStream> {
+    let connect = |address: IpAddr| async move { timeout(CONNECT, TcpStream::connect((address, port))).await? };
+    match connect(Ipv4Addr::LOCALHOST.into()).await {
+        Ok(connection) => Ok(connection),
+        Err(first) => connect(Ipv6Addr::LOCALHOST.into()).await.map_err(|_| first),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use wherry_link::{Error as LinkError, GuestRequest, Session};
+
+    use super::*;
+    use crate::forward::Forwards;
+
+    /// A guest's session with a host that answers it.
+    async fn guest() -> Session {
+        let (host, guest) = tokio::io::duplex(1 << 16);
+        tokio::spawn(async move {
+            let (session, incoming) = Session::host(host, Duration::from_mins(1)).await.expect("a guest");
+            Forwards::new(session).serve(incoming).await;
+        });
+        let (session, mut incoming) = Session::guest(guest).await.expect("a host");
+        tokio::spawn(async move { while incoming.next().await.is_some() {} });
+        session
+    }
+
+    #[tokio::test]
+    async fn what_listens_on_either_loopback_is_reached_with_half_close() -> io::Result<()> {
+        let session = guest().await;
+        for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+            let Ok(listener) = TcpListener::bind((address, 0)).await else {
+                continue;
+            };
+            let port = listener.local_addr()?.port();
+            let service = tokio::spawn(async move {
+                let (mut connection, _) = listener.accept().await?;
+                let mut all = Vec::new();
+                connection.read_to_end(&mut all).await?;
+                connection.write_all(&all).await
+            });
+            let reached = session.ask::<_, ()>(&GuestRequest::Reach { port }).await;
+            let ((), mut stream) = reached.expect("somebody listens");
+            stream.write_all(b"through the link").await?;
+            stream.shutdown().await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            assert_eq!(answer, "through the link");
+            service.await??;
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_port_where_nobody_listens_is_refused() -> io::Result<()> {
+        let session = guest().await;
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port();
+        let refused = session.ask::<_, ()>(&GuestRequest::Reach { port }).await;
+        assert!(matches!(refused, Err(LinkError::Refused { message }) if message.contains(&port.to_string())));
+        Ok(())
+    }
+}
