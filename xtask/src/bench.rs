@@ -7,6 +7,7 @@ mod image;
 mod list;
 mod machine;
 mod native;
+mod ports;
 mod socket;
 mod window;
 
@@ -62,6 +63,13 @@ const BENCHES: &[Bench] = &[
         needs: &[Need::Machine, Need::Image, Need::Engine],
         machine: true,
         measure: socket::measure,
+    },
+    Bench {
+        name: "ports",
+        about: "published ports through our own code; straight over loopback",
+        needs: &[],
+        machine: false,
+        measure: ports::measure,
     },
     Bench {
         name: "list",

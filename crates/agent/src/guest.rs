@@ -9,6 +9,7 @@ mod engine;
 mod giveback;
 mod host;
 mod link;
+mod listeners;
 mod log;
 mod memory;
 mod mount;
@@ -131,6 +132,7 @@ async fn prepare(guest: &Arc<Guest>, mounted: Result<(), mount::Error>) -> Resul
     let addresses = network::addresses().map_err(|error| failure(&error))?;
     network::up(addresses).map_err(|error| failure(&error))?;
     publish::listen(guest).map_err(|error| failure(&error))?;
+    tokio::spawn(listeners::keep(Arc::clone(guest)));
     dns::serve(guest, addresses).await.map_err(|error| failure(&error))?;
     // The packet filter takes as long as a disk that is in order.
     let (host, disk) = tokio::join!(host::serve(guest, addresses), disk::mount(guest));

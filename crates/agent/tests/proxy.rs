@@ -86,8 +86,15 @@ fn it_publishes_reports_and_releases_by_ending() -> Outcome {
             host_address: "0.0.0.0".parse()?,
             host_port: 8080,
             container: "172.17.0.2:80".parse()?,
+            owner: None,
         };
-        assert_eq!(proxy.asked()?, GuestRequest::Publish { publication });
+        assert_eq!(
+            proxy.asked()?,
+            GuestRequest::Publish {
+                publication,
+                must: true
+            }
+        );
         proxy.answer(&Reply::Ok { value: () })?;
         assert_eq!(proxy.status()?, "0\n");
         assert!(proxy.process.try_wait()?.is_none());

@@ -114,8 +114,9 @@ fn next_free(address: IpAddr, after: u16, protocol: Protocol, published: &Publis
 fn taken_here(address: IpAddr, port: u16, protocol: Protocol) -> Option<Option<PortHolder>> {
     let error = bind(address, port, protocol).err()?;
     let holder = match protocol {
-        Protocol::Tcp => ports::holder(address, port),
-        Protocol::Udp | Protocol::Sctp => None,
+        Protocol::Tcp => ports::holder(ports::Protocol::Tcp, address, port),
+        Protocol::Udp => ports::holder(ports::Protocol::Udp, address, port),
+        Protocol::Sctp => None,
     };
     match error {
         ErrorKind::AddrInUse => Some(holder),

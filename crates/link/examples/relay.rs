@@ -11,7 +11,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     use tokio::io::AsyncReadExt as _;
     use tokio::net::{UnixListener, UnixStream};
-    use wherry_link::{HostRequest, Reply, Session, Target, splice};
+    use wherry_link::{HostRequest, Session, Target, splice};
 
     let mut paths = std::env::args_os().skip(1);
     let (Some(listen), Some(engine)) = (paths.next(), paths.next()) else {
@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             tokio::spawn(async move {
                 let _ = stream.read_message::<HostRequest>().await;
                 if let Ok(engine) = UnixStream::connect(engine).await {
-                    let _ = stream.write_message(&Reply::Ok { value: () }).await;
+                    let _ = stream.accept(()).await;
                     let _ = splice(engine, stream).await;
                 }
             });
@@ -42,7 +42,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let host = host.clone();
         tokio::spawn(async move {
             let request = HostRequest::Connect { target: Target::Engine };
-            if let Ok(((), stream)) = host.ask::<_, ()>(&request).await {
+            if let Ok(stream) = host.begin(&request).await {
                 let _ = splice(client, stream).await;
             }
         });

@@ -6,17 +6,22 @@
 //! chunks that carry the session's key, yamux makes streams of them, [`session`] drives it, and [`message`] is
 //! what the streams say first.
 
+mod datagram;
 mod error;
 mod message;
 mod preamble;
+pub mod reach;
 mod session;
+mod splice;
 mod stream;
 mod wire;
 
+pub use datagram::{BURST, Datagrams, FLOW_IDLE, FLOWS, Flow, LONGEST_DATAGRAM, Outbox};
 pub use error::Error;
 pub use message::{
     Authorities, Configuration, GivenBack, GuestFailure, GuestRequest, Hello, HostRequest, PORT_NAME, Protocol, Proxy,
     Publication, RegistryFile, Reply, Report, Secret, Stage, Target, Usage, VERSION,
 };
 pub use session::{Incoming, Session};
-pub use stream::{Stream, splice};
+pub use splice::splice;
+pub use stream::Stream;

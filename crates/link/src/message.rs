@@ -110,14 +110,18 @@ pub enum Target {
     Engine,
     /// A container's port.
     Tcp { address: SocketAddr },
+    /// A container's port. What follows the reply are datagrams of as many clients as there are, as
+    /// [`crate::Outbox`] writes them.
+    Udp { address: SocketAddr },
 }
 
 /// What the guest may ask of the host. This list is closed: see "The link" in ARCHITECTURE.md.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum GuestRequest {
-    /// Bind the port on the host. The reply is an error with the sentence for the person when it cannot be bound.
-    Publish { publication: Publication },
+    /// Bind the port on the host. When it cannot be bound now the reply is an error with the sentence for the person,
+    /// if it `must` be; otherwise the port is bound as soon as that is possible, and shown as dead until then.
+    Publish { publication: Publication, must: bool },
     /// Unbind it. Releasing what is not published is no error.
     Release { publication: Publication },
     /// The reply is followed by DNS messages both ways, framed as over TCP (RFC 1035, 4.2.2): the guest's questions,
@@ -141,6 +145,9 @@ pub struct Publication {
     pub host_address: IpAddr,
     pub host_port: u16,
     pub container: SocketAddr,
+    /// The id of the container whose own port it is, where the engine itself publishes nothing: one on the machine's
+    /// own network.
+    pub owner: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -149,6 +156,16 @@ pub enum Protocol {
     Tcp,
     Udp,
     Sctp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        })
+    }
 }
 
 /// The second line of every stream.

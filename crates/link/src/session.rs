@@ -12,10 +12,10 @@ use bytes::BytesMut;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{Mutex, Semaphore, mpsc},
     time::{Interval, MissedTickBehavior, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, PollSender};
 use yamux::{Config, Connection, Mode};
 
 use crate::{
@@ -46,13 +46,27 @@ const EXTRA_WINDOW: usize = 64 * 1024 * 1024;
 /// How many accepted streams may wait to be looked at before further ones are refused.
 const ACCEPTED: usize = 1024;
 
+/// How many streams lie ready to be used. The other side hears of a stream with its first bytes, so these cost
+/// nothing, and whoever wants one need not wait for the task that drives the session.
+const PREPARED: usize = 8;
+
 /// A handle to the session; a task of its own drives it. The session ends when the last handle is dropped.
 #[derive(Clone)]
 pub struct Session {
-    openings: mpsc::Sender<oneshot::Sender<Stream>>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    prepared: Mutex<mpsc::Receiver<Stream>>,
     permits: Arc<Semaphore>,
     stop: CancellationToken,
     over: CancellationToken,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
 }
 
 /// The streams that the other side opens. Dropping it refuses them.
@@ -107,10 +121,10 @@ impl Session {
 
         let signals = Arc::new(Signals::default());
         let connection = Connection::new(Wire::new(stream, key, rest, Arc::clone(&signals)), config, mode);
-        let (openings, requested) = mpsc::channel(64);
+        let (prepare, prepared) = mpsc::channel(PREPARED);
         let (accept, accepted) = mpsc::channel(ACCEPTED);
-        let session = Self {
-            openings,
+        let inner = Inner {
+            prepared: Mutex::new(prepared),
             permits: Arc::new(Semaphore::new(OPEN)),
             stop: CancellationToken::new(),
             over: CancellationToken::new(),
@@ -118,25 +132,36 @@ impl Session {
         let driver = Driver {
             connection,
             signals,
-            requested,
-            opening: None,
+            prepare: PollSender::new(prepare),
             accept,
             silent_beats: 0,
         };
-        tokio::spawn(drive(driver, session.stop.clone(), session.over.clone()));
-        (session, Incoming { accepted })
+        tokio::spawn(drive(driver, inner.stop.clone(), inner.over.clone()));
+        (Self { inner: Arc::new(inner) }, Incoming { accepted })
     }
 
     /// Opens a stream. Waits while too many are open.
     pub async fn open(&self) -> Result<Stream, Error> {
-        let permit = Arc::clone(&self.permits)
+        let permit = Arc::clone(&self.inner.permits)
             .acquire_owned()
             .await
             .map_err(|_| Error::Closed)?;
-        let (reply, opened) = oneshot::channel();
-        self.openings.send(reply).await.map_err(|_| Error::Closed)?;
-        let mut stream = opened.await.map_err(|_| Error::Closed)?;
+        let mut stream = self.inner.prepared.lock().await.recv().await.ok_or(Error::Closed)?;
+        // What was prepared before the end is of no use after it.
+        if self.inner.over.is_cancelled() {
+            return Err(Error::Closed);
+        }
         stream.hold(permit);
+        Ok(stream)
+    }
+
+    /// Opens a stream and sends the request, whose reply carries nothing. What is written goes out without waiting
+    /// for the reply; reading gives what follows the reply, or an error of the kind `ConnectionRefused` with the
+    /// other side's sentence.
+    pub async fn begin<Q: Serialize>(&self, request: &Q) -> Result<Stream, Error> {
+        let mut stream = self.open().await?;
+        stream.write_message(request).await?;
+        stream.expect_reply();
         Ok(stream)
     }
 
@@ -168,26 +193,24 @@ impl Session {
 
     /// Whether both are handles to one session.
     pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.permits, &other.permits)
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// Ends the session; its streams break.
     pub fn close(&self) {
-        self.stop.cancel();
+        self.inner.stop.cancel();
     }
 
     /// Resolves once the session is over, whoever ended it.
     pub async fn closed(&self) {
-        self.over.cancelled().await;
+        self.inner.over.cancelled().await;
     }
 }
 
 struct Driver<S> {
     connection: Connection<Wire<S>>,
     signals: Arc<Signals>,
-    requested: mpsc::Receiver<oneshot::Sender<Stream>>,
-    /// The opening that yamux has no room for yet.
-    opening: Option<oneshot::Sender<Stream>>,
+    prepare: PollSender<Stream>,
     accept: mpsc::Sender<Stream>,
     silent_beats: u32,
 }
@@ -224,21 +247,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 return Poll::Ready("the other side is silent");
             }
         }
-        loop {
-            if self.opening.is_none() {
-                match self.requested.poll_recv(context) {
-                    Poll::Ready(Some(opening)) => self.opening = Some(opening),
-                    Poll::Ready(None) => return Poll::Ready("nobody holds it"),
-                    Poll::Pending => break,
-                }
-            }
+        while let Poll::Ready(Ok(())) = self.prepare.poll_reserve(context) {
             match self.connection.poll_new_outbound(context) {
                 Poll::Ready(Ok(stream)) => {
-                    let stream = Stream::new(stream, Arc::clone(&self.signals));
-                    if let Some(opening) = self.opening.take() {
-                        // Whoever asked may have given up.
-                        let _ = opening.send(stream);
-                    }
+                    // The session's end is noticed elsewhere.
+                    let _ = self.prepare.send_item(Stream::new(stream, Arc::clone(&self.signals)));
                 }
                 Poll::Ready(Err(error)) => {
                     tracing::debug!(%error, "could not open a stream");
@@ -247,6 +260,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Pending => break,
             }
         }
+        self.signals.flush.store(false, Ordering::Release);
         loop {
             match self.connection.poll_next_inbound(context) {
                 Poll::Ready(Some(Ok(mut stream))) => {
@@ -263,7 +277,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     return Poll::Ready("the connection failed");
                 }
                 Poll::Ready(None) => return Poll::Ready("the other side left"),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    let unflushed = self.signals.unflushed.load(Ordering::Acquire);
+                    if !unflushed || self.signals.flush.swap(true, Ordering::AcqRel) {
+                        return Poll::Pending;
+                    }
+                }
             }
         }
     }

@@ -16,14 +16,12 @@ use tokio::{
 
 use crate::{
     Error,
+    message::Reply,
     wire::{Brake, Signals},
 };
 
 /// The longest message. An inventory of publications is the largest there is, at some 150 bytes each.
 const LONGEST_MESSAGE: usize = 1024 * 1024;
-
-/// How much [`splice`] holds in each direction.
-const SPLICE_BUFFER: usize = 256 * 1024;
 
 /// A stream of its own within the session. Shutting it down closes our direction only; dropping it ends both.
 pub struct Stream {
@@ -32,11 +30,19 @@ pub struct Stream {
     brake: Arc<Brake>,
     /// What was read beyond the last message.
     read: BytesMut,
-    ended: bool,
+    reading: Reading,
     /// The other side knows of this stream: yamux opens one with its first bytes.
     opened: bool,
     shut: bool,
     permit: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// The next line is the reply to what was asked; only what follows it is for the reader.
+    Reply,
+    Bytes,
+    Ended,
 }
 
 impl Stream {
@@ -47,11 +53,16 @@ impl Stream {
             signals,
             brake,
             read: BytesMut::new(),
-            ended: false,
+            reading: Reading::Bytes,
             opened: false,
             shut: false,
             permit: None,
         }
+    }
+
+    /// Makes reading raw bytes take the reply first. A refusal is an error of the kind `ConnectionRefused` then.
+    pub(crate) fn expect_reply(&mut self) {
+        self.reading = Reading::Reply;
     }
 
     pub(crate) fn hold(&mut self, permit: OwnedSemaphorePermit) {
@@ -91,8 +102,43 @@ impl Stream {
         Ok(())
     }
 
+    /// Answers a request with yes.
+    pub async fn accept<T: Serialize>(&mut self, value: T) -> Result<(), Error> {
+        self.write_message(&Reply::Ok { value }).await
+    }
+
+    /// Answers a request with no and the sentence for the person.
+    pub async fn refuse(mut self, message: &str) -> Result<(), Error> {
+        let message = message.into();
+        self.write_message(&Reply::<()>::Refused { message }).await?;
+        Ok(self.shutdown().await?)
+    }
+
+    fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut more = [0; 4096];
+        loop {
+            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+                let line = self.read.split_to(end + 1);
+                self.reading = Reading::Bytes;
+                return Poll::Ready(match serde_json::from_slice(&line)? {
+                    Reply::Ok { value: () } => Ok(()),
+                    Reply::Refused { message } => Err(io::Error::new(io::ErrorKind::ConnectionRefused, message)),
+                });
+            }
+            if self.read.len() > LONGEST_MESSAGE {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
+            let mut buffer = ReadBuf::new(&mut more);
+            ready!(self.poll_inner(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            self.read.extend_from_slice(buffer.filled());
+        }
+    }
+
     fn poll_inner(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ended {
+        if self.reading == Reading::Ended {
             return Poll::Ready(Ok(()));
         }
         let length = ready!(futures::AsyncRead::poll_read(
@@ -107,7 +153,7 @@ impl Stream {
             if self.inner.is_closed() && (!self.shut || self.signals.lost.load(Ordering::Acquire)) {
                 return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
             }
-            self.ended = true;
+            self.reading = Reading::Ended;
         }
         Poll::Ready(Ok(()))
     }
@@ -132,6 +178,9 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.reading == Reading::Reply {
+            ready!(self.poll_reply(context))?;
+        }
         if !self.read.is_empty() {
             let length = buffer.remaining().min(self.read.len());
             buffer.put_slice(&self.read[..length]);
@@ -182,7 +231,7 @@ impl AsyncWrite for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         // Of everything else yamux tells the other side by itself.
-        let stop = self.shut && !self.ended && !self.inner.is_closed();
+        let stop = self.shut && self.reading != Reading::Ended && !self.inner.is_closed();
         self.signals.forget(self.inner.id().val(), stop);
     }
 }
@@ -194,14 +243,4 @@ fn gone(error: io::Error) -> io::Error {
     } else {
         error
     }
-}
-
-/// Copies both ways until both directions have ended, closing each as its source does. Returns the bytes each
-/// way, from `a` to `b` first.
-pub async fn splice<A, B>(mut a: A, mut b: B) -> io::Result<(u64, u64)>
-where
-    A: AsyncRead + AsyncWrite + Unpin,
-    B: AsyncRead + AsyncWrite + Unpin,
-{
-    tokio::io::copy_bidirectional_with_sizes(&mut a, &mut b, SPLICE_BUFFER, SPLICE_BUFFER).await
 }

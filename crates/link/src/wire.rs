@@ -20,9 +20,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use futures::task::AtomicWaker;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::preamble::Nonce;
 
@@ -45,6 +45,9 @@ pub(crate) const FRAME: usize = PAYLOAD - 12;
 /// How much may wait to be written before yamux is told to wait.
 const BACKLOG: usize = 2 * LONGEST_CHUNK;
 
+/// How much is read at once.
+const READ: usize = 2 * LONGEST_CHUNK;
+
 /// How much is read while writing is blocked and yamux does not read. Two sides that both wait to write an
 /// answer to a ping before they read on would wait for ever; reading ahead of more than what fits between them
 /// (socket buffers and the port's ring towards the guest, under 1 MiB) lets one of the answers through.
@@ -61,6 +64,11 @@ pub(crate) struct Signals {
     /// The session is over, so an end of stream may be a cut.
     pub(crate) lost: AtomicBool,
     beat: AtomicBool,
+    /// yamux flushes after each of its frames. What it has written waits here until the task that drives it finds
+    /// that there is nothing more to say: many small frames are one call of the system then.
+    pub(crate) unflushed: AtomicBool,
+    /// The time has come.
+    pub(crate) flush: AtomicBool,
     /// Wakes the task that drives the session.
     pub(crate) driver: AtomicWaker,
     /// Locked for single insertions and removals only.
@@ -107,12 +115,14 @@ impl Signals {
         if stop && !self.lost.load(Ordering::Acquire) {
             streams.stops.push(stream);
             drop(streams);
+            self.unflushed.store(true, Ordering::Release);
             self.driver.wake();
         }
     }
 
     pub(crate) fn beat(&self) {
         self.beat.store(true, Ordering::Release);
+        self.unflushed.store(true, Ordering::Release);
     }
 
     fn stopped(&self, stream: u32) {
@@ -133,14 +143,49 @@ impl Signals {
     }
 }
 
+/// What has arrived. Made once and never cleared: a reader that has to be given zeroes first would cost as much as
+/// the copying.
+struct Incoming {
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Incoming {
+    fn new(arrived: BytesMut) -> Self {
+        let buffer = Vec::from(arrived);
+        Self {
+            start: 0,
+            end: buffer.len(),
+            buffer,
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Where the next bytes are read to.
+    fn room(&mut self) -> &mut [u8] {
+        if self.buffer.len() - self.end < READ {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+            self.buffer.resize(self.buffer.len().max(self.end + READ), 0);
+        } else if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+        &mut self.buffer[self.end..]
+    }
+}
+
 /// The byte stream as yamux sees it.
 pub(crate) struct Wire<S> {
     io: S,
     key: Nonce,
     signals: Arc<Signals>,
-    incoming: BytesMut,
-    /// What is left of the chunk being delivered.
-    payload: Bytes,
+    incoming: Incoming,
+    /// How much of what begins `incoming` is the rest of the chunk being delivered. Its key follows.
+    payload: usize,
     ended: bool,
     outgoing: BytesMut,
     /// Where in `outgoing` the chunk begins that is still being filled.
@@ -153,8 +198,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             io,
             key,
             signals,
-            incoming,
-            payload: Bytes::new(),
+            incoming: Incoming::new(incoming),
+            payload: 0,
             ended: false,
             outgoing: BytesMut::new(),
             filling: None,
@@ -191,7 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     fn read_ahead(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        while !self.ended && self.incoming.len() < READ_AHEAD {
+        while !self.ended && self.incoming.bytes().len() < READ_AHEAD {
             match self.fill(context) {
                 Poll::Ready(filled) => filled?,
                 Poll::Pending => break,
@@ -201,63 +246,62 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     fn fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.incoming.reserve(PAYLOAD);
-        match ready!(tokio_util::io::poll_read_buf(
-            Pin::new(&mut self.io),
-            context,
-            &mut self.incoming
-        ))? {
+        let mut buffer = ReadBuf::new(self.incoming.room());
+        ready!(Pin::new(&mut self.io).poll_read(context, &mut buffer))?;
+        let length = buffer.filled().len();
+        self.incoming.end += length;
+        match length {
             0 => self.ended = true,
             _ => self.signals.heard.store(true, Ordering::Release),
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Takes the next whole chunk out of what has arrived; false when there is none.
+    /// Looks at the next whole chunk of what has arrived; false when there is none.
     fn take_chunk(&mut self) -> io::Result<bool> {
         let invalid = |what| Err(io::Error::new(io::ErrorKind::InvalidData, what));
-        let Some(&kind) = self.incoming.first() else {
+        let incoming = self.incoming.bytes();
+        let Some(&kind) = incoming.first() else {
             return Ok(false);
         };
         if !matches!(kind, DATA | BEAT | STOP) {
             return invalid("not a chunk of this link");
         }
-        if self.incoming.len() < HEADER {
+        if incoming.len() < HEADER {
             return Ok(false);
         }
-        let length = (&self.incoming[1..HEADER]).get_u32() as usize;
+        let length = (&incoming[1..HEADER]).get_u32() as usize;
         if length > PAYLOAD {
             return invalid("a chunk is too long");
         }
-        if self.incoming.len() < HEADER + length + KEY {
+        if incoming.len() < HEADER + length + KEY {
             return Ok(false);
         }
-        if (&self.incoming[HEADER + length..]).get_u64() != self.key.0 {
+        if (&incoming[HEADER + length..]).get_u64() != self.key.0 {
             return invalid("a chunk of another session");
         }
-        self.incoming.advance(HEADER);
-        let payload = self.incoming.split_to(length).freeze();
-        self.incoming.advance(KEY);
-        match kind {
-            DATA => self.payload = payload,
-            STOP => {
-                let Ok(stream) = payload.as_ref().try_into() else {
-                    return invalid("a stop that names no stream");
-                };
-                self.signals.stopped(u32::from_be_bytes(stream));
-            }
-            _ => {}
+        if kind == DATA && length > 0 {
+            self.payload = length;
+            self.incoming.start += HEADER;
+            return Ok(true);
         }
+        if kind == STOP {
+            let Ok(stream) = incoming[HEADER..HEADER + length].try_into() else {
+                return invalid("a stop that names no stream");
+            };
+            self.signals.stopped(u32::from_be_bytes(stream));
+        }
+        self.incoming.start += HEADER + length + KEY;
         Ok(true)
     }
 
     fn read(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        while self.payload.is_empty() {
+        while self.payload == 0 {
             if self.take_chunk()? {
                 continue;
             }
             if self.ended {
-                return Poll::Ready(if self.incoming.is_empty() {
+                return Poll::Ready(if self.incoming.bytes().is_empty() {
                     Ok(0)
                 } else {
                     Err(io::ErrorKind::UnexpectedEof.into())
@@ -265,8 +309,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             }
             ready!(self.fill(context))?;
         }
-        let length = buffer.len().min(self.payload.len());
-        self.payload.copy_to_slice(&mut buffer[..length]);
+        let length = buffer.len().min(self.payload);
+        buffer[..length].copy_from_slice(&self.incoming.bytes()[..length]);
+        self.incoming.start += length;
+        self.payload -= length;
+        if self.payload == 0 {
+            self.incoming.start += KEY;
+        }
         Poll::Ready(Ok(length))
     }
 
@@ -290,6 +339,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     fn flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.signals.flush.load(Ordering::Acquire) && self.outgoing.len() < PAYLOAD {
+            if !self.outgoing.is_empty() {
+                self.signals.unflushed.store(true, Ordering::Release);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        // Before what it covers is collected: whoever adds to that meanwhile sets it again.
+        self.signals.unflushed.store(false, Ordering::Release);
         self.seal();
         if self.signals.beat.swap(false, Ordering::AcqRel) {
             self.put(BEAT, &[]);
@@ -298,8 +355,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         for stream in stops {
             self.put(STOP, &stream.to_be_bytes());
         }
-        ready!(self.drain(context))?;
-        Pin::new(&mut self.io).poll_flush(context)
+        if self.drain(context)?.is_pending() || Pin::new(&mut self.io).poll_flush(context)?.is_pending() {
+            self.signals.unflushed.store(true, Ordering::Release);
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// yamux closes its streams as soon as it sees the wire fail, so the streams must know before yamux does.
@@ -332,6 +392,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> futures::AsyncWrite for Wire<S> {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.signals.flush.store(true, Ordering::Release);
         ready!(self.as_mut().poll_flush(context))?;
         Pin::new(&mut self.io).poll_shutdown(context)
     }

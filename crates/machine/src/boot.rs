@@ -501,7 +501,7 @@ impl Boot<'_> {
             match asked {
                 Ok(Ok((publications, _))) => {
                     for publication in publications {
-                        forwards.take_up(publication).await;
+                        forwards.keep(publication).await;
                     }
                 }
                 Ok(Err(error)) => return Err(self.silence(vec![link_cause(&error)])),

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpStream, UnixListener};
+use tokio::net::UnixListener;
 use tokio::sync::watch;
 use wherry_link::{
-    Configuration, GivenBack, Hello, HostRequest, Incoming, Publication, Reply, Report, Session, Stage, Stream, Target,
-    Usage,
+    Configuration, GivenBack, Hello, HostRequest, Incoming, Publication, Report, Session, Stage, Stream, Target, Usage,
+    reach,
 };
 
 use crate::backend::{Attempt, Attempts, Backend, Facts, Launch};
@@ -122,7 +122,7 @@ impl Guest {
                     boot_id: "boot".into(),
                     uptime_millis: 1,
                 };
-                accept(&mut stream, value).await
+                stream.accept(value).await
             }
             HostRequest::Configure { configuration } => {
                 let mut authorities = Vec::new();
@@ -130,14 +130,14 @@ impl Guest {
                     authorities.extend(stream.read_message().await?);
                 }
                 self.configure(&configuration, authorities);
-                accept(&mut stream, ()).await
+                stream.accept(()).await
             }
             HostRequest::RestartEngine => {
                 self.reports.send_modify(|report| report.engine_outdated = false);
-                accept(&mut stream, ()).await
+                stream.accept(()).await
             }
             HostRequest::Watch => {
-                accept(&mut stream, ()).await?;
+                stream.accept(()).await?;
                 let mut reports = self.reports.subscribe();
                 reports.mark_changed();
                 while reports.changed().await.is_ok() {
@@ -154,26 +154,26 @@ impl Guest {
                     disk_used: 1,
                     unix_millis: 0,
                 };
-                accept(&mut stream, value).await
+                stream.accept(value).await
             }
             HostRequest::GiveBack => {
                 (self.gives_back)();
-                accept(&mut stream, GivenBack::default()).await
+                stream.accept(GivenBack::default()).await
             }
-            HostRequest::SetClock { .. } => accept(&mut stream, ()).await,
+            HostRequest::SetClock { .. } => stream.accept(()).await,
             HostRequest::Publications => {
                 let value = self.publications.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                accept(&mut stream, value).await
+                stream.accept(value).await
             }
             HostRequest::PowerOff => {
-                accept(&mut stream, ()).await?;
+                stream.accept(()).await?;
                 if let Some(record) = self.home.as_ref().and_then(Record::of_running) {
                     kill(record.pid);
                 }
                 Ok(())
             }
             HostRequest::Logs { follow } => {
-                accept(&mut stream, ()).await?;
+                stream.accept(()).await?;
                 stream.write_message(&"the engine listens").await?;
                 if follow {
                     // Until the host closes.
@@ -183,7 +183,7 @@ impl Guest {
             }
             // Whatever is said to this engine it says back.
             HostRequest::Connect { target: Target::Engine } => {
-                accept(&mut stream, ()).await?;
+                stream.accept(()).await?;
                 let (mut reader, mut writer) = tokio::io::split(stream);
                 tokio::io::copy(&mut reader, &mut writer).await?;
                 tokio::io::AsyncWriteExt::shutdown(&mut writer).await?;
@@ -191,26 +191,12 @@ impl Guest {
             }
             HostRequest::Connect {
                 target: Target::Tcp { address },
-            } => match TcpStream::connect(address).await {
-                Ok(connection) => {
-                    accept(&mut stream, ()).await?;
-                    wherry_link::splice(stream, connection).await?;
-                    Ok(())
-                }
-                Err(error) => {
-                    stream
-                        .write_message(&Reply::<()>::Refused {
-                            message: error.to_string(),
-                        })
-                        .await
-                }
-            },
+            } => reach::tcp(stream, address).await,
+            HostRequest::Connect {
+                target: Target::Udp { address },
+            } => reach::udp(stream, address).await,
         }
     }
-}
-
-async fn accept<T: serde::Serialize>(stream: &mut Stream, value: T) -> Result<(), wherry_link::Error> {
-    stream.write_message(&Reply::Ok { value }).await
 }
 
 /// Ends a process of ours as an operator would.
@@ -308,5 +294,6 @@ pub(crate) fn published(host: SocketAddr, container: SocketAddr) -> Publication 
         host_address: host.ip(),
         host_port: host.port(),
         container,
+        owner: None,
     }
 }

@@ -1,33 +1,30 @@
 //! Ports of containers on this host: bound when the guest asks, unbound when it asks or is gone.
 
+mod tcp;
+mod udp;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use wherry_link::{
-    Error as LinkError, GuestRequest, HostRequest, Incoming, Protocol, Publication, Reply, Session, Target,
-};
+use tokio_util::task::AbortOnDropHandle;
+use wherry_link::{GuestRequest, Incoming, Protocol, Publication, Reply, Session};
 
 use crate::names::Names;
-use crate::{Forward, ports, reach};
+use crate::{Forward, ports, reach, system};
 
-/// How long the guest may take to reach a container's port. Within the guest it is there or refuses at once.
-const CONNECT: Duration = Duration::from_secs(30);
-/// How long accepting pauses when this computer has no more file descriptors to give.
-const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
-/// How many connections may wait to be accepted, as the engine's own proxy has it.
-const BACKLOG: i32 = 1024;
+/// How often a port that could not be bound is tried again. No system tells when a port becomes free; one attempt is
+/// one system call, and only a dead port is tried.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The forwards of one machine. Dropping the last handle unbinds them all.
 #[derive(Clone)]
-pub(crate) struct Forwards {
+pub struct Forwards {
     inner: Arc<Inner>,
 }
 
@@ -40,7 +37,11 @@ struct Inner {
 
 enum Entry {
     Bound(Bound),
-    Dead { reason: String },
+    Dead {
+        reason: String,
+        /// Binds it once that is possible.
+        _again: AbortOnDropHandle<()>,
+    },
 }
 
 /// A bound port. Dropping it unbinds; [`Bound::unbind`] returns when that is done.
@@ -50,6 +51,21 @@ struct Bound {
 }
 
 impl Bound {
+    fn bind(publication: &Publication, session: &Session) -> io::Result<Self> {
+        let host = SocketAddr::new(publication.host_address, publication.host_port);
+        let token = CancellationToken::new();
+        let (container, session, stopped) = (publication.container, session.clone(), token.clone());
+        let task = match publication.protocol {
+            Protocol::Tcp => tokio::spawn(tcp::serve(tcp::bind(host)?, container, session, stopped)),
+            Protocol::Udp => tokio::spawn(udp::serve(udp::bind(host)?, container, session, stopped)),
+            Protocol::Sctp => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        Ok(Self {
+            stop: token.drop_guard(),
+            task,
+        })
+    }
+
     async fn unbind(self) {
         drop(self.stop);
         let _ = self.task.await;
@@ -57,7 +73,7 @@ impl Bound {
 }
 
 impl Forwards {
-    pub(crate) fn new(session: Session) -> Self {
+    pub fn new(session: Session) -> Self {
         let inner = Inner {
             session,
             entries: Mutex::new(BTreeMap::new()),
@@ -74,7 +90,17 @@ impl Forwards {
             // A task for each: looking up who holds a port must not make other containers wait.
             tokio::spawn(async move {
                 let reply = match stream.read_message().await {
-                    Ok(Some(GuestRequest::Publish { publication })) => match forwards.publish(publication).await {
+                    Ok(Some(GuestRequest::Publish {
+                        publication,
+                        must: false,
+                    })) => {
+                        forwards.keep(publication).await;
+                        Reply::Ok { value: () }
+                    }
+                    Ok(Some(GuestRequest::Publish {
+                        publication,
+                        must: true,
+                    })) => match forwards.publish(publication).await {
                         Ok(()) => Reply::Ok { value: () },
                         Err(message) => Reply::Refused { message },
                     },
@@ -108,57 +134,56 @@ impl Forwards {
     }
 
     /// Binds the port, or says in words for the person why not.
-    pub(crate) async fn publish(&self, publication: Publication) -> Result<(), String> {
+    pub async fn publish(&self, publication: Publication) -> Result<(), String> {
         if matches!(self.entries().get(&publication), Some(Entry::Bound(_))) {
             return Ok(());
         }
         let host = SocketAddr::new(publication.host_address, publication.host_port);
-        match publication.protocol {
-            Protocol::Tcp => {}
-            Protocol::Udp => return Err(format!("{host}: publishing UDP ports is not possible yet")),
-            Protocol::Sctp => return Err(format!("{host}: SCTP ports cannot be published")),
-        }
-        let listener = match bind(host) {
-            Ok(listener) => listener,
+        match Bound::bind(&publication, &self.inner.session) {
+            Ok(bound) => {
+                tracing::info!(%host, protocol = %publication.protocol, container = %publication.container, "published");
+                self.entries().insert(publication, Entry::Bound(bound));
+                self.inner.changed.notify_one();
+                Ok(())
+            }
             Err(error) if skips(publication.host_address, &error) => {
                 tracing::debug!(%host, "this computer has no IPv6");
-                return Ok(());
+                Ok(())
             }
             Err(error) => {
-                let reason = tokio::task::spawn_blocking(move || refusal(host, &error)).await;
+                let protocol = publication.protocol;
+                // The engine knows the ports that it publishes. What it does not see are those of containers on the
+                // machine's own network.
+                if error.kind() == io::ErrorKind::AddrInUse && self.holds(protocol, host.port()) {
+                    return Err(format!("{} is used by another container", host.port()));
+                }
+                let reason = tokio::task::spawn_blocking(move || refusal(protocol, host, &error)).await;
                 let reason = reason.unwrap_or_else(|_| format!("{host} could not be bound"));
-                tracing::info!(%host, reason, "a port was not published");
-                return Err(reason);
+                tracing::info!(%host, %protocol, reason, "a port was not published");
+                Err(reason)
             }
-        };
-        tracing::info!(%host, container = %publication.container, "published");
-        let token = CancellationToken::new();
-        let accepting = accept(
-            listener,
-            publication.container,
-            self.inner.session.clone(),
-            token.clone(),
-        );
-        let bound = Bound {
-            stop: token.drop_guard(),
-            task: tokio::spawn(accepting),
-        };
-        self.entries().insert(publication, Entry::Bound(bound));
-        self.inner.changed.notify_one();
-        Ok(())
+        }
     }
 
-    /// Binds a port that was published before this daemon lived. Failing is no reason to take the container down:
-    /// the forward is shown as dead.
-    pub(crate) async fn take_up(&self, publication: Publication) {
+    /// Binds the port now, or as soon as that is possible: for a container that runs already, whom failing would not
+    /// help. Until then the forward is shown as dead.
+    pub async fn keep(&self, publication: Publication) {
         if let Err(reason) = self.publish(publication.clone()).await {
-            self.entries().insert(publication, Entry::Dead { reason });
+            let again = tokio::spawn(again(Arc::downgrade(&self.inner), publication.clone()));
+
+            self.entries().insert(
+                publication,
+                Entry::Dead {
+                    reason,
+                    _again: AbortOnDropHandle::new(again),
+                },
+            );
             self.inner.changed.notify_one();
         }
     }
 
     /// Returns when the port is free again.
-    pub(crate) async fn release(&self, publication: &Publication) {
+    pub async fn release(&self, publication: &Publication) {
         let entry = self.entries().remove(publication);
         if let Some(Entry::Bound(bound)) = entry {
             bound.unbind().await;
@@ -183,17 +208,20 @@ impl Forwards {
             .map(|(publication, entry)| Forward {
                 host: SocketAddr::new(publication.host_address, publication.host_port),
                 container: publication.container,
-                protocol: match publication.protocol {
-                    Protocol::Tcp => "tcp".into(),
-                    Protocol::Udp => "udp".into(),
-                    Protocol::Sctp => "sctp".into(),
-                },
+                protocol: publication.protocol.to_string(),
+                owner: publication.owner.clone(),
                 dead: match entry {
                     Entry::Bound(_) => None,
-                    Entry::Dead { reason } => Some(reason.clone()),
+                    Entry::Dead { reason, .. } => Some(reason.clone()),
                 },
             })
             .collect()
+    }
+
+    fn holds(&self, protocol: Protocol, port: u16) -> bool {
+        self.entries().iter().any(|(publication, entry)| {
+            (publication.protocol, publication.host_port) == (protocol, port) && matches!(entry, Entry::Bound(_))
+        })
     }
 
     /// Returns when the list may differ from what it was before.
@@ -202,25 +230,35 @@ impl Forwards {
     }
 
     fn entries(&self) -> std::sync::MutexGuard<'_, BTreeMap<Publication, Entry>> {
-        // Every change is one insertion or removal, so a panic elsewhere leaves nothing half done.
-        self.inner.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.entries()
     }
 }
 
-fn bind(host: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(host), Type::STREAM, None)?;
-    if host.is_ipv6() {
-        // The engine publishes on both families, each with a bind of its own.
-        socket.set_only_v6(true)?;
+impl Inner {
+    fn entries(&self) -> std::sync::MutexGuard<'_, BTreeMap<Publication, Entry>> {
+        // Every change is one insertion or removal, so a panic elsewhere leaves nothing half done.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    // On Windows this option would let two programs have the same port.
-    if cfg!(unix) {
-        socket.set_reuse_address(true)?;
+}
+
+/// Brings a dead port to life. Ends with its entry.
+async fn again(forwards: Weak<Inner>, publication: Publication) {
+    loop {
+        tokio::time::sleep(AGAIN).await;
+        let Some(forwards) = forwards.upgrade() else { return };
+        let Ok(bound) = Bound::bind(&publication, &forwards.session) else {
+            continue;
+        };
+        let mut entries = forwards.entries();
+        // The entry's removal ends this task, but only where it waits.
+        if let Some(entry @ Entry::Dead { .. }) = entries.get_mut(&publication) {
+            tracing::info!(host = %publication.host_address, port = publication.host_port, "published at last");
+            *entry = Entry::Bound(bound);
+            drop(entries);
+            forwards.changed.notify_one();
+        }
+        return;
     }
-    socket.bind(&host.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    TcpListener::from_std(socket.into())
 }
 
 /// `-p 80:80` means every address this computer has; one without IPv6 has published all of it with IPv4, as a
@@ -231,60 +269,14 @@ fn skips(address: IpAddr, error: &io::Error) -> bool {
 }
 
 /// Looks at every process of this computer for the one that holds the port, so it may take some milliseconds.
-fn refusal(host: SocketAddr, error: &io::Error) -> String {
+fn refusal(protocol: Protocol, host: SocketAddr, error: &io::Error) -> String {
     let port = host.port();
     match error.kind() {
-        io::ErrorKind::AddrInUse => ports::taken_sentence(port, ports::holder(host.ip(), port).as_ref()),
-        io::ErrorKind::PermissionDenied => {
-            format!("{port} may only be opened by the administrator; ports from 1024 on are free for everyone")
-        }
+        io::ErrorKind::AddrInUse => ports::taken_sentence(port, ports::holder(protocol, host.ip(), port).as_ref()),
+        io::ErrorKind::PermissionDenied => system::port_denied(host),
         io::ErrorKind::AddrNotAvailable => format!("{} is no address of this computer", host.ip()),
+        io::ErrorKind::Unsupported => format!("{host}: {protocol} ports cannot be published"),
         _ => format!("{host} could not be bound: {error}"),
-    }
-}
-
-async fn accept(listener: TcpListener, container: SocketAddr, session: Session, token: CancellationToken) {
-    loop {
-        let accepted = tokio::select! {
-            () = token.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((connection, _)) => {
-                let carried = carry(connection, container, session.clone());
-                let token = token.clone();
-                tokio::spawn(async move {
-                    // The engine's own proxy takes its connections along when it ends; so do we.
-                    tokio::select! {
-                        () = token.cancelled() => {}
-                        () = carried => {}
-                    }
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "could not accept a connection");
-                tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
-            }
-        }
-    }
-}
-
-async fn carry(connection: TcpStream, container: SocketAddr, session: Session) {
-    let request = HostRequest::Connect {
-        target: Target::Tcp { address: container },
-    };
-    let answer = tokio::time::timeout(CONNECT, session.ask::<_, ()>(&request)).await;
-    match answer.unwrap_or(Err(LinkError::NoAnswer { after: CONNECT })) {
-        Ok(((), stream)) => {
-            // Whatever the container says goes out as soon as it says it.
-            let _ = connection.set_nodelay(true);
-            let _ = wherry_link::splice(connection, stream).await;
-        }
-        Err(error) => {
-            tracing::debug!(%container, %error, "a connection was refused");
-            // What a client meets at a port where nobody listens: a reset, not an empty answer.
-            let _ = connection.set_zero_linger();
-        }
     }
 }
 
@@ -293,6 +285,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
     use super::*;
     use crate::fake::Guest;
@@ -310,6 +303,7 @@ mod tests {
             host_address: LOOPBACK,
             host_port,
             container,
+            owner: None,
         }
     }
 
@@ -382,13 +376,159 @@ mod tests {
         assert!(refusal.starts_with(&format!("{port} is used by ")), "{refusal}");
         assert!(refusal.contains(" (pid "), "{refusal}");
         assert!(forwards.list().is_empty());
-        forwards.take_up(publication.clone()).await;
+        forwards.keep(publication.clone()).await;
         let dead = forwards.list()[0].dead.clone();
         assert!(dead.is_some_and(|dead| dead.starts_with(&format!("{port} is used by "))));
         drop(holder);
         forwards.publish(publication).await.expect("free now");
         assert_eq!(forwards.list()[0].dead, None);
         Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_dead_port_comes_to_life_when_it_is_free() -> io::Result<()> {
+        let (session, _incoming) = Guest::new().connected().await;
+        let forwards = Forwards::new(session);
+        let holder = std::net::TcpListener::bind((LOOPBACK, 0))?;
+        let publication = publication(holder.local_addr()?.port(), service().await?);
+        forwards.keep(publication.clone()).await;
+        forwards.changed().await;
+        assert!(forwards.list()[0].dead.is_some());
+        drop(holder);
+        forwards.changed().await;
+        assert_eq!(forwards.list()[0].dead, None);
+        let mut connection = TcpStream::connect((LOOPBACK, publication.host_port)).await?;
+        connection.write_all(b"again").await?;
+        connection.shutdown().await?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await?;
+        assert_eq!(answer, "again");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_dead_port_that_is_released_is_left_alone() -> io::Result<()> {
+        let (session, _incoming) = Guest::new().connected().await;
+        let forwards = Forwards::new(session);
+        let holder = std::net::TcpListener::bind((LOOPBACK, 0))?;
+        let publication = publication(holder.local_addr()?.port(), SocketAddr::new(LOOPBACK, 9));
+        forwards.keep(publication.clone()).await;
+        forwards.release(&publication).await;
+        assert!(forwards.list().is_empty());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_port_of_the_machines_own_network_is_told_from_another_program() -> io::Result<()> {
+        let (session, _incoming) = Guest::new().connected().await;
+        let forwards = Forwards::new(session);
+        let own = publication(free_port(), SocketAddr::new(LOOPBACK, 9));
+        forwards.keep(own.clone()).await;
+        let refusal = forwards
+            .publish(publication(own.host_port, SocketAddr::new(LOOPBACK, 10)))
+            .await
+            .expect_err("taken");
+        assert_eq!(refusal, format!("{} is used by another container", own.host_port));
+        Ok(())
+    }
+
+    /// A container's service: says each datagram back, with the address that it came from.
+    async fn datagram_service(address: IpAddr) -> io::Result<SocketAddr> {
+        let socket = UdpSocket::bind((address, 0)).await?;
+        let at = socket.local_addr()?;
+        tokio::spawn(async move {
+            let mut buffer = vec![0; 1 << 16];
+            while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
+                let mut answer = format!("{client} ").into_bytes();
+                answer.extend_from_slice(&buffer[..length]);
+                if socket.send_to(&answer, client).await.is_err() {
+                    let _ = socket.send_to(b"too long", client).await;
+                }
+            }
+        });
+        Ok(at)
+    }
+
+    #[tokio::test]
+    async fn datagrams_reach_the_container_and_each_answer_its_own_client() -> io::Result<()> {
+        for address in [LOOPBACK, IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+            let Ok(container) = datagram_service(address).await else {
+                continue;
+            };
+            let (session, _incoming) = Guest::new().connected().await;
+            let forwards = Forwards::new(session);
+            let publication = Publication {
+                protocol: Protocol::Udp,
+                host_address: address,
+                ..publication(free_port(), container)
+            };
+            forwards.publish(publication.clone()).await.expect("free");
+            let mut seen = std::collections::BTreeSet::new();
+            let mut clients = Vec::new();
+            for client in 0..20 {
+                let socket = UdpSocket::bind((address, 0)).await?;
+                socket.connect((address, publication.host_port)).await?;
+                // Nothing at all is a datagram too, and 9,000 bytes do not fit a common network's frame.
+                for size in [0, 1400, 9000] {
+                    socket.send(&vec![client; size]).await?;
+                    let mut buffer = vec![0; 1 << 16];
+                    let length = socket.recv(&mut buffer).await?;
+                    let mut answer = buffer[..length].splitn(2, |byte| *byte == b' ');
+                    let from = answer.next().unwrap_or_default().to_vec();
+                    assert_eq!(answer.next(), Some(&vec![client; size][..]));
+                    seen.insert(from);
+                }
+                clients.push(socket);
+            }
+            assert_eq!(seen.len(), clients.len(), "the container sees each client as one");
+            forwards.release(&publication).await;
+            assert!(std::net::UdpSocket::bind((address, publication.host_port)).is_ok());
+        }
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_hundred_ports_carry_a_thousand_connections_at_once() -> io::Result<()> {
+        system::raise_open_files();
+        let (session, _incoming) = Guest::new().connected().await;
+        let forwards = Forwards::new(session);
+        let container = service().await?;
+        let mut connections = Vec::new();
+        for _ in 0..100 {
+            let publication = publication(free_port(), container);
+            forwards.publish(publication.clone()).await.expect("free");
+            for _ in 0..10 {
+                connections.push(TcpStream::connect((LOOPBACK, publication.host_port)).await?);
+            }
+        }
+        assert_eq!(forwards.list().len(), 100);
+        // All of them are open and have said something before the first one is answered.
+        for (number, connection) in connections.iter_mut().enumerate() {
+            connection.write_all(&number.to_be_bytes()).await?;
+        }
+        for (number, mut connection) in connections.into_iter().enumerate() {
+            connection.shutdown().await?;
+            let mut answer = Vec::new();
+            connection.read_to_end(&mut answer).await?;
+            assert_eq!(answer, number.to_be_bytes());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_needs_the_administrator_is_told_with_the_command_that_allows_it() {
+        let host = SocketAddr::from(([0, 0, 0, 0], 80));
+        let refusal = refusal(Protocol::Tcp, host, &io::ErrorKind::PermissionDenied.into());
+        assert!(
+            refusal.starts_with("80 may only be opened by the administrator"),
+            "{refusal}"
+        );
+        if cfg!(target_os = "linux") {
+            assert!(
+                refusal.ends_with("sudo sysctl -w net.ipv4.ip_unprivileged_port_start=80"),
+                "{refusal}"
+            );
+        }
     }
 
     #[tokio::test]

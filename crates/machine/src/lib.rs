@@ -43,6 +43,7 @@ mod trust;
 pub use client::Machine;
 pub use daemon::run_daemon;
 pub use error::Error;
+pub use forward::Forwards;
 pub use home::{HOME_VARIABLE, Home};
 pub use proxy::{BadProxyUrl, ProxyChoice, ProxyInUse, ProxySource, ProxyUrl};
 pub use settings::{Settings, SettingsChange};

@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
-use listeners::{Protocol, SocketState};
+use listeners::SocketState;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+pub use wherry_link::Protocol;
 
 /// The program that listens on a port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -14,18 +15,18 @@ pub struct PortHolder {
     pub pid: u32,
 }
 
-/// Who listens on this TCP port in a way that keeps others from binding the address. `None` when nobody does, or
-/// when this user may not see whose it is.
-pub fn holder(address: IpAddr, port: u16) -> Option<PortHolder> {
+/// Who listens on this port in a way that keeps others from binding the address. `None` when nobody does, or when
+/// this user may not see whose it is.
+pub fn holder(protocol: Protocol, address: IpAddr, port: u16) -> Option<PortHolder> {
+    let holds = |listener: &listeners::Listener| match protocol {
+        Protocol::Tcp => listener.protocol == listeners::Protocol::TCP && listener.state == SocketState::Listen,
+        Protocol::Udp => listener.protocol == listeners::Protocol::UDP,
+        Protocol::Sctp => false,
+    };
     let mut all: Vec<_> = listeners::get_all()
         .ok()?
         .into_iter()
-        .filter(|listener| {
-            listener.protocol == Protocol::TCP
-                && listener.state == SocketState::Listen
-                && listener.socket.port() == port
-                && collide(listener.socket.ip(), address)
-        })
+        .filter(|listener| holds(listener) && listener.socket.port() == port && collide(listener.socket.ip(), address))
         .collect();
     // The exact address is the likelier culprit than a wildcard of the other family.
     all.sort_by_key(|listener| listener.socket.ip() != address);

@@ -9,8 +9,6 @@ use wherry_link::{HostRequest, Session, Target};
 
 use crate::system;
 
-/// How long the guest may take to reach its engine, which listens or does not.
-const CONNECT: Duration = Duration::from_secs(30);
 /// How long accepting pauses when this computer has no more file descriptors to give.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
 
@@ -47,12 +45,12 @@ impl EngineSocket {
 
 async fn converse(client: system::Stream, session: Session) {
     let request = HostRequest::Connect { target: Target::Engine };
-    match tokio::time::timeout(CONNECT, session.ask::<_, ()>(&request)).await {
-        Ok(Ok(((), stream))) => {
-            // Half-close matters here: `docker attach` and `docker exec` end their input and go on reading.
-            let _ = wherry_link::splice(client, stream).await;
-        }
-        Ok(Err(error)) => tracing::debug!(%error, "the engine did not answer a client"),
-        Err(_) => tracing::warn!("the guest did not connect a client to its engine in time"),
+    let carried = match session.begin(&request).await {
+        // Half-close matters here: `docker attach` and `docker exec` end their input and go on reading.
+        Ok(stream) => wherry_link::splice(client, stream).await,
+        Err(error) => return tracing::debug!(%error, "the engine was not asked for a client"),
+    };
+    if let Err(error) = carried {
+        tracing::debug!(%error, "a client of the engine was cut off");
     }
 }

@@ -163,7 +163,9 @@ pub struct Forward {
     pub host: SocketAddr,
     pub container: SocketAddr,
     pub protocol: String,
-    /// Why it does not work now, when it does not (the port was taken while the daemon was away).
+    /// The id of the container that has this port on the machine's own network, where the engine lists none.
+    pub owner: Option<String>,
+    /// Why it does not work now, when it does not. It does as soon as the port is free.
     pub dead: Option<String>,
 }
 

@@ -1,7 +1,7 @@
 //! Everything that differs between operating systems, in one place, under the same names for each.
 //!
 //! What a module here offers: local sockets (`Listener`, `Stream`, `connect`, `endpoint`), detached processes
-//! (`detach`, `Process`), and facts about the host (`boot_id`, `ACCELERATOR`, `INSTALL_HINT`, `name_servers`).
+//! (`detach`, `Process`), and facts about the host (`boot_id`, `ACCELERATOR`, `port_denied`, `name_servers`).
 
 #[cfg(unix)]
 mod unix;

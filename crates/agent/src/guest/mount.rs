@@ -15,7 +15,7 @@ pub(super) const RUN: &str = "/run/wherry";
 pub(super) const GROUPS: &str = "/sys/fs/cgroup";
 
 /// The agent's own control group, so that the root has no processes and hands out every controller.
-const AGENT_GROUP: &str = "init";
+pub(super) const AGENT_GROUP: &str = "init";
 
 pub(super) const ENGINE_GROUP: &str = "engine";
 

@@ -107,13 +107,17 @@ fn parse(arguments: &[String]) -> Result<Publication, String> {
         host_address: address("host-ip")?,
         host_port: port("host-port")?,
         container: SocketAddr::new(address("container-ip")?, port("container-port")?),
+        owner: None,
     })
 }
 
 fn publish(socket: &Path, publication: Publication) -> Result<UnixStream, String> {
     let asked = || {
         let mut agent = UnixStream::connect(socket)?;
-        let mut line = serde_json::to_vec(&GuestRequest::Publish { publication })?;
+        let mut line = serde_json::to_vec(&GuestRequest::Publish {
+            publication,
+            must: true,
+        })?;
         line.push(b'\n');
         agent.write_all(&line)?;
         let mut reply = String::new();
@@ -144,6 +148,7 @@ mod tests {
             host_address: IpAddr::from([0, 0, 0, 0]),
             host_port: 8080,
             container: SocketAddr::from(([172, 17, 0, 2], 80)),
+            owner: None,
         };
         assert!(wanted(&arguments(line)));
         assert_eq!(parse(&arguments(line)), Ok(expected.clone()));

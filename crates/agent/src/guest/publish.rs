@@ -16,7 +16,7 @@ use tokio::{
     net::{UnixListener, UnixStream},
     time::{Instant, timeout, timeout_at},
 };
-use wherry_link::{Error as LinkError, GuestRequest, Protocol, Publication, Reply, Session};
+use wherry_link::{Error as LinkError, GuestRequest, Publication, Reply, Session};
 
 use super::{Guest, log::say};
 
@@ -120,7 +120,7 @@ async fn asked(proxy: &mut BufReader<UnixStream>) -> io::Result<Publication> {
     let mut line = Vec::new();
     proxy.take(LONGEST_REQUEST).read_until(b'\n', &mut line).await?;
     match serde_json::from_slice(&line)? {
-        GuestRequest::Publish { publication } => Ok(publication),
+        GuestRequest::Publish { publication, .. } => Ok(publication),
         // Closing the connection is the release, and the rest is not a proxy's business.
         GuestRequest::Release { .. } | GuestRequest::Resolve { .. } | GuestRequest::Reach { .. } => {
             Err(io::ErrorKind::InvalidInput.into())
@@ -136,11 +136,9 @@ async fn answer(proxy: &mut BufReader<UnixStream>, reply: &Reply<()>) -> io::Res
 
 /// Asks the host, and the next one when it leaves in between. The error is the sentence the person reads.
 async fn publish(guest: &Guest, publication: &Publication) -> Result<(), String> {
-    match publication.protocol {
-        Protocol::Tcp => {}
-        Protocol::Udp => return Err("UDP ports are not forwarded yet".into()),
-        Protocol::Sctp => return Err("SCTP ports are not forwarded".into()),
-    }
+    // Containers that are started with the engine have nobody who would start them again: better one whose port comes
+    // to life as soon as it is free than one that does not run.
+    let must = guest.status.ready();
     let deadline = Instant::now() + PUBLISH;
     let mut host = guest.host.subscribe();
     loop {
@@ -156,6 +154,7 @@ async fn publish(guest: &Guest, publication: &Publication) -> Result<(), String>
         let Some(session) = session else { continue };
         let request = GuestRequest::Publish {
             publication: publication.clone(),
+            must,
         };
         match timeout_at(deadline, session.ask::<_, ()>(&request)).await {
             Ok(Ok(_)) => {
@@ -182,6 +181,27 @@ async fn publish(guest: &Guest, publication: &Publication) -> Result<(), String>
 
 fn is_current(guest: &Guest, session: &Session) -> bool {
     guest.host.borrow().as_ref().is_some_and(|current| current.is(session))
+}
+
+/// Publishes what listens already, whether the port is free now or not. A host that is not there takes it from the
+/// list when it comes.
+pub(super) async fn offer(guest: &Guest, publication: &Publication) {
+    guest.publications.add(publication);
+    let request = GuestRequest::Publish {
+        publication: publication.clone(),
+        must: false,
+    };
+    let session = guest.host.borrow().clone();
+    if let Some(session) = session {
+        let _ = timeout(PUBLISH, session.ask::<_, ()>(&request)).await;
+    }
+}
+
+/// The end of what was offered.
+pub(super) async fn withdraw(guest: &Guest, publication: &Publication) {
+    if guest.publications.remove(publication) {
+        release(guest, publication.clone()).await;
+    }
 }
 
 /// A host that is not there has nothing bound: it asks for the list when it comes.

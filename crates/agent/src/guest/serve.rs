@@ -1,25 +1,21 @@
 //! Answers what the host asks.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use serde::Serialize;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpStream, UnixStream},
+    net::UnixStream,
     sync::broadcast::error::RecvError,
     time::timeout,
 };
 use wherry_link::{
-    Configuration, Error, Hello, HostRequest, Reply, Session, Stage, Stream, Target, Usage, VERSION, splice,
+    Configuration, Error, Hello, HostRequest, Session, Stage, Stream, Target, Usage, VERSION, reach, splice,
 };
 
 use super::{Guest, clock, disk, engine, giveback, log, memory::Memory};
 
 /// How long a stream may be open without a request.
 const REQUEST: Duration = Duration::from_secs(10);
-
-/// How long a container's port may take to answer a connection.
-const DIAL: Duration = Duration::from_secs(10);
 
 /// Answers one stream. Whatever goes wrong on it ends it and concerns nobody else.
 pub(super) async fn answer(guest: Arc<Guest>, session: Session, mut stream: Stream) {
@@ -36,30 +32,33 @@ async fn serve(guest: &Guest, session: Session, mut stream: Stream, request: Hos
         } => {
             set_clock(unix_millis);
             // The host judges the version, so that there is one place that explains it.
-            accept(&mut stream, hello()).await?;
+            stream.accept(hello()).await?;
             guest.host.send_replace(Some(session));
         }
         HostRequest::Configure { configuration } => return configure(guest, stream, configuration).await,
         HostRequest::RestartEngine => {
             if !guest.status.ready() {
-                return refuse(stream, "The engine is not running yet.").await;
+                return stream.refuse("The engine is not running yet.").await;
             }
             return restart_engine(guest, stream).await;
         }
         HostRequest::Connect { target: Target::Engine } => return connect_engine(guest, stream).await,
         HostRequest::Connect {
             target: Target::Tcp { address },
-        } => return connect(stream, address).await,
+        } => return reach::tcp(stream, address).await,
+        HostRequest::Connect {
+            target: Target::Udp { address },
+        } => return reach::udp(stream, address).await,
         HostRequest::Watch => return watch(guest, stream).await,
-        HostRequest::Usage => accept(&mut stream, usage()).await?,
-        HostRequest::GiveBack => accept(&mut stream, giveback::everything().await).await?,
+        HostRequest::Usage => stream.accept(usage()).await?,
+        HostRequest::GiveBack => stream.accept(giveback::everything().await).await?,
         HostRequest::SetClock { unix_millis } => {
             set_clock(unix_millis);
-            accept(&mut stream, ()).await?;
+            stream.accept(()).await?;
         }
-        HostRequest::Publications => accept(&mut stream, guest.publications.list()).await?,
+        HostRequest::Publications => stream.accept(guest.publications.list()).await?,
         HostRequest::PowerOff => {
-            accept(&mut stream, ()).await?;
+            stream.accept(()).await?;
             guest.power_off.cancel();
         }
         HostRequest::Logs { follow } => return logs(stream, follow).await,
@@ -78,16 +77,16 @@ async fn configure(guest: &Guest, mut stream: Stream, configuration: Configurati
     match guest.configured.take(configuration, authorities) {
         Ok(()) => {
             guest.status.outdated(guest.configured.outdated());
-            accept(&mut stream, ()).await?;
+            stream.accept(()).await?;
             Ok(stream.shutdown().await?)
         }
         Err(error) => {
             log::say!("{error}");
-            refuse(
-                stream,
-                &format!("The machine could not take over this computer's settings: {error}"),
-            )
-            .await
+            stream
+                .refuse(&format!(
+                    "The machine could not take over this computer's settings: {error}"
+                ))
+                .await
         }
     }
 }
@@ -104,40 +103,27 @@ async fn restart_engine(guest: &Guest, mut stream: Stream) -> Result<(), Error> 
     });
     let answers = matches!(settled.await, Ok(report) if matches!(report.stage, Stage::Ready { .. }));
     if answers {
-        accept(&mut stream, ()).await?;
+        stream.accept(()).await?;
         Ok(stream.shutdown().await?)
     } else {
-        refuse(stream, "The engine did not come back.").await
+        stream.refuse("The engine did not come back.").await
     }
 }
 
 async fn connect_engine(guest: &Guest, mut stream: Stream) -> Result<(), Error> {
     match UnixStream::connect(engine::SOCKET).await {
         Ok(engine) => {
-            accept(&mut stream, ()).await?;
+            stream.accept(()).await?;
             splice(stream, engine).await?;
             Ok(())
         }
-        Err(error) if guest.status.ready() => refuse(stream, &format!("The engine does not answer: {error}")).await,
-        Err(_) => refuse(stream, "The engine is not running yet.").await,
-    }
-}
-
-async fn connect(mut stream: Stream, address: SocketAddr) -> Result<(), Error> {
-    match timeout(DIAL, TcpStream::connect(address)).await {
-        Ok(Ok(container)) => {
-            container.set_nodelay(true)?;
-            accept(&mut stream, ()).await?;
-            splice(stream, container).await?;
-            Ok(())
-        }
-        Ok(Err(error)) => refuse(stream, &format!("{address} does not answer: {error}")).await,
-        Err(_) => refuse(stream, &format!("{address} does not answer.")).await,
+        Err(error) if guest.status.ready() => stream.refuse(&format!("The engine does not answer: {error}")).await,
+        Err(_) => stream.refuse("The engine is not running yet.").await,
     }
 }
 
 async fn watch(guest: &Guest, mut stream: Stream) -> Result<(), Error> {
-    accept(&mut stream, ()).await?;
+    stream.accept(()).await?;
     let mut reports = guest.status.watch();
     loop {
         tokio::select! {
@@ -152,7 +138,7 @@ async fn watch(guest: &Guest, mut stream: Stream) -> Result<(), Error> {
 
 async fn logs(mut stream: Stream, follow: bool) -> Result<(), Error> {
     let (lines, mut more) = log::follow();
-    accept(&mut stream, ()).await?;
+    stream.accept(()).await?;
     for line in lines {
         stream.write_message(&line).await?;
     }
@@ -170,19 +156,6 @@ async fn logs(mut stream: Stream, follow: bool) -> Result<(), Error> {
             Err(RecvError::Closed) => return Ok(stream.shutdown().await?),
         }
     }
-}
-
-async fn accept<T: Serialize>(stream: &mut Stream, value: T) -> Result<(), Error> {
-    stream.write_message(&Reply::Ok { value }).await
-}
-
-async fn refuse(mut stream: Stream, message: &str) -> Result<(), Error> {
-    stream
-        .write_message(&Reply::<()>::Refused {
-            message: message.into(),
-        })
-        .await?;
-    Ok(stream.shutdown().await?)
 }
 
 fn set_clock(unix_millis: u64) {

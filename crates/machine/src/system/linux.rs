@@ -1,5 +1,5 @@
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
@@ -55,6 +55,15 @@ pub(crate) fn install_hint(program: &str) -> String {
             || format!("Install {program} with the system's package manager."),
             |(_, command)| format!("Install it with: {command}"),
         )
+}
+
+/// Why a port may not be opened, and the command that allows it.
+pub(crate) fn port_denied(host: SocketAddr) -> String {
+    let port = host.port();
+    format!(
+        "{port} may only be opened by the administrator. This allows ports from {port} on, until this computer \
+         restarts: sudo sysctl -w net.ipv4.ip_unprivileged_port_start={port}"
+    )
 }
 
 /// Differs after every start of this computer.

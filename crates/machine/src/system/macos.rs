@@ -1,5 +1,5 @@
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rustix::event::kqueue::{Event, EventFilter, EventFlags, ProcessEvents, kevent, kqueue};
@@ -21,6 +21,15 @@ pub(crate) fn accelerator_missing() -> Option<String> {
 /// How to get QEMU here.
 pub(crate) fn install_hint(_program: &str) -> String {
     "Install it with: brew install qemu".into()
+}
+
+/// Why a port may not be opened, and what allows it.
+pub(crate) fn port_denied(host: SocketAddr) -> String {
+    format!(
+        "{} may only be opened by the administrator on {}; on every address it is free for everyone",
+        host.port(),
+        host.ip()
+    )
 }
 
 /// Differs after every start of this computer.

@@ -1,6 +1,6 @@
 use std::ffi::OsString;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,15 @@ pub(crate) fn accelerator_missing() -> Option<String> {
 /// How to get QEMU here.
 pub(crate) fn install_hint(_program: &str) -> String {
     "Install it with: winget install SoftwareFreedomConservancy.QEMU".into()
+}
+
+/// Why a port may not be opened, and the command that shows it.
+pub(crate) fn port_denied(host: SocketAddr) -> String {
+    format!(
+        "{} is kept by Windows for itself or by another program. This lists what Windows keeps: netsh interface ipv4 \
+         show excludedportrange protocol=tcp",
+        host.port()
+    )
 }
 
 /// Differs after every start of this computer.

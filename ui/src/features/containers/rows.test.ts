@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ContainerSummary } from "$lib/api";
-import { counts, exitWords, firstUrl, items, portLinks, reason, removal, stateOf, upFor } from "./rows";
+import { counts, deadPorts, exitWords, firstUrl, items, portLinks, reason, removal, stateOf, upFor } from "./rows";
 
 function container(name: string, change: Partial<ContainerSummary> = {}): ContainerSummary {
   return {
@@ -85,17 +85,47 @@ describe("portLinks", () => {
       { container: 80, protocol: "tcp", host: { address: "::", port: 8080 } },
       { container: 9000, protocol: "tcp", host: null },
     ] as const;
-    expect(portLinks([...ports], "running")).toEqual([
-      { label: "8080:80", href: "http://localhost:8080" },
+    expect(portLinks(container("a", { ports: [...ports] }))).toEqual([
+      { label: "8080:80", href: "http://localhost:8080", dead: null },
     ]);
   });
 
   it("links only what a browser can open", () => {
     const udp = [{ container: 53, protocol: "udp", host: { address: "0.0.0.0", port: 53 } }] as const;
-    expect(portLinks([...udp], "running")).toEqual([{ label: "53:53/udp", href: null }]);
+    expect(portLinks(container("a", { ports: [...udp] }))).toEqual([{ label: "53:53/udp", href: null, dead: null }]);
     const lan = [{ container: 80, protocol: "tcp", host: { address: "192.168.1.5", port: 80 } }] as const;
-    expect(portLinks([...lan], "running")[0]).toMatchObject({ label: "192.168.1.5:80:80", href: "http://192.168.1.5:80" });
+    expect(portLinks(container("a", { ports: [...lan] }))[0]).toMatchObject({
+      label: "192.168.1.5:80:80",
+      href: "http://192.168.1.5:80",
+    });
     expect(firstUrl(container("a", { state: "exited", ports: [...lan] }))).toBeNull();
+  });
+});
+
+describe("ports that the machine forwards", () => {
+  const web = container("web", { ports: [{ container: 80, protocol: "tcp", host: { address: "0.0.0.0", port: 8080 } }] });
+  const why = "8080 is used by nginx (pid 42)";
+  const forward = { host: "[::]:8080", container: "172.17.0.2:80", protocol: "tcp", owner: null, dead: why };
+
+  it("shows a dead one with why, and does not open it", () => {
+    expect(portLinks(web, [forward])).toEqual([{ label: "8080:80", href: null, dead: why }]);
+    expect(firstUrl(web, [forward])).toBeNull();
+    expect(firstUrl(web, [{ ...forward, protocol: "udp" }])).toBe("http://localhost:8080");
+    expect(deadPorts([container("a"), web], [forward, { ...forward, host: "0.0.0.0:8080" }])).toEqual([
+      { label: "8080", name: "web", why },
+    ]);
+    expect(deadPorts([web], [{ ...forward, dead: null }])).toEqual([]);
+  });
+
+  it("knows those of a container on the machine's own network", () => {
+    const own = { host: "0.0.0.0:9000", container: "127.0.0.1:9000", protocol: "tcp", owner: "id-api", dead: null };
+    const both = [own, { ...own, host: "[::]:9000" }, { ...own, host: "0.0.0.0:53", protocol: "udp" }];
+    expect(portLinks(container("api"), both)).toEqual([
+      { label: "9000", href: "http://localhost:9000", dead: null },
+      { label: "53/udp", href: null, dead: null },
+    ]);
+    expect(portLinks(web, both)).toHaveLength(1);
+    expect(deadPorts([container("api")], [{ ...own, dead: "x" }])).toEqual([{ label: "9000", name: "api", why: "x" }]);
   });
 });
 

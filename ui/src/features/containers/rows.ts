@@ -1,6 +1,6 @@
 // What the container list shows, decided apart from how it is drawn.
 
-import type { ContainerState, ContainerSummary, Port } from "$lib/api";
+import type { ContainerState, ContainerSummary, Forward } from "$lib/api";
 import { counted, portText, portUrl } from "$lib/format";
 
 export type Filter = "all" | "running" | "exited";
@@ -22,7 +22,8 @@ export type Doing = "start" | "stop" | "restart" | "remove";
 
 export type Look = "running" | "starting" | "paused" | "exited" | "error";
 
-export type PortLink = { label: string; href: string | null };
+/** `dead`: why nobody is reached there now. */
+export type PortLink = { label: string; href: string | null; dead: string | null };
 
 export const ROW_HEIGHT = 44;
 export const GROUP_HEIGHT = 36;
@@ -200,19 +201,62 @@ export function exitSentence(code: number): string {
   return "The program reported an error. Its last lines in the logs often say which.";
 }
 
-/** Published ports, once each: an engine lists 0.0.0.0 and :: apart. A link only where something can answer it. */
-export function portLinks(ports: Port[], state: ContainerState): PortLink[] {
+/**
+ * Published ports, once each: an engine lists 0.0.0.0 and :: apart. A link only where something can answer it. What
+ * the machine forwards says which of them do not work, and names those of a container on the machine's own network.
+ */
+export function portLinks(
+  { id, ports, state }: Pick<ContainerSummary, "id" | "ports" | "state">,
+  forwards: Forward[] = [],
+): PortLink[] {
   const links = new Map<string, PortLink>();
+  const put = (label: string, href: string | null, dead: string | null) => {
+    const known = links.get(label);
+    links.set(label, { label, href: known?.href ?? href, dead: known?.dead ?? dead });
+  };
   for (const port of ports) {
-    if (port.host === null) continue;
-    const label = portText(port);
-    if (!links.has(label)) links.set(label, { label, href: isRunning(state) ? portUrl(port) : null });
+    const published = port.host;
+    if (published === null) continue;
+    const same = (forward: Forward) =>
+      forward.owner === null && forward.protocol === port.protocol && hostPort(forward) === published.port;
+    const dead = forwards.find((forward) => same(forward) && forward.dead !== null)?.dead ?? null;
+    put(portText(port), isRunning(state) ? portUrl(port) : null, dead);
   }
-  return [...links.values()];
+  for (const forward of forwards.filter(({ owner }) => owner === id)) {
+    const port = hostPort(forward);
+    const url = forward.protocol === "tcp" ? `http://localhost:${port}` : null;
+    put(forward.protocol === "tcp" ? `${port}` : `${port}/${forward.protocol}`, url, forward.dead);
+  }
+  return [...links.values()].map((link) => (link.dead === null ? link : { ...link, href: null }));
 }
 
-export function firstUrl(container: ContainerSummary): string | null {
-  return portLinks(container.ports, container.state).find((link) => link.href !== null)?.href ?? null;
+/** `0.0.0.0:8080` or `[::]:8080`. */
+function hostPort(forward: Forward): number {
+  return Number(forward.host.slice(forward.host.lastIndexOf(":") + 1));
+}
+
+/** Ports that do not work now, once each, with the name of the container where it can be told. */
+export function deadPorts(
+  containers: ContainerSummary[],
+  forwards: Forward[],
+): { label: string; name: string | null; why: string }[] {
+  const dead = new Map<string, { label: string; name: string | null; why: string }>();
+  for (const forward of forwards) {
+    if (forward.dead === null) continue;
+    const port = hostPort(forward);
+    const label = forward.protocol === "tcp" ? `${port}` : `${port}/${forward.protocol}`;
+    const whose = containers.find(({ id, ports, state }) =>
+      forward.owner === null
+        ? isUp(state) && ports.some(({ host, protocol }) => host?.port === port && protocol === forward.protocol)
+        : id === forward.owner,
+    );
+    if (!dead.has(label)) dead.set(label, { label, name: whose?.name ?? null, why: forward.dead });
+  }
+  return [...dead.values()];
+}
+
+export function firstUrl(container: ContainerSummary, forwards: Forward[] = []): string | null {
+  return portLinks(container, forwards).find((link) => link.href !== null)?.href ?? null;
 }
 
 /** "Up 3 hours (healthy)" to "3 h". The engine's words are all a list has; a start time it does not give. */

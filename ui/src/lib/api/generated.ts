@@ -298,7 +298,11 @@ export type FailureCode = "qemuMissing" | "imageMissing" | "imageDamaged" | "noD
  */
 export type Forward = { host: string, container: string, protocol: string, 
 /**
- * Why it does not work now, when it does not (the port was taken while the daemon was away).
+ * The id of the container that has this port on the machine's own network, where the engine lists none.
+ */
+owner: string | null, 
+/**
+ * Why it does not work now, when it does not. It does as soon as the port is free.
  */
 dead: string | null, };
 

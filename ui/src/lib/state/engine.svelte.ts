@@ -1,6 +1,6 @@
 // The engine in use and Wherry's own machine: their state, and starting and stopping.
 
-import { call, problemOf, type EngineChoice, type EngineStatus, type Problem, type SpecChange } from "$lib/api";
+import { call, problemOf, type EngineChoice, type EngineStatus, type Forward, type Problem, type SpecChange } from "$lib/api";
 import { announce } from "./announce.svelte";
 import { engineView, engineWords, usesMachine, type EngineView } from "./engineView";
 import { onChanged, onEvent } from "./events.svelte";
@@ -18,6 +18,11 @@ class Engine {
   readonly running = $derived(this.view.type === "running");
   /** Only Wherry's own machine is ours to start and stop. */
   readonly ours = $derived(this.status !== null && usesMachine(this.status));
+
+  /** The ports that Wherry's machine brings to this computer. Another engine's ports are its own business. */
+  readonly forwards: Forward[] = $derived(
+    this.view.type === "running" && this.view.machine ? (this.status?.machine.forwards ?? []) : [],
+  );
 
   constructor() {
     onChanged(["engine"], () => void this.refresh());

@@ -1,0 +1,161 @@
+//! The guest's half of a `Connect` to a port: reaches it and carries what comes and goes.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use socket2::SockRef;
+use tokio::{
+    net::{TcpStream, UdpSocket},
+    time::{Instant, interval_at, timeout},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    Error, Stream,
+    datagram::{BURST, Datagrams, FLOW_IDLE, FLOWS, Flow, LONGEST_DATAGRAM, Outbox},
+    splice::splice,
+};
+
+/// How long a port may take to answer a connection.
+const DIAL: Duration = Duration::from_secs(10);
+
+/// What a socket may hold that nobody has read yet: some milliseconds of a fast sender.
+const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
+
+/// Connects to the port and carries the bytes both ways.
+pub async fn tcp(mut stream: Stream, address: SocketAddr) -> Result<(), Error> {
+    let mut connection = match timeout(DIAL, TcpStream::connect(address)).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => return stream.refuse(&format!("{address} does not answer: {error}")).await,
+        Err(_) => return stream.refuse(&format!("{address} does not answer")).await,
+    };
+    // Whatever is said goes out as soon as it is said.
+    connection.set_nodelay(true)?;
+    stream.accept(()).await?;
+    if let Err(error) = splice(stream, &mut connection).await {
+        let _ = connection.set_zero_linger();
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+/// Carries datagrams between the port and its clients, each with a socket of its own, until the host lets go.
+pub async fn udp(mut stream: Stream, address: SocketAddr) -> Result<(), Error> {
+    stream.accept(()).await?;
+    let (reader, writer) = tokio::io::split(stream);
+    let mut datagrams = Datagrams::new(reader);
+    let outbox = Arc::new(Outbox::default());
+    let mut flows = BTreeMap::new();
+    let mut sweep = interval_at(Instant::now() + FLOW_IDLE, FLOW_IDLE);
+    // A task of its own: both directions may be busy at once.
+    let mut draining = AbortOnDropHandle::new(tokio::spawn({
+        let outbox = Arc::clone(&outbox);
+        async move { outbox.drain(writer).await }
+    }));
+    loop {
+        tokio::select! {
+            datagram = datagrams.next() => {
+                let Some((flow, bytes)) = datagram? else { return Ok(()) };
+                deliver(&mut flows, flow, bytes, address, &outbox).await;
+            }
+            broken = &mut draining => return Err(broken.unwrap_or_else(io::Error::other).into()),
+            _ = sweep.tick() => flows.retain(|_, client: &mut Client| client.moved.swap(false, Ordering::Relaxed)),
+        }
+    }
+}
+
+/// A client of a published port, as the container sees it.
+struct Client {
+    socket: Arc<UdpSocket>,
+    /// Something moved since this was last looked at.
+    moved: Arc<AtomicBool>,
+    _answers: AbortOnDropHandle<()>,
+}
+
+async fn deliver(
+    flows: &mut BTreeMap<Flow, Client>,
+    flow: Flow,
+    datagram: &[u8],
+    address: SocketAddr,
+    outbox: &Arc<Outbox>,
+) {
+    if !flows.contains_key(&flow) {
+        let client = match Client::new(flow, address, outbox).await {
+            Ok(client) => client,
+            Err(error) => return tracing::debug!(%address, %error, "a datagram was dropped"),
+        };
+        if flows.len() == FLOWS {
+            flows.pop_first();
+        }
+        flows.insert(flow, client);
+    }
+    if let Some(client) = flows.get(&flow) {
+        client.moved.store(true, Ordering::Relaxed);
+        // That nobody listens there is told with the next datagram. It is no news: the network may drop any.
+        let _ = client.socket.send(datagram).await;
+    }
+}
+
+impl Client {
+    async fn new(flow: Flow, address: SocketAddr, outbox: &Arc<Outbox>) -> io::Result<Self> {
+        let any = match address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let socket = UdpSocket::bind((any, 0)).await?;
+        let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
+        socket.connect(address).await?;
+        let socket = Arc::new(socket);
+        let moved = Arc::new(AtomicBool::new(true));
+        let answers = tokio::spawn(answers(
+            flow,
+            Arc::clone(&socket),
+            Arc::clone(&moved),
+            Arc::clone(outbox),
+        ));
+        Ok(Self {
+            socket,
+            moved,
+            _answers: AbortOnDropHandle::new(answers),
+        })
+    }
+}
+
+async fn answers(flow: Flow, socket: Arc<UdpSocket>, moved: Arc<AtomicBool>, outbox: Arc<Outbox>) {
+    while socket.readable().await.is_ok() {
+        if let Err(error) = take_burst(flow, &socket, &outbox) {
+            return tracing::debug!(%error, "a flow of datagrams ended");
+        }
+        moved.store(true, Ordering::Relaxed);
+        outbox.send();
+    }
+}
+
+thread_local! {
+    /// One for all flows: there may be thousands, each idle most of the time.
+    static DATAGRAM: RefCell<Vec<u8>> = RefCell::new(vec![0; LONGEST_DATAGRAM]);
+}
+
+fn take_burst(flow: Flow, socket: &UdpSocket, outbox: &Outbox) -> io::Result<()> {
+    DATAGRAM.with_borrow_mut(|buffer| {
+        for _ in 0..BURST {
+            match socket.try_recv(buffer) {
+                Ok(length) => outbox.push(flow, &buffer[..length]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // Nobody listens at the port, now.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    })
+}

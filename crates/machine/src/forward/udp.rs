@@ -1,0 +1,232 @@
+//! UDP: the datagrams of all clients of a port are one stream to the container, opened with the first of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+use tokio::net::UdpSocket;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use wherry_link::{BURST, Datagrams, FLOW_IDLE, FLOWS, Flow, HostRequest, LONGEST_DATAGRAM, Outbox, Session, Target};
+
+/// What the socket may hold that nobody has read yet: some milliseconds of a fast sender. The system may allow less.
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// How long reading pauses after an error that is not one client's.
+const BROKEN: Duration = Duration::from_millis(100);
+
+pub(super) fn bind(host: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(host), Type::DGRAM, None)?;
+    if host.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    socket.bind(&host.into())?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket.into())
+}
+
+pub(super) async fn serve(socket: UdpSocket, container: SocketAddr, session: Session, token: CancellationToken) {
+    let socket = Arc::new(socket);
+    let clients = Arc::new(Mutex::new(Clients::default()));
+    let mut link: Option<Link> = None;
+    let mut sweep = interval_at(Instant::now() + FLOW_IDLE, FLOW_IDLE);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut buffer = vec![0; LONGEST_DATAGRAM];
+    loop {
+        tokio::select! {
+            () = token.cancelled() => {
+                // It holds the socket too, and whoever waits for our end wants the port to be free.
+                if let Some(link) = link {
+                    link.task.abort();
+                    let _ = link.task.await;
+                }
+                return;
+            }
+            // Without clients there is nothing to forget, and an idle port wakes nobody.
+            _ = sweep.tick(), if link.is_some() => {
+                if lock(&clients).forget_idle() {
+                    link = None;
+                }
+                continue;
+            }
+            readable = socket.readable() => if let Err(error) = readable {
+                tracing::error!(%error, "datagrams cannot be waited for");
+                return;
+            },
+        }
+        let outbox = match &link {
+            Some(link) if !link.task.is_finished() => Arc::clone(&link.outbox),
+            Some(_) | None => {
+                sweep.reset();
+                let opened = Link::open(&session, container, &socket, &clients);
+                Arc::clone(&link.insert(opened).outbox)
+            }
+        };
+        for _ in 0..BURST {
+            match socket.try_recv_from(&mut buffer) {
+                Ok((length, client)) => outbox.push(lock(&clients).flow(client), &buffer[..length]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // Windows tells here that a client whom we answered is gone.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+                Err(error) => {
+                    tracing::warn!(%error, "could not receive datagrams");
+                    tokio::time::sleep(BROKEN).await;
+                    break;
+                }
+            }
+        }
+        outbox.send();
+    }
+}
+
+fn lock(clients: &Mutex<Clients>) -> MutexGuard<'_, Clients> {
+    // Whatever a panic left half done is at worst a client that has to be numbered anew.
+    clients.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The way to the container. Dropping it ends it, and the container's sockets with it.
+struct Link {
+    outbox: Arc<Outbox>,
+    task: AbortOnDropHandle<()>,
+}
+
+impl Link {
+    fn open(session: &Session, container: SocketAddr, socket: &Arc<UdpSocket>, clients: &Arc<Mutex<Clients>>) -> Self {
+        let outbox = Arc::new(Outbox::default());
+        let task = tokio::spawn({
+            let (session, outbox) = (session.clone(), Arc::clone(&outbox));
+            let (socket, clients) = (Arc::clone(socket), Arc::clone(clients));
+            async move {
+                if let Err(error) = carry(session, container, &outbox, &socket, &clients).await {
+                    tracing::debug!(%container, %error, "datagrams were not carried");
+                }
+            }
+        });
+        Self {
+            outbox,
+            task: AbortOnDropHandle::new(task),
+        }
+    }
+}
+
+async fn carry(
+    session: Session,
+    container: SocketAddr,
+    outbox: &Arc<Outbox>,
+    socket: &UdpSocket,
+    clients: &Mutex<Clients>,
+) -> io::Result<()> {
+    let target = Target::Udp { address: container };
+    let stream = session.begin(&HostRequest::Connect { target }).await;
+    let (reader, writer) = tokio::io::split(stream.map_err(io::Error::other)?);
+    // A task of its own: both directions may be busy at once.
+    let _draining = AbortOnDropHandle::new(tokio::spawn({
+        let outbox = Arc::clone(outbox);
+        async move { outbox.drain(writer).await }
+    }));
+    let mut answers = Datagrams::new(reader);
+    while let Some((flow, answer)) = answers.next().await? {
+        let client = lock(clients).of(flow);
+        if let Some(client) = client {
+            // A client who is gone or cannot be reached now is no reason to stop answering others.
+            let _ = socket.send_to(answer, client).await;
+        }
+    }
+    Ok(())
+}
+
+/// Who is behind each flow.
+#[derive(Default)]
+struct Clients {
+    flows: HashMap<SocketAddr, Flow>,
+    behind: BTreeMap<Flow, Client>,
+    /// Counted up for ever, so that a late answer never reaches somebody else.
+    last: Flow,
+}
+
+struct Client {
+    address: SocketAddr,
+    /// Something moved since this was last looked at.
+    moved: bool,
+}
+
+impl Clients {
+    fn flow(&mut self, address: SocketAddr) -> Flow {
+        if let Some(flow) = self.flows.get(&address) {
+            if let Some(client) = self.behind.get_mut(flow) {
+                client.moved = true;
+            }
+            return *flow;
+        }
+        if self.behind.len() == FLOWS
+            && let Some((_, oldest)) = self.behind.pop_first()
+        {
+            self.flows.remove(&oldest.address);
+        }
+        self.last = self.last.wrapping_add(1);
+        self.flows.insert(address, self.last);
+        self.behind.insert(self.last, Client { address, moved: true });
+        self.last
+    }
+
+    fn of(&mut self, flow: Flow) -> Option<SocketAddr> {
+        let client = self.behind.get_mut(&flow)?;
+        client.moved = true;
+        Some(client.address)
+    }
+
+    /// Forgets the clients with whom nothing moved since the last time; whether none is left.
+    fn forget_idle(&mut self) -> bool {
+        self.behind.retain(|_, client| std::mem::take(&mut client.moved));
+        let kept = &self.behind;
+        self.flows.retain(|_, flow| kept.contains_key(flow));
+        self.behind.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    #[test]
+    fn a_client_keeps_its_flow_until_it_was_idle_for_a_whole_round() {
+        let mut clients = Clients::default();
+        let (first, second) = (clients.flow(client(1)), clients.flow(client(2)));
+        assert_ne!(first, second);
+        assert_eq!(clients.flow(client(1)), first);
+        assert_eq!(clients.of(second), Some(client(2)));
+        assert!(!clients.forget_idle());
+        // An answer keeps a flow as a question does.
+        assert_eq!(clients.of(second), Some(client(2)));
+        assert!(!clients.forget_idle());
+        assert_eq!(clients.of(first), None);
+        assert_ne!(
+            clients.flow(client(1)),
+            first,
+            "a late answer must not reach the next one"
+        );
+        assert!(!clients.forget_idle());
+        assert!(clients.forget_idle());
+    }
+
+    #[test]
+    fn too_many_clients_push_the_oldest_out() {
+        let mut clients = Clients::default();
+        let oldest = clients.flow(client(1));
+        let next = clients.flow(client(2));
+        for other in 0..FLOWS - 1 {
+            clients.flow(client(u16::try_from(other + 3).expect("a port")));
+        }
+        assert_eq!(clients.of(oldest), None);
+        assert_eq!(clients.of(next), Some(client(2)));
+        assert_eq!(clients.flows.len(), FLOWS);
+    }
+}
