@@ -48,6 +48,11 @@ fn glance(status: &EngineStatus) -> Glance {
         (true, MachineState::Stopped, _) => (Sail::Furled, "Engine stopped", true, false),
         (true, MachineState::Starting { .. }, _) => (Sail::HalfUp, "Engine starting", false, true),
         (true, MachineState::Running { .. }, _) => (Sail::Up, "Engine running", false, true),
+        (true, MachineState::Suspending, _) => (Sail::HalfUp, "Engine falling asleep", false, false),
+        (true, MachineState::Suspended { wakes: true, .. }, _) => {
+            (Sail::Furled, "Engine asleep, wakes by itself", true, true)
+        }
+        (true, MachineState::Suspended { wakes: false, .. }, _) => (Sail::Furled, "Engine suspended", true, true),
         (true, MachineState::Stopping, _) => (Sail::HalfUp, "Engine stopping", false, false),
         (true, MachineState::Failed { .. }, _) => (Sail::Marked, "Engine needs attention", true, false),
     };
@@ -237,6 +242,12 @@ mod tests {
             (stopping.can_start, stopping.can_stop),
             (false, false),
             "it is on its way already"
+        );
+        let asleep = json!({ "type": "suspended", "sinceMillis": 1, "wakes": true });
+        let asleep = glance(&status(&machine, &asleep));
+        assert_eq!(
+            (asleep.sail, asleep.line, asleep.can_start),
+            (Sail::Furled, "Engine asleep, wakes by itself", true)
         );
     }
 

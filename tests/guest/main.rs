@@ -5,3 +5,4 @@ mod giveback;
 mod names;
 mod ports;
 mod start;
+mod suspend;

@@ -8,6 +8,7 @@ mod list;
 mod machine;
 mod native;
 mod ports;
+mod resume;
 mod socket;
 mod window;
 
@@ -35,6 +36,13 @@ const BENCHES: &[Bench] = &[
         needs: &[Need::Machine, Need::Image],
         machine: true,
         measure: boot::measure,
+    },
+    Bench {
+        name: "resume",
+        about: "wherry start of a suspended machine to the first API answer; the same machine cold",
+        needs: &[Need::Machine, Need::Image],
+        machine: true,
+        measure: resume::measure,
     },
     Bench {
         name: "kernel",

@@ -19,6 +19,7 @@ mod power;
 mod proxy;
 mod publish;
 mod readiness;
+mod rest;
 mod serve;
 mod status;
 
@@ -110,6 +111,7 @@ async fn run(mounted: Result<(), mount::Error>) {
         power_off: CancellationToken::new(),
     });
     tokio::spawn(reap(Arc::clone(&guest)));
+    tokio::spawn(rest::watch(Arc::clone(&guest)));
     // Before the engine: containers with a restart policy publish their ports as soon as it runs.
     tokio::spawn(link::keep(Arc::clone(&guest)));
     let running = match prepare(&guest, mounted).await {

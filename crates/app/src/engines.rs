@@ -191,12 +191,17 @@ impl Chooser {
                 refused: None,
             };
         }
+        let origin_is_asleep = origin == EngineOrigin::Machine && self.machine_sleeps();
         match Address::parse(&address) {
             Ok(parsed) => {
                 let used = Used {
                     origin,
                     address,
-                    engine: Engine::connect(parsed),
+                    engine: if origin_is_asleep {
+                        Engine::at_rest(parsed)
+                    } else {
+                        Engine::connect(parsed)
+                    },
                 };
                 Current {
                     choice,
@@ -214,7 +219,8 @@ impl Chooser {
 
     /// The first engine that answers, else the one in use, else the machine.
     async fn look_around(&self) -> (EngineOrigin, String) {
-        let answering = wherry_engine::candidates()
+        let asleep = self.machine_sleeps().then_some(self.machine_address.as_str());
+        let answering = wherry_engine::candidates(asleep)
             .await
             .into_iter()
             .find(|candidate| candidate.answer.is_ok());
@@ -239,6 +245,18 @@ impl Chooser {
         matches!(self.machine.borrow().state, State::Running { .. })
     }
 
+    /// Its memory is saved or being saved. It wakes when it is used, and looking after it is no use.
+    fn machine_sleeps(&self) -> bool {
+        match self.machine.borrow().state {
+            State::Suspending | State::Suspended { .. } => true,
+            State::Stopped
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping
+            | State::Failed { .. } => false,
+        }
+    }
+
     /// Passes on what the engine says, until there may be a better one.
     async fn follow(&mut self, used: &Used) {
         let mut link = used.engine.link();
@@ -246,11 +264,14 @@ impl Chooser {
         // What it said before we listened was told with the engine itself.
         let mut known = LinkSeen::of(&link.borrow_and_update());
         let mut machine_ran = self.machine_runs();
+        let is_machine = used.origin == EngineOrigin::Machine;
         let look_again = tokio::time::sleep(LOOK_AGAIN);
         let mut look_again = std::pin::pin!(look_again);
         loop {
             let auto = matches!(*self.choice.borrow(), EngineChoice::Auto);
             let away = matches!(known, LinkSeen::Away(_));
+            let asleep = is_machine && self.machine_sleeps();
+            used.engine.rest(asleep);
             tokio::select! {
                 alive = self.choice.changed() => return until_dropped(alive).await,
                 alive = self.machine.changed() => {
@@ -258,6 +279,9 @@ impl Chooser {
                     let runs = self.machine_runs();
                     if runs != machine_ran {
                         machine_ran = runs;
+                        if is_machine && self.machine_sleeps() {
+                            continue;
+                        }
                         used.engine.retry();
                         if auto && away {
                             return;
@@ -279,7 +303,7 @@ impl Chooser {
                     Err(broadcast::error::RecvError::Lagged(_)) => self.tell_all(),
                     Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,
                 },
-                () = &mut look_again, if auto && away => return,
+                () = &mut look_again, if auto && away && !asleep => return,
             }
         }
     }

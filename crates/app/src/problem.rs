@@ -139,7 +139,8 @@ impl From<&EngineError> for Problem {
                     problem.causes.clear();
                 }
             }
-            EngineError::BadAddress { .. }
+            EngineError::AtRest
+            | EngineError::BadAddress { .. }
             | EngineError::UnsupportedAddress { .. }
             | EngineError::Silent { .. }
             | EngineError::BrokenOff { .. }
@@ -165,6 +166,7 @@ impl From<&EngineError> for Problem {
 fn code_of(error: &EngineError) -> Code {
     match error {
         EngineError::Away(_)
+        | EngineError::AtRest
         | EngineError::Unreachable { .. }
         | EngineError::Silent { .. }
         | EngineError::BrokenOff { .. } => Code::EngineUnreachable,
@@ -191,6 +193,7 @@ fn hint_for(error: &EngineError) -> Option<&'static str> {
         EngineError::Unreachable { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
             "Your user may not open its socket. On Linux, join the group docker and log in again."
         }
+        EngineError::AtRest => "It wakes when it is used.",
         EngineError::Unreachable { .. } => "Start it. Wherry connects by itself as soon as it answers.",
         EngineError::Silent { .. } => "It may be busy. Try again, or restart it.",
         EngineError::BrokenOff { .. } => {
@@ -217,7 +220,7 @@ fn hint_for(error: &EngineError) -> Option<&'static str> {
 
 fn action_for(error: &EngineError) -> Option<Action> {
     match error {
-        EngineError::Unreachable { .. } => Some(Action::StartEngine),
+        EngineError::AtRest | EngineError::Unreachable { .. } => Some(Action::StartEngine),
         EngineError::Silent { .. } | EngineError::BrokenOff { .. } | EngineError::Garbled { .. } => Some(Action::Retry),
         EngineError::InUse { .. } => Some(Action::Force),
         EngineError::Away(_)
@@ -428,6 +431,7 @@ fn code_of_failure(failure: FailureCode) -> Code {
         | FailureCode::NoAnswer
         | FailureCode::Died
         | FailureCode::EngineFailed
+        | FailureCode::CannotSuspend
         | FailureCode::Io => Code::MachineFailed,
     }
 }
@@ -441,6 +445,7 @@ fn remedy(failure: &Failure) -> Option<Action> {
         | FailureCode::ImageDamaged
         | FailureCode::NoDiskSpace
         | FailureCode::DataDiskCorrupt
+        | FailureCode::CannotSuspend
         | FailureCode::SpecRefused => None,
     }
 }

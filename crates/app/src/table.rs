@@ -45,6 +45,8 @@ commands! {
         start(SpecChange) -> Status;
         stop() -> ();
         restart() -> Status;
+        /// Containers stand still until the next start; where that cannot be, they are stopped.
+        suspend() -> Status;
         /// Takes back memory and disk that the machine holds and does not need; some seconds.
         free() -> Freed;
         /// What the person decided about the machine beside its size; in effect at once.

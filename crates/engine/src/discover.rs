@@ -135,9 +135,10 @@ pub fn places() -> Vec<Place> {
     Surroundings::of_this_computer().places()
 }
 
-/// Asks every place at once.
-pub async fn candidates() -> Vec<Candidate> {
-    let asked = places().into_iter().map(|place| async {
+/// Asks every place at once, but not this address: asking what sleeps there would wake it.
+pub async fn candidates(but: Option<&str>) -> Vec<Candidate> {
+    let places = places().into_iter().filter(|place| Some(place.address.as_str()) != but);
+    let asked = places.map(|place| async {
         let answer = ask(&place.address).await;
         Candidate { place, answer }
     });

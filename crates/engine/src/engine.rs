@@ -72,13 +72,25 @@ struct Shared {
     changes: broadcast::Sender<Change>,
     /// Try now instead of after the pause.
     now: Arc<Notify>,
+    rest: watch::Sender<bool>,
     _end: DropGuard,
 }
 
 impl Engine {
     /// Returns at once; the connection is made, and made again, in the background. Needs a tokio runtime.
     pub fn connect(address: Address) -> Engine {
-        let (link_sender, link) = watch::channel(Link::Connecting);
+        Self::begin(address, false)
+    }
+
+    /// Makes no connection until it is told to, or somebody calls: see [`Engine::rest`].
+    pub fn at_rest(address: Address) -> Engine {
+        Self::begin(address, true)
+    }
+
+    fn begin(address: Address, at_rest: bool) -> Engine {
+        let first = if at_rest { resting() } else { Link::Connecting };
+        let (link_sender, link) = watch::channel(first);
+        let (rest, rests) = watch::channel(at_rest);
         let changes = broadcast::Sender::new(CHANGES);
         let now = Arc::new(Notify::new());
         let end = CancellationToken::new();
@@ -87,6 +99,7 @@ impl Engine {
             link: link_sender,
             changes: changes.clone(),
             now: now.clone(),
+            rests,
         };
         tokio::spawn(end.clone().run_until_cancelled_owned(keeper.run()));
         Engine {
@@ -95,6 +108,7 @@ impl Engine {
                 link,
                 changes,
                 now,
+                rest,
                 _end: end.drop_guard(),
             }),
         }
@@ -116,6 +130,16 @@ impl Engine {
     /// Tries to connect now, when the pause between two attempts would be in the way.
     pub fn retry(&self) {
         self.shared.now.notify_one();
+    }
+
+    /// While it rests, a connection that ended is not made again by itself, because connecting would wake what is
+    /// behind it. A call makes it, and so wakes it.
+    pub fn rest(&self, rest: bool) {
+        let turned = |rests: &mut bool| std::mem::replace(rests, rest) != rest;
+        if self.shared.rest.send_if_modified(turned) && rest {
+            // What was wanted before it came to rest is not what wakes it.
+            let _ = futures::FutureExt::now_or_never(self.shared.now.notified());
+        }
     }
 
     /// The connection, or why there is none. When there is none, one more attempt is made now, so that a call right
@@ -148,6 +172,12 @@ impl Engine {
                 after: GREETING,
             }),
         }
+    }
+}
+
+fn resting() -> Link {
+    Link::Away {
+        reason: Arc::new(Error::AtRest),
     }
 }
 
@@ -214,12 +244,14 @@ struct Keeper {
     link: watch::Sender<Link>,
     changes: broadcast::Sender<Change>,
     now: Arc<Notify>,
+    rests: watch::Receiver<bool>,
 }
 
 impl Keeper {
-    async fn run(self) {
+    async fn run(mut self) {
         let mut pause = *RETRY.start();
         loop {
+            self.while_it_rests().await;
             match self.connect().await {
                 Ok(events) => {
                     pause = *RETRY.start();
@@ -237,6 +269,25 @@ impl Keeper {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(*RETRY.end()),
                 () = self.now.notified() => {}
             }
+        }
+    }
+
+    async fn while_it_rests(&mut self) {
+        if !*self.rests.borrow_and_update() {
+            return;
+        }
+        // Said once: whoever has just called waits for what comes next.
+        self.link.send_if_modified(|link| {
+            let told = matches!(link, Link::Away { reason } if matches!(**reason, Error::AtRest));
+            if !told {
+                *link = resting();
+            }
+            !told
+        });
+        let now = self.now.clone();
+        tokio::select! {
+            _ = self.rests.wait_for(|rests| !rests) => {}
+            () = now.notified() => {}
         }
     }
 

@@ -18,6 +18,9 @@ pub enum Error {
     /// Why the connection could not be made when it was tried last.
     #[error(transparent)]
     Away(Arc<Error>),
+    /// It sleeps because nobody uses it.
+    #[error("The engine is asleep")]
+    AtRest,
     #[error("The engine took longer than {} s to {doing}", .after.as_secs())]
     Silent { doing: &'static str, after: Duration },
     #[error("The engine's answer broke off")]
@@ -154,6 +157,7 @@ impl Error {
             Error::BadAddress { .. }
             | Error::UnsupportedAddress { .. }
             | Error::Unreachable { .. }
+            | Error::AtRest
             | Error::Silent { .. }
             | Error::BrokenOff { .. }
             | Error::Garbled { .. }

@@ -262,6 +262,31 @@ async fn an_engine_that_goes_and_comes_is_found_again() {
 }
 
 #[tokio::test]
+async fn an_engine_at_rest_is_left_alone_until_it_is_used_or_rests_no_more() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(
+        folder.path(),
+        well_but(&[("/containers/json", json(200, "[]")), ("/events", json(200, ""))]),
+    );
+    let engine = Engine::at_rest(Address::Local(server.socket.clone()));
+    let mut link = engine.link();
+    let at_rest = |link: &Link| matches!(link, Link::Away { reason } if matches!(**reason, Error::AtRest));
+    assert!(at_rest(&link.borrow()));
+    engine.containers(true).await.expect("a call makes the connection");
+    let asked = server.asked.borrow().len();
+    // Its events have ended, as they do when what is behind it falls asleep.
+    link.wait_for(at_rest).await.expect("a link");
+    assert_eq!(
+        server.asked.borrow().len(),
+        asked,
+        "nothing but the call has asked for anything"
+    );
+    engine.rest(false);
+    let connected = link.wait_for(|link| matches!(link, Link::Connected { .. })).await;
+    connected.expect("a link");
+}
+
+#[tokio::test]
 async fn names_that_would_leave_their_place_are_not_sent() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let server = Server::start(folder.path(), well_but(&[]));

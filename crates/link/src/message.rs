@@ -19,7 +19,8 @@ pub const PORT_NAME: &str = "org.wherry.link";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum HostRequest {
-    /// Always the first stream. Replies with [`Hello`].
+    /// Always the first stream. Replies with [`Hello`]. The clock is set as with [`HostRequest::SetClock`]; what stands
+    /// still since [`HostRequest::Rest`] goes on after that.
     Hello { version: u32, unix_millis: u64 },
     /// What the engine has to know of the host. The host says it after every [`HostRequest::Hello`] and again when
     /// something of it changes; the engine is not started before. As many messages as it announces certificates
@@ -43,6 +44,9 @@ pub enum HostRequest {
     /// The ports that are published now, as `Vec<Publication>`: a daemon that took up a running machine binds
     /// them again.
     Publications,
+    /// Makes containers and engine stand still where they are and writes everything to the disk, before the machine's
+    /// memory is saved. Replies when that is done. The next [`HostRequest::Hello`] lets them go on.
+    Rest,
     /// Stops containers, engine and disks in that order, then powers off. The reply comes at once.
     PowerOff,
     /// The reply is followed by what the agent and the engine have logged since boot, one JSON string a line, oldest
@@ -198,6 +202,8 @@ pub struct Report {
     pub engine_restarts: u32,
     /// The [`Configuration`] has changed in something that the engine reads only when it starts.
     pub engine_outdated: bool,
+    /// Whether containers or steps of builds run.
+    pub busy: bool,
     /// What the person should know about the data disk: repaired, nearly full.
     pub notes: Vec<String>,
 }

@@ -20,7 +20,7 @@ pub(crate) trait Backend: Send + Sync + 'static {
     fn prepare(&self, home: &Home, spec: &Spec) -> Result<String, Failure>;
 
     /// Computes what to run; does nothing.
-    fn launch(&self, home: &Home, spec: &Spec, accelerator: &str) -> Launch;
+    fn launch(&self, home: &Home, spec: &Spec, accelerator: &str, from: Begin) -> Launch;
 
     /// A second, closer look after a guest gave no sign of life: what here explains it.
     fn diagnose(&self) -> Result<(), Failure>;
@@ -29,7 +29,8 @@ pub(crate) trait Backend: Send + Sync + 'static {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) name: &'static str,
-    /// What it is made of; changes when a remembered failure of an accelerator should be forgotten.
+    /// What it is made of; changes when a remembered failure of an accelerator should be forgotten, and when memory
+    /// that was saved before cannot be used any more.
     pub(crate) fingerprint: String,
 }
 
@@ -48,6 +49,14 @@ pub(crate) struct Attempt {
     pub(crate) hardware: bool,
     /// How long the guest may take to its first word.
     pub(crate) first_word: Duration,
+}
+
+/// What a machine's process begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begin {
+    Boot,
+    /// It waits to be given memory that was saved, and stands still until it is told to go on.
+    Memory,
 }
 
 /// A process to start.

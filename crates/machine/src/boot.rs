@@ -13,11 +13,15 @@ use wherry_link::{
 };
 
 use crate::accelerator::{self, Failures};
-use crate::backend::{Attempt, Backend, Launch};
+use crate::activity::Activity;
+use crate::backend::{Attempt, Backend, Begin, Facts, Launch};
 use crate::forward::Forwards;
 use crate::process::Process;
+use crate::qmp::Qmp;
 use crate::record::{Ready, Record};
+use crate::saved::{self, Found, Saved};
 use crate::socket::EngineSocket;
+use crate::suspend::{self, Standing};
 use crate::{Failure, FailureCode, Home, Spec, Step, clock, disk, network, settings, spec, system, tail};
 
 /// How long the machine's process may take until it listens for us.
@@ -45,6 +49,9 @@ pub(crate) struct Context {
     pub(crate) home: Home,
     pub(crate) find_backend: FindBackend,
     pub(crate) settings: settings::Store,
+    pub(crate) activity: Activity,
+    /// What the setting for sleeping counts in.
+    pub(crate) minute: Duration,
 }
 
 /// What happens on the way.
@@ -56,6 +63,8 @@ pub(crate) enum Progress {
         detail: Option<String>,
     },
     Note(String),
+    /// What was tried so far came to nothing; the steps begin again.
+    Anew,
     /// Ports of containers may be published before the engine says that it is ready.
     Forwards,
 }
@@ -79,6 +88,8 @@ pub(crate) enum Ended {
     Failed(Failure),
     /// It was called off, and nothing runs any more.
     CalledOff,
+    /// What was found running stands still: the machine is suspended.
+    Asleep(Box<Saved>),
 }
 
 impl From<Failure> for Ended {
@@ -101,12 +112,15 @@ pub(crate) enum Origin {
     Nothing { spec: Spec },
     /// Take up the one that runs. One that does not answer is ended.
     Running { record: Record },
+    /// Go on from the saved memory. When that is not possible, start one with this spec.
+    Saved { saved: Box<Saved>, spec: Spec },
 }
 
 /// Brings a machine up. When called off, whatever runs by then is powered off in order first.
 pub(crate) async fn boot(
     context: &Context,
     origin: Origin,
+    socket: Option<EngineSocket>,
     progress: mpsc::Sender<Progress>,
     call_off: CancellationToken,
 ) -> Result<Live, Ended> {
@@ -117,14 +131,14 @@ pub(crate) async fn boot(
         began: Instant::now(),
     };
     let brought_up = tokio::select! {
-        brought_up = boot.run(origin, &mut partial) => Some(brought_up),
+        brought_up = boot.run(origin, socket, &mut partial) => Some(brought_up),
         () = call_off.cancelled() => None,
     };
     match brought_up {
         Some(Ok(live)) => Ok(live),
-        Some(Err(failure)) => {
+        Some(Err(ended)) => {
             partial.kill(&context.home).await;
-            Err(failure.into())
+            Err(ended)
         }
         None => {
             // A disk that is just being made or repaired is finished rather than cut off.
@@ -168,6 +182,25 @@ struct Met {
     record: Record,
 }
 
+/// Why a machine did not go on from its saved memory.
+enum NotResumed {
+    /// It is not the memory's fault; another attempt may do.
+    Failed(Failure),
+    Unusable {
+        why: String,
+    },
+    /// The memory was given to a machine that did not go on with it.
+    Lost {
+        why: String,
+    },
+}
+
+impl From<Failure> for NotResumed {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
 /// Why one attempt to bring up Linux did not end well.
 enum Silence {
     /// It may be the accelerator's fault: the guest said nothing, or the process ended before it did.
@@ -186,13 +219,31 @@ impl Boot<'_> {
         &self.context.home
     }
 
-    async fn run(&self, origin: Origin, partial: &mut Partial) -> Result<Live, Failure> {
+    async fn run(&self, origin: Origin, socket: Option<EngineSocket>, partial: &mut Partial) -> Result<Live, Ended> {
         // Read while Linux comes up.
         let choice = self.context.settings.get().proxy;
         let seen = tokio::spawn(async move { network::look(&choice).await });
         let met = match origin {
             Origin::Nothing { spec } => self.bring_up(&spec, partial).await?,
             Origin::Running { record } => self.take_up(record, partial).await?,
+            Origin::Saved { saved, spec } => match self.resume(&saved, partial).await {
+                Ok(met) => met,
+                Err(NotResumed::Failed(failure)) => return Err(failure.into()),
+                Err(NotResumed::Unusable { why }) => {
+                    partial.kill(self.home()).await;
+                    self.tell(Progress::Anew).await;
+                    let note = saved::set_aside(self.home(), &why);
+                    self.tell(Progress::Note(note)).await;
+                    self.bring_up(&spec, partial).await?
+                }
+                Err(NotResumed::Lost { why }) => {
+                    partial.kill(self.home()).await;
+                    self.tell(Progress::Anew).await;
+                    let note = format!("The machine was started anew, because it did not go on where it was: {why}.");
+                    self.tell(Progress::Note(note)).await;
+                    self.bring_up(&spec, partial).await?
+                }
+            },
         };
         let told = seen
             .await
@@ -200,11 +251,99 @@ impl Boot<'_> {
         told.tell(&met.session)
             .await
             .map_err(|error| self.silence(vec![link_cause(&error)]))?;
-        self.bring_up_engine(met, told).await
+        Ok(self.bring_up_engine(met, told, socket).await?)
+    }
+
+    /// Goes on from the saved memory.
+    async fn resume(&self, saved: &Saved, partial: &mut Partial) -> Result<Met, NotResumed> {
+        self.tell(Progress::Begin(Step::Check)).await;
+        let backend = (self.context.find_backend)()?;
+        let facts = backend.facts();
+        if let Some(why) = saved.misfit(self.home(), &facts.fingerprint) {
+            return Err(NotResumed::Unusable { why });
+        }
+        self.tell(Progress::Done {
+            detail: Some("What the machine has in memory fits.".into()),
+        })
+        .await;
+
+        self.tell(Progress::Begin(Step::Linux)).await;
+        put_aside(&self.home().process_log());
+        let launch = backend.launch(self.home(), &saved.spec, &saved.accelerator, Begin::Memory);
+        let process = self.spawn(&launch)?;
+        partial.process = Some(process.clone());
+        let record = Record {
+            pid: process.pid,
+            process_started: process.started,
+            host_boot: system::boot_id(),
+            spec: saved.spec.clone(),
+            backend: saved.backend.clone(),
+            accelerator: saved.accelerator.clone(),
+            fingerprint: saved.fingerprint.clone(),
+            ready: saved.ready,
+        };
+        record
+            .write(self.home())
+            .map_err(|error| io_failure(Step::Linux, "Could not note the machine's process", &error))?;
+        // Read as a whole while QEMU reads it too; nothing takes a step before both are through.
+        let verified = tokio::task::spawn_blocking({
+            let (saved, home) = (saved.clone(), self.home().clone());
+            move || saved.verify(&home)
+        });
+        let unusable = |why: String| NotResumed::Unusable { why };
+        let stream = connect(&launch.link, &process)
+            .await
+            .map_err(|error| unusable(self.last_words(&error.to_string())))?;
+        let monitor = connect(&self.home().qmp(), &process)
+            .await
+            .map_err(|error| unusable(self.last_words(&error.to_string())))?;
+        let loaded = async {
+            let mut qmp = Qmp::over(monitor).await?;
+            suspend::load(self.home(), &mut qmp).await?;
+            Ok(qmp)
+        };
+        let loaded = loaded.await;
+        // What is wrong with the file says more than what QEMU makes of it.
+        if let Some(why) = verified.await.unwrap_or_else(|error| Some(error.to_string())) {
+            return Err(unusable(why));
+        }
+        let mut qmp = loaded.map_err(|error| unusable(self.last_words(&suspend::causes(&error))))?;
+        Saved::spend(self.home()).map_err(|error| unusable(error.to_string()))?;
+
+        let lost = |why: String| NotResumed::Lost { why };
+        suspend::go_on(&mut qmp)
+            .await
+            .map_err(|error| lost(suspend::causes(&error)))?;
+        drop(qmp);
+        let (session, incoming) = tokio::select! {
+            met = Session::host(stream, TAKE_UP) => met.map_err(|error| lost(link_cause(&error)))?,
+            () = process.ended() => return Err(lost(self.last_words("its process ended"))),
+        };
+        partial.session = Some(session.clone());
+        let hello = self
+            .greet(&session, &process)
+            .await
+            .map_err(|failure| lost(failure.message))?;
+        saved::clear_leftovers(self.home());
+        let detail = format!("Went on where it was, with {} MiB of memory.", saved.memory_bytes >> 20);
+        self.tell(Progress::Done { detail: Some(detail) }).await;
+        Ok(Met {
+            process,
+            session,
+            incoming,
+            hello,
+            record,
+        })
+    }
+
+    /// What QEMU said last, which says more than that it is gone.
+    fn last_words(&self, otherwise: &str) -> String {
+        let said = tail::last_lines(&self.home().process_log(), 1);
+        said.into_iter().next().unwrap_or_else(|| otherwise.to_owned())
     }
 
     /// Reaches the machine that a daemon before us left running.
-    async fn take_up(&self, record: Record, partial: &mut Partial) -> Result<Met, Failure> {
+    async fn take_up(&self, record: Record, partial: &mut Partial) -> Result<Met, Ended> {
         self.tell(Progress::Begin(Step::Linux)).await;
         let gone = || Failure {
             code: FailureCode::Died,
@@ -224,12 +363,25 @@ impl Boot<'_> {
             hint: "Start the machine again.".into(),
             console: self.console(),
         };
+        match suspend::settle(self.home()).await {
+            Ok(Standing::Runs { note }) => {
+                if let Some(note) = note {
+                    self.tell(Progress::Note(note)).await;
+                }
+            }
+            Ok(Standing::Asleep(saved)) => return Err(Ended::Asleep(saved)),
+            // Whether it answers on the link is what counts.
+            Err(error) => tracing::warn!(
+                error = suspend::causes(&error),
+                "the monitor of the machine does not answer"
+            ),
+        }
         let stream = connect(&self.home().link(), &process)
             .await
             .map_err(|error| silent(error.to_string()))?;
         let (session, incoming) = tokio::select! {
             met = Session::host(stream, TAKE_UP) => met.map_err(|error| silent(link_cause(&error)))?,
-            () = process.ended() => return Err(gone()),
+            () = process.ended() => return Err(gone().into()),
         };
         partial.session = Some(session.clone());
         let hello = self.greet(&session, &process).await?;
@@ -248,6 +400,17 @@ impl Boot<'_> {
 
     async fn bring_up(&self, spec: &Spec, partial: &mut Partial) -> Result<Met, Failure> {
         self.tell(Progress::Begin(Step::Check)).await;
+        // A machine that starts anew writes to the data disk, and saved memory does not go with it after that.
+        let unusable = match Saved::find(self.home()) {
+            Found::Nothing => None,
+            Found::Memory(_) => Some("it was to start anew".to_owned()),
+            Found::Unusable(why) => Some(why),
+        };
+        if let Some(why) = unusable {
+            let note = saved::set_aside(self.home(), &why);
+            self.tell(Progress::Note(note)).await;
+        }
+        saved::clear_leftovers(self.home());
         let backend = (self.context.find_backend)()?;
         disk::check_room(self.home().root())?;
         let facts = backend.facts();
@@ -286,10 +449,7 @@ impl Boot<'_> {
                     .await;
                 continue;
             }
-            match self
-                .attempt(backend.as_ref(), facts.name, spec, *attempt, partial)
-                .await
-            {
+            match self.attempt(backend.as_ref(), &facts, spec, *attempt, partial).await {
                 Ok(met) => {
                     let kind = if attempt.hardware {
                         "hardware virtualization"
@@ -327,14 +487,14 @@ impl Boot<'_> {
     async fn attempt(
         &self,
         backend: &dyn Backend,
-        name: &str,
+        facts: &Facts,
         spec: &Spec,
         attempt: Attempt,
         partial: &mut Partial,
     ) -> Result<Met, Silence> {
         // Whatever this log says is to be about this attempt.
         put_aside(&self.home().process_log());
-        let launch = backend.launch(self.home(), spec, attempt.accelerator);
+        let launch = backend.launch(self.home(), spec, attempt.accelerator, Begin::Boot);
         let process = self.spawn(&launch).map_err(Silence::Other)?;
         partial.process = Some(process.clone());
         let record = Record {
@@ -342,8 +502,9 @@ impl Boot<'_> {
             process_started: process.started,
             host_boot: system::boot_id(),
             spec: spec.clone(),
-            backend: name.into(),
+            backend: facts.name.into(),
             accelerator: attempt.accelerator.into(),
+            fingerprint: facts.fingerprint.clone(),
             ready: None,
         };
         record
@@ -448,7 +609,12 @@ impl Boot<'_> {
     }
 
     /// Everything from the guest's first word on; the same for a machine that was taken up.
-    async fn bring_up_engine(&self, met: Met, told: network::Seen) -> Result<Live, Failure> {
+    async fn bring_up_engine(
+        &self,
+        met: Met,
+        told: network::Seen,
+        socket: Option<EngineSocket>,
+    ) -> Result<Live, Failure> {
         let Met {
             process,
             session,
@@ -509,8 +675,12 @@ impl Boot<'_> {
             }
         }
         self.tell(Progress::Forwards).await;
-        let socket = EngineSocket::serve(&self.home().socket(), session.clone())
-            .map_err(|error| io_failure(Step::Connect, "Could not open the engine's socket", &error))?;
+        let socket = match socket {
+            Some(socket) => socket,
+            None => EngineSocket::serve(&self.home().socket(), self.context.activity.clone())
+                .map_err(|error| io_failure(Step::Connect, "Could not open the engine's socket", &error))?,
+        };
+        socket.lead_to(session.clone());
         record.ready.get_or_insert(Ready {
             since_millis: clock::unix_millis(),
             in_millis: clock::millis(self.began.elapsed()),

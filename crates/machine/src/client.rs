@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::control::{self, Answer, Envelope, RELEASE, Request};
 use crate::record::Record;
+use crate::saved::{Found, Saved};
 use crate::{
     Error, Failure, Freed, Home, Settings, SettingsChange, SpecChange, State, Status, daemon, home, settings, spec,
     supervisor, system, tail,
@@ -120,10 +121,19 @@ impl Machine {
     /// [`Machine::stop`], telling each change.
     pub async fn stop_with(&self, progress: impl FnMut(&Status)) -> Result<(), Error> {
         // Without a daemon there is something to stop only when a killed one left a machine behind.
-        if self.connect().await?.is_none() && Record::of_running(&self.home).is_none() {
+        if self.connect().await?.is_none()
+            && Record::of_running(&self.home).is_none()
+            && suspended(&self.home).is_none()
+        {
             return Ok(());
         }
         self.ask(Request::Stop, progress).await.map(|_| ())
+    }
+
+    /// Saves the machine's memory and ends its process; everything goes on where it was at the next start. Where that
+    /// cannot be (an old QEMU), the machine is stopped, and a note in the status says why.
+    pub async fn suspend(&self) -> Result<Status, Error> {
+        self.ask(Request::Suspend, |_| ()).await
     }
 
     pub async fn restart(&self) -> Result<Status, Error> {
@@ -381,13 +391,24 @@ fn without_daemon(home: &Home) -> Status {
         .into_iter()
         .collect();
     Status {
-        state: State::Stopped,
+        state: suspended(home).unwrap_or(State::Stopped),
         spec: spec::peek(home),
         socket: home.socket(),
         steps: Vec::new(),
         forwards: Vec::new(),
         network: None,
         notes,
+    }
+}
+
+/// Without a daemon nobody wakes it.
+fn suspended(home: &Home) -> Option<State> {
+    match Saved::find(home) {
+        Found::Memory(saved) => Some(State::Suspended {
+            since_millis: saved.since_millis,
+            wakes: false,
+        }),
+        Found::Nothing | Found::Unusable(_) => None,
     }
 }
 

@@ -40,6 +40,7 @@ pub(crate) enum Request {
     RestartEngine,
     /// Answered once with [`Answer::Freed`] or [`Answer::Failed`].
     Free,
+    Suspend,
     /// Answered once with [`Answer::Settings`].
     Settings,
     /// Answered once with [`Answer::Settings`] or [`Answer::Failed`].

@@ -10,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use wherry_link::{HostRequest, Session};
 
+use crate::activity::Activity;
 use crate::backend::{Backend, qemu::Qemu};
 use crate::boot::{Context, FindBackend};
 use crate::control::{self, Answer, Envelope, RELEASE, Request};
@@ -61,6 +62,8 @@ pub(crate) async fn run_with(home: Home, find_backend: FindBackend) -> Result<()
         home,
         find_backend,
         settings: settings.clone(),
+        activity: Activity::new(),
+        minute: Duration::from_mins(1),
     };
     let supervisor = Supervisor::begin(context, note);
     // Each client holds a receiver; the sender sees when there is none.
@@ -135,9 +138,14 @@ async fn lock(home: &Home) -> Result<Option<fs_err::File>, Error> {
 async fn idle(mut status: watch::Receiver<crate::Status>, clients: &watch::Sender<()>) {
     loop {
         let patience = match status.borrow_and_update().state {
-            State::Stopped => Some(IDLE),
+            // What does not wake by itself needs nobody until it is started.
+            State::Stopped | State::Suspended { wakes: false, .. } => Some(IDLE),
             State::Failed { .. } => Some(IDLE_FAILED),
-            State::Starting { .. } | State::Running { .. } | State::Stopping => None,
+            State::Starting { .. }
+            | State::Running { .. }
+            | State::Suspending
+            | State::Suspended { wakes: true, .. }
+            | State::Stopping => None,
         };
         let alone = async {
             clients.closed().await;
@@ -221,6 +229,7 @@ async fn answer(
         Request::RestartEngine => Command::RestartEngine { reply },
         Request::ResetSpec => Command::ResetSpec { reply },
         Request::Erase => Command::Erase { reply },
+        Request::Suspend => Command::Suspend { reply },
     };
     let mut status = supervisor.status();
     status.mark_unchanged();

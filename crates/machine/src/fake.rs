@@ -3,17 +3,21 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::UnixListener;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use wherry_link::{
     Configuration, GivenBack, Hello, HostRequest, Incoming, Publication, Report, Session, Stage, Stream, Target, Usage,
     reach,
 };
 
-use crate::backend::{Attempt, Attempts, Backend, Facts, Launch};
+use crate::activity::Activity;
+use crate::backend::{Attempt, Attempts, Backend, Begin, Facts, Launch};
 use crate::boot::{Context, FindBackend};
 use crate::record::Record;
 use crate::{Accelerator, Failure, Home, Spec, disk, settings};
@@ -25,6 +29,9 @@ pub(crate) struct Guest {
     pub(crate) publications: Arc<Mutex<Vec<Publication>>>,
     /// What it was told of this computer last, with the certificates.
     pub(crate) configured: Arc<Mutex<Option<Configured>>>,
+    /// Whether its containers stand still.
+    pub(crate) rests: Arc<AtomicBool>,
+    pub(crate) monitor: Arc<Monitor>,
     /// The home whose machine's process ends when this guest powers off.
     home: Option<Home>,
     /// What happens when this guest is asked to give back what it does not need.
@@ -34,12 +41,26 @@ pub(crate) struct Guest {
 /// What a host says of itself, with its certificates.
 pub(crate) type Configured = (Configuration, Vec<String>);
 
+/// What QEMU's monitor would say of its machine.
+pub(crate) struct Monitor {
+    pub(crate) version: Mutex<[u32; 3]>,
+    pub(crate) running: AtomicBool,
+    /// The memory cannot be written, as on a full disk.
+    pub(crate) cannot_save: AtomicBool,
+    /// The daemon is to be lost once the memory is saved: the monitor never answers to `quit`.
+    pub(crate) never_quits: AtomicBool,
+}
+
+/// What the memory of the machine is.
+pub(crate) const MEMORY: &[u8] = b"the containers as they are";
+
 pub(crate) fn report(stage: Stage) -> Report {
     Report {
         stage,
         at_millis: 0,
         engine_restarts: 0,
         engine_outdated: false,
+        busy: false,
         notes: Vec::new(),
     }
 }
@@ -57,6 +78,13 @@ impl Guest {
             reports: Arc::new(watch::Sender::new(ready())),
             publications: Arc::new(Mutex::new(Vec::new())),
             configured: Arc::default(),
+            rests: Arc::default(),
+            monitor: Arc::new(Monitor {
+                version: Mutex::new([10, 0, 2]),
+                running: AtomicBool::new(true),
+                cannot_save: AtomicBool::default(),
+                never_quits: AtomicBool::default(),
+            }),
             home: None,
             gives_back: Arc::new(|| ()),
         }
@@ -78,6 +106,16 @@ impl Guest {
     /// Answers at the home's link, as a serial port does: for one host after the other, in one stream each.
     pub(crate) fn listen(mut self, home: &Home) -> io::Result<()> {
         self.home = Some(home.clone());
+        let monitor = UnixListener::bind(home.qmp())?;
+        tokio::spawn({
+            let (guest, home) = (self.clone(), home.clone());
+            async move {
+                // One client after the other, as QEMU's.
+                while let Ok((stream, _)) = monitor.accept().await {
+                    let _ = guest.monitor.answer(&home, stream).await;
+                }
+            }
+        });
         let listener = UnixListener::bind(home.link())?;
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -115,6 +153,7 @@ impl Guest {
         };
         match request {
             HostRequest::Hello { .. } => {
+                self.rests.store(false, Ordering::SeqCst);
                 let value = Hello {
                     version: wherry_link::VERSION,
                     agent: "fake".into(),
@@ -155,6 +194,10 @@ impl Guest {
                     unix_millis: 0,
                 };
                 stream.accept(value).await
+            }
+            HostRequest::Rest => {
+                self.rests.store(true, Ordering::SeqCst);
+                stream.accept(()).await
             }
             HostRequest::GiveBack => {
                 (self.gives_back)();
@@ -199,6 +242,54 @@ impl Guest {
     }
 }
 
+impl Monitor {
+    async fn answer(&self, home: &Home, stream: UnixStream) -> io::Result<()> {
+        let (hears, mut says) = stream.into_split();
+        let mut hears = BufReader::new(hears).lines();
+        let [major, minor, micro] = *self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        let greeting = json!({ "QMP": {
+            "version": { "qemu": { "major": major, "minor": minor, "micro": micro }, "package": "" },
+            "capabilities": [],
+        }});
+        says.write_all(format!("{greeting}\n").as_bytes()).await?;
+        while let Some(line) = hears.next_line().await? {
+            let asked: Value = serde_json::from_str(&line)?;
+            let (mut answer, mut status) = (json!({ "return": {} }), None);
+            match asked["execute"].as_str().unwrap_or_default() {
+                "query-status" => answer = json!({ "return": { "running": self.running.load(Ordering::SeqCst) } }),
+                "query-migrate" => answer = json!({ "return": { "error-desc": "No space left on device" } }),
+                "stop" => self.running.store(false, Ordering::SeqCst),
+                "cont" => self.running.store(true, Ordering::SeqCst),
+                "migrate" if self.cannot_save.load(Ordering::SeqCst) => status = Some("failed"),
+                "migrate" => {
+                    let mut file = fs_err::OpenOptions::new().write(true).open(home.saved_unfinished())?;
+                    io::Seek::seek(&mut file, io::SeekFrom::Start(crate::saved::MEMORY_AT))?;
+                    io::Write::write_all(&mut file, MEMORY)?;
+                    status = Some("completed");
+                }
+                "migrate-incoming" => {
+                    self.running.store(false, Ordering::SeqCst);
+                    let whole = fs_err::read(home.saved())?;
+                    status = Some(if whole.ends_with(MEMORY) { "completed" } else { "failed" });
+                }
+                "quit" if self.never_quits.load(Ordering::SeqCst) => std::future::pending().await,
+                "quit" => {
+                    if let Some(record) = Record::of_running(home) {
+                        kill(record.pid);
+                    }
+                }
+                _ => {}
+            }
+            says.write_all(format!("{answer}\n").as_bytes()).await?;
+            if let Some(status) = status {
+                let event = json!({ "event": "MIGRATION", "data": { "status": status } });
+                says.write_all(format!("{event}\n").as_bytes()).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Ends a process of ours as an operator would.
 pub(crate) fn kill(pid: u32) {
     let pid = i32::try_from(pid)
@@ -216,6 +307,9 @@ pub(crate) struct Fake {
     pub(crate) ends_at_once: Option<&'static str>,
     /// The accelerator whose guest never says a word, and where it does not.
     pub(crate) silent: Option<(&'static str, PathBuf)>,
+    /// How long what the settings call a minute is.
+    pub(crate) minute: Duration,
+    pub(crate) fingerprint: &'static str,
 }
 
 impl Fake {
@@ -229,15 +323,20 @@ impl Fake {
             attempts: vec![attempt],
             ends_at_once: None,
             silent: None,
+            minute: Duration::from_mins(1),
+            fingerprint: "fake 1",
         }
     }
 
     pub(crate) fn context(self, home: &Home) -> Context {
-        let find_backend: FindBackend = Arc::new(move || Ok(Arc::new(self.clone()) as Arc<dyn Backend>));
+        let fake = self.clone();
+        let find_backend: FindBackend = Arc::new(move || Ok(Arc::new(fake.clone()) as Arc<dyn Backend>));
         Context {
             home: home.clone(),
             find_backend,
             settings: settings::Store::open(home).0,
+            activity: Activity::new(),
+            minute: self.minute,
         }
     }
 }
@@ -246,7 +345,7 @@ impl Backend for Fake {
     fn facts(&self) -> Facts {
         Facts {
             name: "fake",
-            fingerprint: "fake 1".into(),
+            fingerprint: self.fingerprint.into(),
         }
     }
 
@@ -261,7 +360,7 @@ impl Backend for Fake {
         disk::prepare(&home.data_disk(), spec.disk_gib)
     }
 
-    fn launch(&self, home: &Home, _spec: &Spec, accelerator: &str) -> Launch {
+    fn launch(&self, home: &Home, _spec: &Spec, accelerator: &str, _begin: Begin) -> Launch {
         let silent = self.silent.as_ref().filter(|(silent, _)| *silent == accelerator);
         // A process that ends at once has no time to listen.
         let (script, link) = if self.ends_at_once == Some(accelerator) {

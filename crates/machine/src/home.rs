@@ -90,6 +90,21 @@ impl Home {
         self.machine().join("settings.json")
     }
 
+    /// The memory of a suspended machine.
+    pub(crate) fn saved(&self) -> PathBuf {
+        self.machine().join("memory.saved")
+    }
+
+    /// Where it is written until it is whole.
+    pub(crate) fn saved_unfinished(&self) -> PathBuf {
+        self.machine().join("memory.new")
+    }
+
+    /// What it is called once a machine goes on from it.
+    pub(crate) fn saved_spent(&self) -> PathBuf {
+        self.machine().join("memory.spent")
+    }
+
     /// Which accelerators did not work here.
     pub(crate) fn accelerators(&self) -> PathBuf {
         self.machine().join("accelerator.json")

@@ -3,6 +3,7 @@
 //! Holds the daemon's inside and the handle that clients use. Knows nothing of Docker's API and nothing of windows.
 
 mod accelerator;
+mod activity;
 mod backend;
 mod boot;
 mod client;
@@ -24,18 +25,16 @@ mod network;
 pub mod ports;
 mod process;
 mod proxy;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the first that asks QEMU for something uses it")
-)]
 mod qmp;
 mod reach;
 mod record;
+mod saved;
 mod settings;
 mod socket;
 mod spec;
 mod state;
 mod supervisor;
+mod suspend;
 mod system;
 mod tail;
 mod trust;

@@ -107,7 +107,11 @@ struct Refusal {
 impl Qmp {
     /// Connects and agrees on how to talk.
     pub(crate) async fn connect(monitor: &Path) -> Result<Self, Error> {
-        let stream = system::connect(monitor).await.map_err(Error::Connect)?;
+        Self::over(system::connect(monitor).await.map_err(Error::Connect)?).await
+    }
+
+    /// Agrees on how to talk.
+    pub(crate) async fn over(stream: system::Stream) -> Result<Self, Error> {
         let (answers, requests) = tokio::io::split(stream);
         let mut answers = BufReader::new(answers);
         let greeting = timeout(GREETING, read::<Greeting>(&mut answers)).await;

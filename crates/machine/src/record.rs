@@ -19,6 +19,9 @@ pub(crate) struct Record {
     pub(crate) spec: Spec,
     pub(crate) backend: String,
     pub(crate) accelerator: String,
+    /// What the backend was made of when the process was started.
+    #[serde(default)]
+    pub(crate) fingerprint: String,
     /// Unix milliseconds of the moment the engine first answered, and what that took. Absent until it has.
     pub(crate) ready: Option<Ready>,
 }
@@ -97,6 +100,7 @@ mod tests {
             .default_spec(),
             backend: "qemu".into(),
             accelerator: "tcg".into(),
+            fingerprint: "qemu".into(),
             ready: None,
         };
         assert!(record.is_running());

@@ -16,7 +16,7 @@ pub struct Status {
     pub state: State,
     /// What the machine has, or will have at its next start.
     pub spec: Spec,
-    /// The engine's socket on this host. It exists while the state is `Running`.
+    /// The engine's socket on this host. It exists while the state is `Running`, or `Suspended` and wakes.
     pub socket: PathBuf,
     /// Steps of the present or last start, in order, each with what it took.
     pub steps: Vec<StepReport>,
@@ -32,10 +32,25 @@ pub struct Status {
 #[ts(rename = "MachineState")]
 pub enum State {
     Stopped,
-    Starting { step: Step },
-    Running { running: Running },
+    Starting {
+        step: Step,
+    },
+    Running {
+        running: Running,
+    },
+    /// Its memory is being saved; containers stand still.
+    Suspending,
+    /// Nothing of it runs, and everything goes on where it was when it is started.
+    Suspended {
+        /// Unix milliseconds.
+        since_millis: u64,
+        /// Whether the first request at the engine's socket wakes it: it fell asleep because nobody used it.
+        wakes: bool,
+    },
     Stopping,
-    Failed { failure: Failure },
+    Failed {
+        failure: Failure,
+    },
 }
 
 /// The steps of a start, in the order in which they happen.
@@ -202,6 +217,8 @@ pub enum FailureCode {
     /// The machine's process ended by itself or was killed.
     Died,
     EngineFailed,
+    /// Its memory could not be saved; it goes on.
+    CannotSuspend,
     /// A file or socket could not be read or written.
     Io,
 }

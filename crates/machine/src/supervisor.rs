@@ -8,11 +8,15 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use wherry_link::{HostRequest, Report, Session, Stage};
 
+use crate::activity::Activity;
 use crate::boot::{self, Context, Ended, Live, Origin, Progress};
 use crate::cost::Cost;
 use crate::process::Process;
 use crate::record::Record;
+use crate::saved::{self, Found, Saved};
+use crate::socket::EngineSocket;
 use crate::spec::{self, Host};
+use crate::suspend::{self, NotSaved};
 use crate::{
     Failure, FailureCode, Home, Network, Running, Settings, Spec, SpecChange, State, Status, Step, StepReport, Usage,
     clock, disk, file, network,
@@ -63,6 +67,10 @@ pub(crate) enum Command {
     Erase {
         reply: Reply,
     },
+    /// Replied to when its memory is saved and its process has ended; or when it is stopped, where that cannot be.
+    Suspend {
+        reply: Reply,
+    },
     /// Replied to when the usage in the status is as fresh as it gets.
     Measure {
         reply: oneshot::Sender<()>,
@@ -97,12 +105,14 @@ impl Supervisor {
             notes: note.into_iter().collect(),
         });
         let home = context.home.clone();
+        tokio::spawn(listen_for_knocks(context.activity.clone(), events.clone()));
         let mut task = Task {
             context,
             events,
             published,
             phase: Phase::Stopped,
             step_began: Instant::now(),
+            note_when_stopped: None,
         };
         task.find_what_is();
         tokio::spawn(task.run(received, happened));
@@ -136,15 +146,37 @@ enum Phase {
     Starting {
         call_off: CancellationToken,
         waiters: Vec<Reply>,
-        /// It is a machine that runs already; whoever waits gets a new one should it not answer.
-        taking_up: bool,
+        from: Source,
+        /// What was asked for meanwhile and has to wait until it is up.
+        deferred: Vec<Command>,
     },
     Running(Box<Up>),
+    Suspending {
+        socket: Option<EngineSocket>,
+        waiters: Vec<Reply>,
+        /// What was asked for meanwhile.
+        deferred: Vec<Command>,
+    },
+    Suspended {
+        saved: Box<Saved>,
+        /// Where clients knock, when that wakes it.
+        socket: Option<EngineSocket>,
+    },
     Stopping {
         waiters: Vec<Reply>,
         then: Option<Then>,
     },
     Failed,
+}
+
+/// What a start begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Nothing,
+    /// It is a machine that runs already; whoever waits gets a new one should it not answer.
+    Running,
+    /// Its containers are alive in the saved memory: a stop waits until they can be stopped in order.
+    Saved,
 }
 
 /// What happens after a stop.
@@ -159,6 +191,60 @@ struct Up {
     measured: Option<Instant>,
     cpu: Option<(Instant, u64)>,
     guards: Vec<AbortHandle>,
+}
+
+impl Up {
+    fn running(&self) -> Running {
+        let live = &self.live;
+        Running {
+            backend: live.record.backend.clone(),
+            accelerator: live.record.accelerator.clone(),
+            engine_version: String::new(),
+            api_version: String::new(),
+            kernel: live.hello.kernel.clone(),
+            since_millis: live.record.ready.map_or(0, |ready| ready.since_millis),
+            ready_in_millis: live.record.ready.map_or(0, |ready| ready.in_millis),
+            pid: live.process.pid,
+            usage: Usage::default(),
+            engine_restarts: 0,
+        }
+    }
+
+    /// From here on whatever happens to it comes as an event.
+    fn watch(&mut self, context: &Context, events: &mpsc::Sender<Event>) {
+        let (live, pid) = (&self.live, self.live.process.pid);
+        let guards = vec![
+            tokio::spawn(watch_process(
+                live.process.clone(),
+                live.session.clone(),
+                events.clone(),
+            ))
+            .abort_handle(),
+            tokio::spawn(watch_reports(pid, live.reports.clone(), events.clone())).abort_handle(),
+            tokio::spawn(tell_what_changes(
+                pid,
+                live.session.clone(),
+                context.settings.watch(),
+                live.told.clone(),
+                events.clone(),
+            ))
+            .abort_handle(),
+            tokio::spawn(watch_forwards(pid, live.forwards.clone(), events.clone())).abort_handle(),
+            tokio::spawn(every_minute(live.session.clone(), context.home.console_log())).abort_handle(),
+            tokio::spawn(watch_idleness(
+                pid,
+                context.activity.clone(),
+                live.reports.clone(),
+                context.settings.watch(),
+                context.minute,
+                events.clone(),
+            ))
+            .abort_handle(),
+        ];
+        for guard in std::mem::replace(&mut self.guards, guards) {
+            guard.abort();
+        }
+    }
 }
 
 impl Drop for Up {
@@ -197,6 +283,14 @@ enum Event {
         cpu: Option<(Instant, u64)>,
         reply: oneshot::Sender<()>,
     },
+    /// Nobody has used it for as long as the settings say.
+    Idle {
+        pid: u32,
+    },
+    /// A client waits at the socket of a machine that sleeps.
+    Knocked,
+    /// The machine with whatever watches it, and what became of suspending it.
+    Suspended(Box<(Box<Up>, Result<Saved, NotSaved>)>),
     /// The stop is done; the note says what about it was not in order.
     Stopped {
         note: Option<String>,
@@ -209,6 +303,8 @@ struct Task {
     published: watch::Sender<Status>,
     phase: Phase,
     step_began: Instant,
+    /// Why it was stopped, when that is not what was asked for.
+    note_when_stopped: Option<String>,
 }
 
 impl Task {
@@ -247,27 +343,20 @@ impl Task {
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "could not read which machine ran last"),
         }
+        if matches!(self.phase, Phase::Stopped) {
+            saved::clear_leftovers(&self.context.home);
+            // One that cannot be used is set aside and named at the next start.
+            if let Found::Memory(saved) = Saved::find(&self.context.home) {
+                self.asleep(saved, None);
+            }
+        }
     }
 
     fn command(&mut self, command: Command) {
         match command {
             Command::Start { change, reply } => self.start(&change, reply),
             Command::Stop { reply } => self.stop(Some(reply), None),
-            Command::Restart { reply } => {
-                let change = SpecChange::default();
-                match &self.phase {
-                    Phase::Stopped | Phase::Failed => self.start(&change, reply),
-                    Phase::Starting { .. } | Phase::Running(_) | Phase::Stopping { .. } => {
-                        self.stop(
-                            None,
-                            Some(Then {
-                                change,
-                                waiters: vec![reply],
-                            }),
-                        );
-                    }
-                }
-            }
+            Command::Restart { reply } => self.restart(reply),
             Command::RestartEngine { reply } => self.restart_engine(reply),
             Command::ResetSpec { reply } => {
                 let _ = reply.send(self.reset_spec());
@@ -275,11 +364,17 @@ impl Task {
             Command::Erase { reply } => {
                 let _ = reply.send(self.erase());
             }
+            Command::Suspend { reply } => self.suspend(Some(reply)),
             Command::Measure { reply } => self.measure(reply),
             Command::Link { reply } => {
                 let link = match &self.phase {
                     Phase::Running(up) => Some((up.live.process.pid, up.live.session.clone())),
-                    Phase::Stopped | Phase::Starting { .. } | Phase::Stopping { .. } | Phase::Failed => None,
+                    Phase::Stopped
+                    | Phase::Starting { .. }
+                    | Phase::Suspending { .. }
+                    | Phase::Suspended { .. }
+                    | Phase::Stopping { .. }
+                    | Phase::Failed => None,
                 };
                 let _ = reply.send(link);
             }
@@ -297,7 +392,25 @@ impl Task {
             }
         };
         match &mut self.phase {
-            Phase::Stopped | Phase::Failed => self.begin(Origin::Nothing { spec }, vec![reply]),
+            Phase::Stopped | Phase::Failed => match Saved::find(&self.context.home) {
+                Found::Memory(saved) => self.begin(Origin::Saved { saved, spec }, vec![reply]),
+                Found::Nothing | Found::Unusable(_) => self.begin(Origin::Nothing { spec }, vec![reply]),
+            },
+            Phase::Suspended { saved, .. } => {
+                let saved = saved.clone();
+                self.begin(
+                    Origin::Saved {
+                        saved,
+                        spec: kept.clone(),
+                    },
+                    vec![reply],
+                );
+                self.keep_for_later(&spec);
+            }
+            Phase::Suspending { deferred, .. } => deferred.push(Command::Start {
+                change: change.clone(),
+                reply,
+            }),
             Phase::Starting { waiters, .. } => {
                 waiters.push(reply);
                 self.keep_for_later(&spec);
@@ -333,7 +446,11 @@ impl Task {
         })?;
         match self.phase {
             Phase::Stopped | Phase::Failed => self.change(|status| status.spec = spec),
-            Phase::Starting { .. } | Phase::Running(_) | Phase::Stopping { .. } => self.say_later(&spec),
+            Phase::Starting { .. }
+            | Phase::Running(_)
+            | Phase::Suspending { .. }
+            | Phase::Suspended { .. }
+            | Phase::Stopping { .. } => self.say_later(&spec),
         }
         Ok(())
     }
@@ -349,7 +466,11 @@ impl Task {
         };
         match self.phase {
             Phase::Stopped | Phase::Failed => {}
-            Phase::Starting { .. } | Phase::Running(_) | Phase::Stopping { .. } => {
+            Phase::Starting { .. }
+            | Phase::Running(_)
+            | Phase::Suspending { .. }
+            | Phase::Suspended { .. }
+            | Phase::Stopping { .. } => {
                 return Err(failure(
                     "The data disk is in use",
                     "The machine was started in the meantime.".into(),
@@ -372,8 +493,248 @@ impl Task {
         Ok(())
     }
 
+    fn restart(&mut self, reply: Reply) {
+        let change = SpecChange::default();
+        match &mut self.phase {
+            Phase::Stopped | Phase::Failed => self.start(&change, reply),
+            Phase::Suspending { deferred, .. }
+            | Phase::Starting {
+                from: Source::Saved,
+                deferred,
+                ..
+            } => deferred.push(Command::Restart { reply }),
+            Phase::Suspended { .. } => self.wake(vec![Command::Restart { reply }]),
+            Phase::Starting { .. } | Phase::Running(_) | Phase::Stopping { .. } => {
+                self.stop(
+                    None,
+                    Some(Then {
+                        change,
+                        waiters: vec![reply],
+                    }),
+                );
+            }
+        }
+    }
+
+    /// Makes a suspended machine go on, and then does this with it.
+    fn wake(&mut self, then: Vec<Command>) {
+        if let Phase::Suspended { saved, .. } = &self.phase {
+            let (saved, spec) = (saved.clone(), self.kept_spec());
+            self.begin(Origin::Saved { saved, spec }, Vec::new());
+            if let Phase::Starting { deferred, .. } = &mut self.phase {
+                deferred.extend(then);
+            }
+        }
+    }
+
+    /// With a reply somebody asked for it; otherwise it has been idle and is to wake by itself.
+    fn suspend(&mut self, reply: Option<Reply>) {
+        let refuse = |reply: Option<Reply>, why: &str, hint: &str| {
+            if let Some(reply) = reply {
+                let _ = reply.send(Err(not_now(why, hint)));
+            }
+        };
+        match std::mem::replace(&mut self.phase, Phase::Stopped) {
+            Phase::Running(mut up) => {
+                let wakes = reply.is_none();
+                let socket = up.live.socket.take();
+                if let Some(socket) = &socket {
+                    socket.hold();
+                }
+                tracing::info!(wakes, "the machine is being suspended");
+                let (home, events) = (self.context.home.clone(), self.events.clone());
+                tokio::spawn(async move {
+                    let pid = up.live.process.pid;
+                    let memory = tokio::task::spawn_blocking(move || Cost::of(pid)).await.ok().flatten();
+                    let memory = memory.map_or(0, |usage| usage.memory);
+                    let outcome = suspend::save(&home, &up.live, wakes, memory).await;
+                    if outcome.is_ok()
+                        && let Err(error) = Record::remove(&home)
+                    {
+                        tracing::warn!(%error, "the machine's record stays");
+                    }
+                    let _ = events.send(Event::Suspended(Box::new((up, outcome)))).await;
+                });
+                self.phase = Phase::Suspending {
+                    socket,
+                    waiters: reply.into_iter().collect(),
+                    deferred: Vec::new(),
+                };
+                self.change(|status| status.state = State::Suspending);
+            }
+            Phase::Suspending {
+                socket,
+                mut waiters,
+                deferred,
+            } => {
+                waiters.extend(reply);
+                self.phase = Phase::Suspending {
+                    socket,
+                    waiters,
+                    deferred,
+                };
+            }
+            Phase::Suspended { saved, socket } => {
+                // Who says so wants it to rest until it is started.
+                let socket = socket.filter(|_| reply.is_none());
+                self.asleep(saved, socket);
+                if let Some(reply) = reply {
+                    let _ = reply.send(Ok(()));
+                }
+            }
+            Phase::Starting {
+                call_off,
+                waiters,
+                from,
+                deferred,
+            } => {
+                self.phase = Phase::Starting {
+                    call_off,
+                    waiters,
+                    from,
+                    deferred,
+                };
+                refuse(reply, "It is starting", "Suspend it once it runs.");
+            }
+            Phase::Stopping { waiters, then } => {
+                self.phase = Phase::Stopping { waiters, then };
+                refuse(reply, "It is stopping", "There is nothing to do.");
+            }
+            Phase::Stopped => refuse(reply, "It is not running", "Start it first (wherry start)."),
+            Phase::Failed => {
+                self.phase = Phase::Failed;
+                refuse(reply, "It is not running", "Start it first (wherry start).");
+            }
+        }
+    }
+
+    /// What becomes of it when suspending it has ended, in one way or the other.
+    fn suspended(
+        &mut self,
+        mut up: Box<Up>,
+        outcome: Result<Saved, NotSaved>,
+        socket: Option<EngineSocket>,
+        waiters: Vec<Reply>,
+        deferred: Vec<Command>,
+    ) {
+        let answer = |waiters: Vec<Reply>, outcome: Result<(), Failure>| {
+            for waiter in waiters {
+                let _ = waiter.send(outcome.clone());
+            }
+        };
+        match outcome {
+            Ok(saved) => {
+                tracing::info!(bytes = saved.memory_bytes, "the machine is suspended");
+                drop(up);
+                let socket = socket.filter(|_| saved.wakes);
+                self.asleep(Box::new(saved), socket);
+                answer(waiters, Ok(()));
+            }
+            Err(NotSaved::Never { why }) => {
+                tracing::warn!(why, "the machine cannot be suspended");
+                self.goes_on(up, socket);
+                if !waiters.is_empty() {
+                    self.note_when_stopped = Some(format!("The machine was stopped instead of suspended: {why}."));
+                    for waiter in waiters {
+                        self.stop(Some(waiter), None);
+                    }
+                }
+            }
+            Err(NotSaved::GoesOn(failure)) => {
+                tracing::warn!(message = failure.message, causes = ?failure.causes, "the machine goes on");
+                self.goes_on(up, socket);
+                answer(waiters, Err(failure));
+            }
+            Err(NotSaved::LetGo(failure)) => {
+                tracing::warn!(message = failure.message, causes = ?failure.causes, "the machine is taken up again");
+                up.live.socket = None;
+                let record = up.live.record.clone();
+                drop(up);
+                self.begin_with(Origin::Running { record }, socket, Vec::new());
+                let note = format!("{}: {}.", failure.message, failure.causes.join("; "));
+                self.change(|status| status.notes.push(note));
+                answer(waiters, Err(failure));
+            }
+        }
+        for command in deferred {
+            self.command(command);
+        }
+    }
+
+    /// It was not touched; its watchers may have said something meanwhile that was not heard.
+    fn goes_on(&mut self, mut up: Box<Up>, socket: Option<EngineSocket>) {
+        if let Some(socket) = &socket {
+            socket.lead_to(up.live.session.clone());
+        }
+        up.live.socket = socket;
+        up.watch(&self.context, &self.events);
+        let running = up.running();
+        let report = up.live.reports.borrow().clone();
+        self.change(|status| status.state = State::Running { running });
+        match report {
+            Some(report) => self.reported(up, report),
+            None => self.phase = Phase::Running(up),
+        }
+    }
+
+    /// From here on the machine is in the file.
+    fn asleep(&mut self, mut saved: Box<Saved>, socket: Option<EngineSocket>) {
+        let socket = match socket {
+            None if saved.wakes => {
+                match EngineSocket::serve(&self.context.home.socket(), self.context.activity.clone()) {
+                    Ok(socket) => Some(socket),
+                    Err(error) => {
+                        tracing::warn!(%error, "nobody can wake the machine through its socket");
+                        None
+                    }
+                }
+            }
+            socket => socket,
+        };
+        saved.wakes = socket.is_some();
+        let (since_millis, wakes, spec) = (saved.since_millis, saved.wakes, saved.spec.clone());
+        self.phase = Phase::Suspended { saved, socket };
+        self.change(|status| {
+            status.state = State::Suspended { since_millis, wakes };
+            status.spec = spec;
+            status.steps.clear();
+            status.forwards.clear();
+        });
+    }
+
     fn stop(&mut self, reply: Option<Reply>, then: Option<Then>) {
         match std::mem::replace(&mut self.phase, Phase::Stopped) {
+            // Its containers are to end in order, which they can only when it goes on.
+            suspended @ Phase::Suspended { .. } => {
+                self.phase = suspended;
+                self.wake(reply.into_iter().map(|reply| Command::Stop { reply }).collect());
+            }
+            Phase::Suspending {
+                socket,
+                waiters,
+                mut deferred,
+            } => {
+                deferred.extend(reply.map(|reply| Command::Stop { reply }));
+                self.phase = Phase::Suspending {
+                    socket,
+                    waiters,
+                    deferred,
+                };
+            }
+            Phase::Starting {
+                call_off,
+                waiters,
+                from: Source::Saved,
+                mut deferred,
+            } => {
+                deferred.extend(reply.map(|reply| Command::Stop { reply }));
+                self.phase = Phase::Starting {
+                    call_off,
+                    waiters,
+                    from: Source::Saved,
+                    deferred,
+                };
+            }
             Phase::Stopped => {
                 if let Some(reply) = reply {
                     let _ = reply.send(Ok(()));
@@ -442,18 +803,29 @@ impl Task {
 
     /// Starts a boot; its outcome comes as an event.
     fn begin(&mut self, origin: Origin, waiters: Vec<Reply>) {
+        let socket = match std::mem::replace(&mut self.phase, Phase::Stopped) {
+            // Whoever knocked there is to be let in.
+            Phase::Suspended { socket, .. } | Phase::Suspending { socket, .. } => socket,
+            Phase::Stopped | Phase::Starting { .. } | Phase::Running(_) | Phase::Stopping { .. } | Phase::Failed => {
+                None
+            }
+        };
+        self.begin_with(origin, socket, waiters);
+    }
+
+    fn begin_with(&mut self, origin: Origin, socket: Option<EngineSocket>, waiters: Vec<Reply>) {
         let call_off = CancellationToken::new();
         let (progress, mut made) = mpsc::channel(16);
         let events = self.events.clone();
-        let spec = match &origin {
-            Origin::Nothing { spec } => spec.clone(),
-            Origin::Running { record } => record.spec.clone(),
+        let (spec, from) = match &origin {
+            Origin::Nothing { spec } => (spec.clone(), Source::Nothing),
+            Origin::Running { record } => (record.spec.clone(), Source::Running),
+            Origin::Saved { saved, .. } => (saved.spec.clone(), Source::Saved),
         };
-        let taking_up = matches!(origin, Origin::Running { .. });
         tokio::spawn({
             let (context, call_off) = (self.context.clone(), call_off.clone());
             async move {
-                let boot = async { boot::boot(&context, origin, progress, call_off).await };
+                let boot = async { boot::boot(&context, origin, socket, progress, call_off).await };
                 let forward = async {
                     while let Some(progress) = made.recv().await {
                         let _ = events.send(Event::Progress(progress)).await;
@@ -467,7 +839,8 @@ impl Task {
         self.phase = Phase::Starting {
             call_off,
             waiters,
-            taking_up,
+            from,
+            deferred: Vec::new(),
         };
         self.change(|status| {
             status.state = State::Starting { step: Step::Check };
@@ -479,24 +852,27 @@ impl Task {
         });
     }
 
+    #[expect(clippy::too_many_lines, reason = "every transition stands in this one match")]
     fn event(&mut self, event: Event) {
         match (std::mem::replace(&mut self.phase, Phase::Stopped), event) {
             (starting @ Phase::Starting { .. }, Event::Progress(progress)) => {
                 self.phase = starting;
                 self.progress(progress);
             }
-            (Phase::Starting { waiters, taking_up, .. }, Event::Booted(outcome)) => match *outcome {
-                Ok(live) => self.came_up(live, waiters),
-                Err(Ended::Failed(failure)) if taking_up && !waiters.is_empty() => {
-                    tracing::warn!(message = failure.message, causes = ?failure.causes, "starting anew");
-                    let spec = self.kept_spec();
-                    self.begin(Origin::Nothing { spec }, waiters);
-                    let note = format!("{}, so it was ended and a new one started.", failure.message);
-                    self.change(|status| status.notes.push(note));
+            (
+                Phase::Starting {
+                    waiters,
+                    from,
+                    deferred,
+                    ..
+                },
+                Event::Booted(outcome),
+            ) => {
+                self.booted(*outcome, from, waiters);
+                for command in deferred {
+                    self.command(command);
                 }
-                Err(Ended::Failed(failure)) => self.fail(&failure, waiters),
-                Err(Ended::CalledOff) => self.fail(&called_off(), waiters),
-            },
+            }
             // It came up in the very moment in which it was called off.
             (Phase::Stopping { waiters, then }, Event::Booted(outcome)) => match *outcome {
                 Ok(live) => {
@@ -506,8 +882,57 @@ impl Task {
                         waiting.extend(waiters);
                     }
                 }
-                Err(Ended::Failed(_) | Ended::CalledOff) => self.stopped(None, waiters, then),
+                // What is saved stays so, and is there for the next start.
+                Err(Ended::Failed(_) | Ended::CalledOff | Ended::Asleep(_)) => self.stopped(None, waiters, then),
             },
+            (
+                Phase::Suspending {
+                    socket,
+                    waiters,
+                    deferred,
+                },
+                Event::Suspended(done),
+            ) => {
+                let (up, outcome) = *done;
+                self.suspended(up, outcome, socket, waiters, deferred);
+            }
+            (
+                Phase::Suspending {
+                    socket,
+                    waiters,
+                    mut deferred,
+                },
+                Event::Knocked,
+            ) => {
+                let (reply, _) = oneshot::channel();
+                deferred.push(Command::Start {
+                    change: SpecChange::default(),
+                    reply,
+                });
+                self.phase = Phase::Suspending {
+                    socket,
+                    waiters,
+                    deferred,
+                };
+            }
+            (
+                Phase::Suspended {
+                    saved,
+                    socket: Some(socket),
+                },
+                Event::Knocked,
+            ) => {
+                tracing::info!("a client wakes the machine");
+                self.phase = Phase::Suspended {
+                    saved,
+                    socket: Some(socket),
+                };
+                self.wake(Vec::new());
+            }
+            (Phase::Running(up), Event::Idle { pid }) if up.live.process.pid == pid => {
+                self.phase = Phase::Running(up);
+                self.suspend(None);
+            }
             (Phase::Stopping { waiters, then }, Event::Stopped { note }) => self.stopped(note, waiters, then),
             (Phase::Running(up), Event::Exited { pid }) if up.live.process.pid == pid => {
                 tracing::error!(pid, "the machine's process has ended");
@@ -562,6 +987,8 @@ impl Task {
                 phase @ (Phase::Stopped
                 | Phase::Starting { .. }
                 | Phase::Running(_)
+                | Phase::Suspending { .. }
+                | Phase::Suspended { .. }
                 | Phase::Stopping { .. }
                 | Phase::Failed),
                 Event::Progress(_)
@@ -572,8 +999,36 @@ impl Task {
                 | Event::Forwards { .. }
                 | Event::Told { .. }
                 | Event::Measured { .. }
+                | Event::Idle { .. }
+                | Event::Knocked
+                | Event::Suspended(_)
                 | Event::Stopped { .. },
             ) => self.phase = phase,
+        }
+    }
+
+    fn booted(&mut self, outcome: Result<Live, Ended>, from: Source, waiters: Vec<Reply>) {
+        match outcome {
+            Ok(live) => self.came_up(live, waiters),
+            Err(Ended::Asleep(saved)) => {
+                self.asleep(saved, None);
+                let mut waiters = waiters.into_iter();
+                if let Some(first) = waiters.next() {
+                    self.start(&SpecChange::default(), first);
+                    for waiter in waiters {
+                        self.start(&SpecChange::default(), waiter);
+                    }
+                }
+            }
+            Err(Ended::Failed(failure)) if from == Source::Running && !waiters.is_empty() => {
+                tracing::warn!(message = failure.message, causes = ?failure.causes, "starting anew");
+                let spec = self.kept_spec();
+                self.begin(Origin::Nothing { spec }, waiters);
+                let note = format!("{}, so it was ended and a new one started.", failure.message);
+                self.change(|status| status.notes.push(note));
+            }
+            Err(Ended::Failed(failure)) => self.fail(&failure, waiters),
+            Err(Ended::CalledOff) => self.fail(&called_off(), waiters),
         }
     }
 
@@ -599,54 +1054,26 @@ impl Task {
                 }
             }
             Progress::Note(note) => status.notes.push(note),
+            Progress::Anew => status.steps.clear(),
             Progress::Forwards => {}
         });
     }
 
     fn came_up(&mut self, live: Live, waiters: Vec<Reply>) {
-        let pid = live.process.pid;
-        let running = Running {
-            backend: live.record.backend.clone(),
-            accelerator: live.record.accelerator.clone(),
-            engine_version: String::new(),
-            api_version: String::new(),
-            kernel: live.hello.kernel.clone(),
-            since_millis: live.record.ready.map_or(0, |ready| ready.since_millis),
-            ready_in_millis: live.record.ready.map_or(0, |ready| ready.in_millis),
-            pid,
-            usage: Usage::default(),
-            engine_restarts: 0,
-        };
-        tracing::info!(pid, ready_in_millis = running.ready_in_millis, "the machine runs");
+        self.context.activity.touch();
         let report = live.reports.borrow().clone();
-        let guards = vec![
-            tokio::spawn(watch_process(
-                live.process.clone(),
-                live.session.clone(),
-                self.events.clone(),
-            ))
-            .abort_handle(),
-            tokio::spawn(watch_reports(pid, live.reports.clone(), self.events.clone())).abort_handle(),
-            tokio::spawn(tell_what_changes(
-                pid,
-                live.session.clone(),
-                self.context.settings.watch(),
-                live.told.clone(),
-                self.events.clone(),
-            ))
-            .abort_handle(),
-            tokio::spawn(watch_forwards(pid, live.forwards.clone(), self.events.clone())).abort_handle(),
-            tokio::spawn(every_minute(live.session.clone(), self.context.home.console_log())).abort_handle(),
-        ];
         let spec = live.record.spec.clone();
         let forwards = live.forwards.list();
         let network = live.told.shown();
-        let up = Box::new(Up {
+        let mut up = Box::new(Up {
             live,
             measured: None,
             cpu: None,
-            guards,
+            guards: Vec::new(),
         });
+        up.watch(&self.context, &self.events);
+        let running = up.running();
+        tracing::info!(running.pid, running.ready_in_millis, "the machine runs");
         self.change(|status| {
             status.state = State::Running { running };
             status.spec = spec;
@@ -717,13 +1144,14 @@ impl Task {
         tracing::info!("the machine is stopped");
         self.phase = Phase::Stopped;
         let kept = self.kept_spec();
+        let why = self.note_when_stopped.take();
         self.change(|status| {
             status.state = State::Stopped;
             status.spec = kept;
             status.steps.clear();
             status.forwards.clear();
             status.network = None;
-            status.notes = note.into_iter().collect();
+            status.notes = note.into_iter().chain(why).collect();
         });
         for waiter in waiters {
             let _ = waiter.send(Ok(()));
@@ -868,6 +1296,17 @@ fn not_restarted(why: &str, hint: &str) -> Failure {
     }
 }
 
+fn not_now(why: &str, hint: &str) -> Failure {
+    Failure {
+        code: FailureCode::CannotSuspend,
+        step: None,
+        message: "The machine could not be suspended".into(),
+        causes: vec![why.into()],
+        hint: hint.into(),
+        console: Vec::new(),
+    }
+}
+
 fn called_off() -> Failure {
     Failure {
         code: FailureCode::Died,
@@ -920,6 +1359,70 @@ async fn watch_forwards(pid: u32, forwards: crate::forward::Forwards, events: mp
     loop {
         forwards.changed().await;
         let _ = events.send(Event::Forwards { pid }).await;
+    }
+}
+
+async fn listen_for_knocks(activity: Activity, events: mpsc::Sender<Event>) {
+    loop {
+        activity.knocked().await;
+        if events.send(Event::Knocked).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Tells when nothing has run in the machine and nobody has asked it anything for as long as the settings say.
+async fn watch_idleness(
+    pid: u32,
+    activity: Activity,
+    mut reports: watch::Receiver<Option<Report>>,
+    mut settings: watch::Receiver<Settings>,
+    minute: Duration,
+    events: mpsc::Sender<Event>,
+) {
+    let mut said = None;
+    loop {
+        let limit = settings.borrow_and_update().sleep_after_minutes;
+        let idle = reports.borrow_and_update().as_ref().is_some_and(is_idle);
+        if !idle {
+            activity.touch();
+        }
+        let deadline = limit.filter(|_| idle).map(|limit| {
+            let since = said.map_or(activity.last(), |said| activity.last().max(said));
+            since + minute * limit.get()
+        });
+        let due = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = due => {
+                // It may have been used while this slept.
+                let passed = limit.is_some_and(|limit| activity.last() + minute * limit.get() <= Instant::now());
+                if passed {
+                    // Where suspending fails, it is tried again after as long a time.
+                    said = Some(Instant::now());
+                    let _ = events.send(Event::Idle { pid }).await;
+                }
+            }
+            changed = settings.changed() => if changed.is_err() { return },
+            changed = reports.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                // What has just ended counts as use until now.
+                activity.touch();
+            }
+        }
+    }
+}
+
+fn is_idle(report: &Report) -> bool {
+    match report.stage {
+        Stage::Ready { .. } => !report.busy,
+        Stage::Disk | Stage::Engine | Stage::EngineDied { .. } | Stage::Failed { .. } | Stage::PoweringOff => false,
     }
 }
 

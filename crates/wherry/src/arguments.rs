@@ -50,6 +50,8 @@ pub(crate) enum Command {
     },
     /// Stop the containers, the engine and the machine, in that order
     Stop,
+    /// Save the machine's memory and end its process: containers go on where they were at the next start
+    Suspend,
     /// Stop the machine and start it again
     Restart {
         /// Only the engine, which then knows what has changed on this computer; containers go on

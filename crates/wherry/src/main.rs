@@ -113,6 +113,13 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
             output::either(json, &freed, || vec![output::freed(freed)])?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Suspend => {
+            let status = machine.suspend().await?;
+            for note in &status.notes {
+                output::complain(note);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Status { json } => {
             let status = machine.status().await?;
             output::either(json, &status, || Words::of(&status))?;
@@ -183,7 +190,12 @@ fn report(started: Result<Status, Error>, json: bool) -> Result<ExitCode, Ended>
 fn is_running(status: &Status) -> bool {
     match status.state {
         State::Running { .. } => true,
-        State::Stopped | State::Starting { .. } | State::Stopping | State::Failed { .. } => false,
+        State::Stopped
+        | State::Starting { .. }
+        | State::Suspending
+        | State::Suspended { .. }
+        | State::Stopping
+        | State::Failed { .. } => false,
     }
 }
 

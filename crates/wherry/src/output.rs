@@ -310,6 +310,17 @@ impl Words {
         match &status.state {
             State::Stopped => say("State", "stopped".into()),
             State::Starting { step } => say("State", format!("starting ({})", under_way(*step))),
+            State::Suspending => say("State", "being suspended".into()),
+            State::Suspended { since_millis, wakes } => {
+                say("State", if *wakes { "asleep" } else { "suspended" }.into());
+                say("Since", format!("{} ago", duration(seconds_since(*since_millis))));
+                let how = if *wakes {
+                    "It wakes by itself when it is used."
+                } else {
+                    "Everything goes on where it was with: wherry start"
+                };
+                say("", how.into());
+            }
             State::Stopping => say("State", "stopping".into()),
             State::Failed { failure } => {
                 say("State", "failed".into());
@@ -352,16 +363,8 @@ impl Words {
 
     fn running(running: &Running, say: &mut impl FnMut(&str, String)) {
         const MIB: u64 = 1 << 20;
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_millis();
-        let up = u64::try_from(now)
-            .unwrap_or(u64::MAX)
-            .saturating_sub(running.since_millis)
-            / 1000;
         say("State", "running".into());
-        say("Uptime", duration(up));
+        say("Uptime", duration(seconds_since(running.since_millis)));
         say(
             "Engine",
             format!("Docker {}, API {}", running.engine_version, running.api_version),
@@ -398,6 +401,14 @@ impl Words {
         );
         say("CPU", format!("{:.1} % of one core", usage.host_cpu_percent));
     }
+}
+
+fn seconds_since(unix_millis: u64) -> u64 {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_millis();
+    u64::try_from(now).unwrap_or(u64::MAX).saturating_sub(unix_millis) / 1000
 }
 
 fn under_way(step: Step) -> &'static str {

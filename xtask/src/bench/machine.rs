@@ -63,6 +63,10 @@ impl Machine {
         process::capture(&mut self.wherry(&["stop"])).map(|_| ())
     }
 
+    pub(super) fn suspend(&self) -> Result<(), Error> {
+        process::capture(&mut self.wherry(&["suspend"])).map(|_| ())
+    }
+
     pub(super) fn status(&self) -> Result<Value, Error> {
         let text = process::capture(&mut self.wherry(&["status", "--json"]))?;
         serde_json::from_str(&text).map_err(|source| Error::Garbled {

@@ -12,7 +12,7 @@ use wherry_link::{
     Configuration, Error, Hello, HostRequest, Session, Stage, Stream, Target, Usage, VERSION, reach, splice,
 };
 
-use super::{Guest, clock, disk, engine, giveback, log, memory::Memory};
+use super::{Guest, clock, disk, engine, giveback, log, memory::Memory, rest};
 
 /// How long a stream may be open without a request.
 const REQUEST: Duration = Duration::from_secs(10);
@@ -30,7 +30,8 @@ async fn serve(guest: &Guest, session: Session, mut stream: Stream, request: Hos
             version: _,
             unix_millis,
         } => {
-            set_clock(unix_millis);
+            // Before anything else: after a rest everything stands still until the clock is right.
+            rest::wake(unix_millis);
             // The host judges the version, so that there is one place that explains it.
             stream.accept(hello()).await?;
             guest.host.send_replace(Some(session));
@@ -57,6 +58,15 @@ async fn serve(guest: &Guest, session: Session, mut stream: Stream, request: Hos
             stream.accept(()).await?;
         }
         HostRequest::Publications => stream.accept(guest.publications.list()).await?,
+        HostRequest::Rest => match rest::freeze().await {
+            Ok(()) => stream.accept(()).await?,
+            Err(error) => {
+                rest::wake(clock::unix_millis());
+                return stream
+                    .refuse(&format!("The containers do not stand still: {error}"))
+                    .await;
+            }
+        },
         HostRequest::PowerOff => {
             stream.accept(()).await?;
             guest.power_off.cancel();

@@ -17,6 +17,7 @@ impl Status {
                 at_millis: clock::uptime_millis(),
                 engine_restarts: 0,
                 engine_outdated: false,
+                busy: false,
                 notes: Vec::new(),
             }),
         }
@@ -46,6 +47,12 @@ impl Status {
             report.stage = stage;
             true
         });
+    }
+
+    /// Whether containers or builds run.
+    pub(super) fn set_busy(&self, busy: bool) {
+        self.report
+            .send_if_modified(|report| std::mem::replace(&mut report.busy, busy) != busy);
     }
 
     pub(super) fn fail(&self, cause: GuestFailure) {

@@ -10,6 +10,10 @@ use crate::{App, Connection, Cost, EngineCandidate, EngineChoice, EngineStatus, 
 /// Measuring a disk makes the engine walk over it. What it holds changes slowly.
 const DISK_AGE: Duration = Duration::from_secs(30);
 
+/// Of Wherry's own machine it is asked again only when its disk holds this much more or less: asking counts as use,
+/// and would keep a machine awake that nobody uses.
+const DISK_CHANGE: u64 = 1 << 20;
+
 /// Two samples of processor time further apart say little about now, and closer together little at all.
 const LOAD_AGE: Duration = Duration::from_secs(15);
 const LOAD_SPAN: Duration = Duration::from_millis(250);
@@ -18,8 +22,25 @@ const LOAD_SPAN: Duration = Duration::from_millis(250);
 #[derive(Default)]
 pub(crate) struct Measured {
     address: String,
-    disk: Option<(Instant, DiskUsage)>,
+    disk: Option<MeasuredDisk>,
     load: Option<Load>,
+}
+
+#[derive(Clone)]
+struct MeasuredDisk {
+    at: Instant,
+    usage: DiskUsage,
+    /// What the machine's disk held then, where it is Wherry's own machine.
+    held: Option<u64>,
+}
+
+impl MeasuredDisk {
+    fn is_fresh(&self, held: Option<u64>) -> bool {
+        match (self.held, held) {
+            (Some(then), Some(now)) if then.abs_diff(now) < DISK_CHANGE => true,
+            (Some(_) | None, Some(_) | None) => self.at.elapsed() < DISK_AGE,
+        }
+    }
 }
 
 pub(crate) async fn status(app: &App) -> Result<EngineStatus, Problem> {
@@ -72,7 +93,7 @@ fn is_connected(connection: &Connection) -> bool {
 
 pub(crate) async fn candidates(app: &App) -> Result<Vec<EngineCandidate>, Problem> {
     let own = app.parts.home.docker_host();
-    let found = wherry_engine::candidates().await;
+    let found = wherry_engine::candidates(None).await;
     let mut candidates: Vec<EngineCandidate> = found
         .into_iter()
         .map(|found| {
@@ -130,13 +151,12 @@ pub(crate) async fn restart(app: &App) -> Result<Status, Problem> {
 
 pub(crate) async fn cost(app: &App) -> Result<Cost, Problem> {
     let engine = app.engine().await?;
-    let disk_by = disk(app, &engine).await?;
-    let by_parts = disk_by.images + disk_by.containers + disk_by.volumes + disk_by.build_cache;
     let current = app.parts.engines.current().await;
     if current.used.is_some_and(|used| used.origin == EngineOrigin::Machine) {
         let status = app.parts.machine.status().await?;
         if let State::Running { running } = status.state {
             let usage = running.usage;
+            let disk_by = disk(app, &engine, Some(usage.guest_disk_used)).await?;
             return Ok(Cost {
                 memory: usage.guest_memory_used,
                 memory_total: usage.guest_memory_total,
@@ -148,6 +168,8 @@ pub(crate) async fn cost(app: &App) -> Result<Cost, Problem> {
             });
         }
     }
+    let disk_by = disk(app, &engine, None).await?;
+    let by_parts = disk_by.images + disk_by.containers + disk_by.volumes + disk_by.build_cache;
     let (cpus, memory_total) = match &*engine.link().borrow() {
         Link::Connected { info, .. } => (info.cpus, info.memory),
         Link::Connecting | Link::Away { .. } => (1, 0),
@@ -169,15 +191,19 @@ fn cores(cpus: u32) -> f32 {
     cpus.max(1) as f32
 }
 
-async fn disk(app: &App, engine: &Engine) -> Result<DiskUsage, Problem> {
-    if let Some((at, usage)) = measured(app, engine, |measured| measured.disk.clone())
-        && at.elapsed() < DISK_AGE
-    {
-        return Ok(usage);
+/// `held` is what the disk of Wherry's own machine holds.
+async fn disk(app: &App, engine: &Engine, held: Option<u64>) -> Result<DiskUsage, Problem> {
+    let known = measured(app, engine, |measured| measured.disk.clone());
+    if let Some(known) = known.filter(|known| known.is_fresh(held)) {
+        return Ok(known.usage);
     }
     let usage = engine.disk_usage().await?;
     measured(app, engine, |measured| {
-        measured.disk = Some((Instant::now(), usage.clone()));
+        measured.disk = Some(MeasuredDisk {
+            at: Instant::now(),
+            usage: usage.clone(),
+            held,
+        });
     });
     Ok(usage)
 }

@@ -26,6 +26,10 @@ pub(crate) async fn free(app: &App) -> Result<Freed, Problem> {
     Ok(app.parts.machine.free().await?)
 }
 
+pub(crate) async fn suspend(app: &App) -> Result<Status, Problem> {
+    Ok(app.parts.machine.suspend().await?)
+}
+
 pub(crate) async fn settings(app: &App) -> Result<Settings, Problem> {
     Ok(app.parts.machine.settings().await?)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-use crate::backend::{Attempt, Attempts, Backend, Facts, Launch};
+use crate::backend::{Attempt, Attempts, Backend, Begin, Facts, Launch};
 use crate::image::Image;
 use crate::{Accelerator, Failure, FailureCode, Home, Spec, Step, disk, system};
 
@@ -78,7 +78,9 @@ impl Backend for Qemu {
         };
         Facts {
             name: "qemu",
-            fingerprint: format!("{} {}", dated(&self.program), dated(&self.image.kernel)),
+            fingerprint: [&self.program, &self.image.kernel, &self.image.root]
+                .map(|path| dated(path))
+                .join(" "),
         }
     }
 
@@ -119,7 +121,7 @@ impl Backend for Qemu {
         disk::prepare(&home.data_disk(), spec.disk_gib)
     }
 
-    fn launch(&self, home: &Home, spec: &Spec, accelerator: &str) -> Launch {
+    fn launch(&self, home: &Home, spec: &Spec, accelerator: &str, from: Begin) -> Launch {
         let mut arguments: Vec<OsString> = Vec::new();
         let mut option = |name: &str, value: &str| {
             arguments.push(name.into());
@@ -185,6 +187,13 @@ impl Backend for Qemu {
         if let [name, value] = system::SANDBOX {
             option(name, value);
         }
+        match from {
+            Begin::Boot => {}
+            Begin::Memory => {
+                option("-incoming", "defer");
+                arguments.push("-S".into());
+            }
+        }
         // A reboot is never asked for: a kernel that panics "reboots" at once, and that must end the process.
         for flag in ["-nodefaults", "-no-user-config", "-no-reboot"] {
             arguments.push(flag.into());
@@ -242,7 +251,7 @@ pub(crate) fn quoted(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn arguments(accelerator: &str) -> String {
+    fn arguments(accelerator: &str, from: Begin) -> String {
         let qemu = Qemu {
             program: "/usr/bin/qemu-system-x86_64".into(),
             image: Image::imagined(Path::new("/guest")),
@@ -254,7 +263,7 @@ mod tests {
             disk_gib: 60,
             accelerator: Accelerator::Auto,
         };
-        let launch = qemu.launch(&home, &spec, accelerator);
+        let launch = qemu.launch(&home, &spec, accelerator, from);
         let words = launch.arguments.iter().map(|word| word.to_string_lossy().into_owned());
         // One option a line, with its value.
         words.fold(launch.program.display().to_string(), |text, word| {
@@ -265,11 +274,17 @@ mod tests {
 
     #[test]
     fn hardware_virtualization() {
-        insta::assert_snapshot!(arguments("kvm"));
+        insta::assert_snapshot!(arguments("kvm", Begin::Boot));
     }
 
     #[test]
     fn software_emulation() {
-        insta::assert_snapshot!(arguments("tcg"));
+        insta::assert_snapshot!(arguments("tcg", Begin::Boot));
+    }
+
+    #[test]
+    fn a_machine_that_goes_on_is_the_same_but_for_where_it_begins() {
+        let extra = arguments("tcg", Begin::Memory).replace("\n-incoming defer\n-S", "");
+        assert_eq!(extra, arguments("tcg", Begin::Boot));
     }
 }

@@ -73,6 +73,10 @@ impl Supervisor {
         self.ask(|reply| Command::Stop { reply }).await
     }
 
+    async fn suspend(&self) -> Result<(), Failure> {
+        self.ask(|reply| Command::Suspend { reply }).await
+    }
+
     async fn until(&self, wanted: impl Fn(&Status) -> bool) -> Status {
         let mut status: watch::Receiver<Status> = self.status();
         let reached = timeout(PATIENCE, status.wait_for(wanted)).await;
@@ -354,7 +358,7 @@ async fn hardware_that_does_not_run_the_machine_is_left_and_remembered() -> io::
     let fake = Fake {
         attempts: vec![attempt("kvm", true), attempt("tcg", false)],
         ends_at_once: Some("kvm"),
-        silent: None,
+        ..Fake::new()
     };
     let supervisor = place.supervisor_with(fake.clone());
     supervisor.start().await.expect("it starts by emulation");
@@ -395,8 +399,8 @@ async fn hardware_whose_guest_never_says_a_word_is_given_up_and_its_process_ende
             attempt("kvm", true, Duration::from_secs(1)),
             attempt("tcg", false, PATIENCE),
         ],
-        ends_at_once: None,
         silent: Some(("kvm", link)),
+        ..Fake::new()
     };
     let supervisor = place.supervisor_with(fake);
     supervisor.start().await.expect("it starts by emulation");
@@ -494,5 +498,285 @@ async fn only_a_machine_that_is_stopped_is_erased() -> io::Result<()> {
         .ask(|reply| Command::Erase { reply })
         .await
         .expect("there is nothing to erase");
+    Ok(())
+}
+
+fn is_suspended(status: &Status) -> bool {
+    matches!(status.state, State::Suspended { .. })
+}
+
+/// A conversation with the engine, which says everything back.
+async fn echo(home: &Home) -> io::Result<String> {
+    let mut client = system::connect(&home.socket()).await?;
+    client.write_all(b"hello").await?;
+    client.shutdown().await?;
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn a_suspended_machine_goes_on_as_the_same_machine_with_its_ports() -> io::Result<()> {
+    let place = Place::new()?;
+    let supervisor = place.supervisor();
+    supervisor.start().await.expect("it starts");
+    let first = running(&supervisor.status().borrow()).clone();
+    let (free, taken) = (free_address(), std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?);
+    place
+        .guest
+        .publications
+        .lock()
+        .expect("not poisoned")
+        .extend([published(free, free), published(taken.local_addr()?, free)]);
+
+    supervisor.suspend().await.expect("it is suspended");
+    supervisor.suspend().await.expect("it is so already");
+    let status = supervisor.status().borrow().clone();
+    assert!(
+        matches!(status.state, State::Suspended { wakes: false, .. }),
+        "{:?}",
+        status.state
+    );
+    assert_eq!(Record::read(&place.home)?, None, "nothing of it runs");
+    assert!(!place.home.socket().exists(), "who suspends it wants it to rest");
+    assert!(place.home.saved().exists());
+
+    supervisor.start().await.expect("it goes on");
+    let status = supervisor.status().borrow().clone();
+    let second = running(&status);
+    assert_ne!(first.pid, second.pid);
+    assert_eq!(first.since_millis, second.since_millis, "it is the same machine");
+    assert!(!place.guest.rests.load(std::sync::atomic::Ordering::SeqCst));
+    assert!(!place.home.saved().exists(), "memory is used once");
+    assert!(!place.home.saved_spent().exists());
+    let dead: Vec<bool> = status.forwards.iter().map(|forward| forward.dead.is_some()).collect();
+    assert_eq!(dead.len(), 2);
+    assert_eq!(
+        dead.iter().filter(|dead| **dead).count(),
+        1,
+        "a port that was taken meanwhile is shown, not lost"
+    );
+    assert_eq!(echo(&place.home).await?, "hello");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_machine_that_nobody_uses_falls_asleep_and_the_first_request_wakes_it() -> io::Result<()> {
+    let place = Place::new()?;
+    let supervisor = place.supervisor_with(Fake {
+        minute: Duration::from_millis(20),
+        ..Fake::new()
+    });
+    let busy = Report { busy: true, ..ready() };
+    place.guest.reports.send_replace(busy);
+    supervisor.start().await.expect("it starts");
+    // A client that only listens keeps nothing awake.
+    let _listener = system::connect(&place.home.socket()).await?;
+    place.guest.reports.send_replace(ready());
+    let status = supervisor.until(is_suspended).await;
+    assert!(matches!(status.state, State::Suspended { wakes: true, .. }));
+    assert_eq!(Record::of_running(&place.home), None);
+
+    place.guest.reports.send_replace(Report { busy: true, ..ready() });
+    assert_eq!(echo(&place.home).await?, "hello", "it takes a little longer");
+    assert!(is_running(&supervisor.status().borrow()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_asked_while_it_was_being_suspended_is_done_after_it() -> io::Result<()> {
+    let place = Place::new()?;
+    let supervisor = place.supervisor();
+    supervisor.start().await.expect("it starts");
+    let (suspended, started) = tokio::join!(supervisor.suspend(), supervisor.start());
+    suspended.expect("suspended");
+    started.expect("started again");
+    assert!(is_running(&supervisor.status().borrow()));
+    let (suspended, stopped) = tokio::join!(supervisor.suspend(), supervisor.stop());
+    suspended.expect("suspended");
+    stopped.expect("stopped in order");
+    assert_eq!(supervisor.status().borrow().state, State::Stopped);
+    assert!(!place.home.saved().exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_suspended_machine_is_stopped_in_order_and_restarted_anew() -> io::Result<()> {
+    let place = Place::new()?;
+    let supervisor = place.supervisor();
+    for restart in [false, true] {
+        supervisor.start().await.expect("it starts");
+        supervisor.suspend().await.expect("it is suspended");
+        if restart {
+            supervisor
+                .ask(|reply| Command::Restart { reply })
+                .await
+                .expect("it restarts");
+            assert!(is_running(&supervisor.status().borrow()));
+        } else {
+            supervisor.stop().await.expect("it stops");
+            assert_eq!(supervisor.status().borrow().state, State::Stopped);
+        }
+        assert!(!place.home.saved().exists());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_daemon_finds_the_machine_suspended() -> io::Result<()> {
+    let place = Place::new()?;
+    let supervisor = place.supervisor();
+    supervisor.start().await.expect("it starts");
+    supervisor.suspend().await.expect("it is suspended");
+    drop(supervisor);
+    let supervisor = place.supervisor();
+    assert!(is_suspended(&supervisor.status().borrow()) || is_suspended(&supervisor.until(is_suspended).await));
+    supervisor.start().await.expect("it goes on");
+    Ok(())
+}
+
+#[tokio::test]
+async fn memory_that_does_not_fit_is_set_aside_and_named_and_the_machine_starts_anew() -> io::Result<()> {
+    enum Harm {
+        Fingerprint,
+        Memory,
+        Head,
+        Disk,
+    }
+    for harm in [Harm::Fingerprint, Harm::Memory, Harm::Head, Harm::Disk] {
+        let place = Place::new()?;
+        let supervisor = place.supervisor();
+        supervisor.start().await.expect("it starts");
+        let since = running(&supervisor.status().borrow()).since_millis;
+        supervisor.suspend().await.expect("it is suspended");
+        drop(supervisor);
+        let mut fake = Fake::new();
+        let mut memory = fs_err::read(place.home.saved())?;
+        let last = memory.len() - 1;
+        let why = match harm {
+            Harm::Fingerprint => {
+                fake.fingerprint = "fake 2";
+                "has changed since"
+            }
+            Harm::Memory => {
+                memory[last] ^= 1;
+                "checksum is wrong"
+            }
+            Harm::Head => {
+                memory[40] ^= 1;
+                "checksum"
+            }
+            Harm::Disk => {
+                fs_err::OpenOptions::new()
+                    .write(true)
+                    .open(place.home.data_disk())?
+                    .set_modified(std::time::SystemTime::now())?;
+                "the data disk has changed"
+            }
+        };
+        fs_err::write(place.home.saved(), memory)?;
+        let supervisor = place.supervisor_with(fake);
+        supervisor.start().await.expect("it starts anew");
+        let status = supervisor.status().borrow().clone();
+        assert!(running(&status).since_millis >= since);
+        let note = status.notes.iter().find(|note| note.contains(why));
+        let note = note.unwrap_or_else(|| panic!("no note says {why}: {:?}", status.notes));
+        assert!(note.contains("memory.saved.bad-"), "{note}");
+        assert!(!place.home.saved().exists());
+        supervisor.stop().await.expect("it stops");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_machine_whose_memory_cannot_be_saved_goes_on() -> io::Result<()> {
+    let place = Place::new()?;
+    place
+        .guest
+        .monitor
+        .cannot_save
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    let supervisor = place.supervisor();
+    supervisor.start().await.expect("it starts");
+    let pid = place.pid();
+    let failure = supervisor.suspend().await.expect_err("it cannot be");
+    assert_eq!(failure.code, FailureCode::CannotSuspend);
+    assert!(failure.causes[0].contains("No space left"), "{failure:?}");
+    let status = supervisor.until(is_running).await;
+    assert_eq!(running(&status).pid, pid, "the same process goes on");
+    assert!(!place.guest.rests.load(std::sync::atomic::Ordering::SeqCst));
+    assert!(place.guest.monitor.running.load(std::sync::atomic::Ordering::SeqCst));
+    assert!(!place.home.saved_unfinished().exists());
+    assert_eq!(echo(&place.home).await?, "hello");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_qemu_that_cannot_save_memory_is_stopped_instead_and_that_is_said() -> io::Result<()> {
+    let place = Place::new()?;
+    *place.guest.monitor.version.lock().expect("not poisoned") = [7, 2, 19];
+    let supervisor = place.supervisor();
+    supervisor.start().await.expect("it starts");
+    supervisor.suspend().await.expect("it is stopped");
+    let status = supervisor.status().borrow().clone();
+    assert_eq!(status.state, State::Stopped);
+    assert!(
+        status.notes[0].contains("QEMU 7.2.19 cannot save"),
+        "{:?}",
+        status.notes
+    );
+    let refused = supervisor.suspend().await.expect_err("it does not run");
+    assert_eq!(refused.causes, ["It is not running"]);
+    Ok(())
+}
+
+/// The daemon is killed at each point at which a process and a file are both there.
+#[tokio::test]
+async fn whatever_a_killed_daemon_left_of_a_suspension_nothing_is_lost() -> io::Result<()> {
+    use std::sync::atomic::Ordering::SeqCst;
+    let place = Place::new()?;
+    let supervisor = place.supervisor();
+    supervisor.start().await.expect("it starts");
+    let record = Record::of_running(&place.home).expect("it runs");
+    supervisor.suspend().await.expect("it is suspended");
+    drop(supervisor);
+    let sealed = fs_err::read(place.home.saved())?;
+    let process = || -> io::Result<()> {
+        let child = std::process::Command::new("/bin/sleep").arg("600").spawn()?;
+        let started = crate::record::process_started(child.id()).expect("it runs");
+        Record {
+            pid: child.id(),
+            process_started: started,
+            ..record.clone()
+        }
+        .write(&place.home)
+    };
+
+    // After the file had its name, before the process ended: the file is the machine.
+    process()?;
+    place.guest.monitor.running.store(false, SeqCst);
+    let supervisor = place.supervisor();
+    supervisor.until(is_suspended).await;
+    assert_eq!(Record::of_running(&place.home), None, "its process is ended");
+    drop(supervisor);
+
+    // Before the file was whole, or after it was spent: the process is the machine.
+    for leftover in [place.home.saved_unfinished(), place.home.saved_spent()] {
+        crate::file::remove(&place.home.saved())?;
+        fs_err::write(&leftover, &sealed)?;
+        process()?;
+        place.guest.monitor.running.store(false, SeqCst);
+        let supervisor = place.supervisor();
+        supervisor.until(is_running).await;
+        assert!(place.guest.monitor.running.load(SeqCst), "it was told to go on");
+        assert!(!leftover.exists());
+        supervisor.stop().await.expect("it stops");
+    }
+
+    // The computer went down while it was resumed: the memory may have been used, and is not used again.
+    fs_err::write(place.home.saved_spent(), &sealed)?;
+    let supervisor = place.supervisor();
+    supervisor.start().await.expect("it starts anew");
+    assert!(!place.home.saved_spent().exists());
     Ok(())
 }

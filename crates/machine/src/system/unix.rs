@@ -64,6 +64,22 @@ pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes an empty file that only its owner may read.
+pub(crate) fn create_private_file(path: &Path) -> io::Result<()> {
+    use fs_err::os::unix::fs::OpenOptionsExt;
+    fs_err::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map(|_| ())
+}
+
+/// What was renamed in this folder stays renamed whenever the computer stops.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    fs_err::File::open(path)?.sync_all()
+}
+
 fn named(path: &Path, doing: &str, source: &io::Error) -> io::Error {
     io::Error::new(source.kind(), format!("could not {doing} {}: {source}", path.display()))
 }

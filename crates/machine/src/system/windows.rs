@@ -72,6 +72,17 @@ pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
     fs_err::create_dir_all(path)
 }
 
+/// Makes an empty file. Those of a home are its owner's only, as every folder in a profile is.
+pub(crate) fn create_private_file(path: &Path) -> io::Result<()> {
+    fs_err::File::create_new(path).map(|_| ())
+}
+
+/// Renaming is written through here by itself.
+#[expect(clippy::unnecessary_wraps, reason = "it can fail on other systems")]
+pub(crate) fn sync_folder(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// A named pipe. Its default access is the owner, administrators and the system.
 #[derive(Debug)]
 pub(crate) struct Listener {

@@ -291,7 +291,7 @@ hint: string,
  */
 console: Array<string>, };
 
-export type FailureCode = "qemuMissing" | "imageMissing" | "imageDamaged" | "noDiskSpace" | "dataDiskCorrupt" | "specRefused" | "noAnswer" | "died" | "engineFailed" | "io";
+export type FailureCode = "qemuMissing" | "imageMissing" | "imageDamaged" | "noDiskSpace" | "dataDiskCorrupt" | "specRefused" | "noAnswer" | "died" | "engineFailed" | "cannotSuspend" | "io";
 
 /**
  * A port of a container on this host.
@@ -440,7 +440,15 @@ export type MachineSettingsChange = { "type": "sleepAfter", minutes: number | nu
  */
 export type MachineSpec = { cpus: number, memoryMib: number, diskGib: number, accelerator: Accelerator, };
 
-export type MachineState = { "type": "stopped" } | { "type": "starting", step: StartStep, } | { "type": "running", running: MachineRunning, } | { "type": "stopping" } | { "type": "failed", failure: Failure, };
+export type MachineState = { "type": "stopped" } | { "type": "starting", step: StartStep, } | { "type": "running", running: MachineRunning, } | { "type": "suspending" } | { "type": "suspended", 
+/**
+ * Unix milliseconds.
+ */
+sinceMillis: number, 
+/**
+ * Whether the first request at the engine's socket wakes it: it fell asleep because nobody used it.
+ */
+wakes: boolean, } | { "type": "stopping" } | { "type": "failed", failure: Failure, };
 
 /**
  * Everything a client may know of the machine at one moment.
@@ -451,7 +459,7 @@ export type MachineStatus = { state: MachineState,
  */
 spec: MachineSpec, 
 /**
- * The engine's socket on this host. It exists while the state is `Running`.
+ * The engine's socket on this host. It exists while the state is `Running`, or `Suspended` and wakes.
  */
 socket: string, 
 /**
@@ -695,6 +703,8 @@ export interface Commands {
   "machine.start": { params: SpecChange; result: MachineStatus };
   "machine.stop": { params: null; result: null };
   "machine.restart": { params: null; result: MachineStatus };
+  /** Containers stand still until the next start; where that cannot be, they are stopped. */
+  "machine.suspend": { params: null; result: MachineStatus };
   /** Takes back memory and disk that the machine holds and does not need; some seconds. */
   "machine.free": { params: null; result: MachineFreed };
   /** What the person decided about the machine beside its size; in effect at once. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { EngineStatus, Failure, MachineState } from "$lib/api";
-import { engineView, STEPS, timeline, usesMachine } from "./engineView";
+import { engineView, engineWords, sailOf, STEPS, timeline, usesMachine } from "./engineView";
 
 const INFO = {
   product: "Docker",
@@ -71,6 +71,18 @@ describe("what the engine is to the person", () => {
       status({ type: "stopping" }, { origin: { type: "machine" }, connection: { type: "connected", info: INFO } }),
     );
     expect(view.type).toBe("stopping");
+  });
+
+  test("a machine that sleeps is calm, and not away, whatever its connection was", () => {
+    for (const connection of [
+      { type: "connected", info: INFO },
+      { type: "away", reason: "The engine is asleep" },
+    ] as EngineStatus["connection"][]) {
+      const asleep: MachineState = { type: "suspended", sinceMillis: 1, wakes: true };
+      const view = engineView(status(asleep, { origin: { type: "machine" }, connection }));
+      expect(view).toEqual({ type: "asleep", sinceMillis: 1, wakes: true });
+      expect([sailOf(view), engineWords(view)]).toEqual(["stopped", "Engine asleep"]);
+    }
   });
 
   test("an address that was chosen is not the machine", () => {

@@ -1,4 +1,13 @@
-import type { EngineInfo, EngineOrigin, EngineStatus, Failure, MachineRunning, StartStep, StepReport } from "$lib/api";
+import type {
+  EngineInfo,
+  EngineOrigin,
+  EngineStatus,
+  Failure,
+  MachineRunning,
+  MachineState,
+  StartStep,
+  StepReport,
+} from "$lib/api";
 
 /** The engine as the person sees it: one word for the pages to branch on. */
 export type EngineView =
@@ -6,6 +15,9 @@ export type EngineView =
   | { type: "running"; info: EngineInfo; machine: MachineRunning | null }
   | { type: "starting"; step: StartStep }
   | { type: "stopping" }
+  | { type: "suspending" }
+  /** Everything goes on where it was when it is started; by itself when it fell asleep. */
+  | { type: "asleep"; sinceMillis: number; wakes: boolean }
   | { type: "stopped" }
   | { type: "failed"; failure: Failure }
   /** An engine that is not ours does not answer, or there is none at all. */
@@ -17,12 +29,15 @@ export function usesMachine(status: EngineStatus): boolean {
   return status.choice.type === "machine" || status.choice.type === "auto";
 }
 
+/** In these a connection that is still there is about to end. */
+const LEAVING = new Set<MachineState["type"]>(["stopping", "suspending", "suspended"]);
+
 export function engineView(status: EngineStatus | null): EngineView {
   if (!status) return { type: "loading" };
   const { connection, machine } = status;
   const ours = usesMachine(status);
 
-  if (connection.type === "connected" && !(ours && machine.state.type === "stopping")) {
+  if (connection.type === "connected" && !(ours && LEAVING.has(machine.state.type))) {
     const running = ours && machine.state.type === "running" ? machine.state.running : null;
     return { type: "running", info: connection.info, machine: running };
   }
@@ -37,6 +52,10 @@ export function engineView(status: EngineStatus | null): EngineView {
       return { type: "starting", step: "connect" };
     case "stopping":
       return { type: "stopping" };
+    case "suspending":
+      return { type: "suspending" };
+    case "suspended":
+      return { type: "asleep", sinceMillis: machine.state.sinceMillis, wakes: machine.state.wakes };
     case "failed":
       return { type: "failed", failure: machine.state.failure };
     case "stopped":
@@ -52,8 +71,10 @@ export function sailOf(view: EngineView): "running" | "starting" | "stopped" | "
     case "loading":
     case "starting":
     case "stopping":
+    case "suspending":
       return "starting";
     case "stopped":
+    case "asleep":
       return "stopped";
     case "failed":
     case "away":
@@ -71,6 +92,10 @@ export function engineWords(view: EngineView): string {
       return "Engine starting";
     case "stopping":
       return "Engine stopping";
+    case "suspending":
+      return "Engine falling asleep";
+    case "asleep":
+      return view.wakes ? "Engine asleep" : "Engine suspended";
     case "stopped":
       return "Engine stopped";
     case "failed":

@@ -1,0 +1,374 @@
+//! The saved memory of a suspended machine: one file, used at most once.
+//!
+//! A file under its final name means that nothing has run on the data disk since that memory was saved. So it gets the
+//! name only when it is whole and the machine stands still, and loses it before a machine made from it takes its first
+//! step ([`Saved::spend`]). What does not fit is set aside under a name that the person is told.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+use crate::control::RELEASE;
+use crate::record::Ready;
+use crate::{Home, Spec, file, system};
+
+/// Where the memory begins in the file; before it stands what it is of.
+pub(crate) const MEMORY_AT: u64 = 64 << 10;
+
+const MAGIC: &str = "wherry saved machine 1";
+
+/// How much is read at once for the checksum.
+const CHUNK: usize = 1 << 20;
+
+/// What the memory is of. A machine can go on only as exactly this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Saved {
+    /// The Wherry that saved it.
+    pub(crate) release: String,
+    /// What the backend and the system image were made of.
+    pub(crate) fingerprint: String,
+    /// QEMU's version, for people.
+    pub(crate) backend_version: String,
+    pub(crate) backend: String,
+    pub(crate) accelerator: String,
+    pub(crate) spec: Spec,
+    /// The guest's, which it keeps.
+    pub(crate) boot_id: String,
+    pub(crate) ready: Option<Ready>,
+    pub(crate) data_disk: DiskState,
+    /// Unix milliseconds.
+    pub(crate) since_millis: u64,
+    /// Whether the first request at the engine's socket wakes it.
+    pub(crate) wakes: bool,
+    pub(crate) memory_bytes: u64,
+    /// CRC-32 of the memory.
+    pub(crate) memory_sum: u32,
+}
+
+/// The data disk when the machine stood still. Another one, or one that was written to since, does not go with the
+/// memory: the file system that the guest knows would not be the one on the disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DiskState {
+    bytes: u64,
+    modified_nanos: u64,
+}
+
+impl DiskState {
+    pub(crate) fn of(disk: &Path) -> io::Result<Self> {
+        let metadata = fs_err::metadata(disk)?;
+        let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Self {
+            bytes: metadata.len(),
+            modified_nanos: u64::try_from(modified.as_nanos()).unwrap_or(u64::MAX),
+        })
+    }
+}
+
+/// What there is in a home.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Nothing,
+    Memory(Box<Saved>),
+    /// There is a file, and this is what is wrong with it.
+    Unusable(String),
+}
+
+/// Where the memory is written until it is whole. Made here, so that it is nobody else's from the first byte on.
+pub(crate) fn begin(home: &Home) -> io::Result<PathBuf> {
+    let path = home.saved_unfinished();
+    file::remove(&path)?;
+    system::create_private_file(&path)?;
+    Ok(path)
+}
+
+impl Saved {
+    /// Completes the file with what it is of and gives it its name. From here on it is what the machine is made from.
+    pub(crate) fn seal(mut self, home: &Home) -> io::Result<Self> {
+        let path = home.saved_unfinished();
+        let mut whole = fs_err::OpenOptions::new().read(true).write(true).open(&path)?;
+        (self.memory_bytes, self.memory_sum) = sum(&mut whole)?;
+        let about = serde_json::to_string(&self)?;
+        let head = format!("{MAGIC}\n{:08x}\n{about}\n", crc32fast::hash(about.as_bytes()));
+        if head.len() as u64 > MEMORY_AT {
+            return Err(io::Error::other("what is to be written about the machine is too long"));
+        }
+        whole.seek(SeekFrom::Start(0))?;
+        whole.write_all(head.as_bytes())?;
+        whole.sync_all()?;
+        drop(whole);
+        fs_err::rename(&path, home.saved())?;
+        system::sync_folder(&home.machine())?;
+        Ok(self)
+    }
+
+    /// Looks what is saved in this home, without reading the memory.
+    pub(crate) fn find(home: &Home) -> Found {
+        match read_head(&home.saved()) {
+            Ok(saved) => Found::Memory(Box::new(saved)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
+            Err(error) => Found::Unusable(error.to_string()),
+        }
+    }
+
+    /// Why a machine with this backend cannot go on from it here and now; the memory itself is not looked at.
+    pub(crate) fn misfit(&self, home: &Home, fingerprint: &str) -> Option<String> {
+        if self.release != RELEASE {
+            return Some(format!("it is of Wherry {}, this is {RELEASE}", self.release));
+        }
+        if self.fingerprint != fingerprint {
+            return Some("QEMU or the machine's system has changed since".into());
+        }
+        match DiskState::of(&home.data_disk()) {
+            Ok(disk) if disk == self.data_disk => None,
+            Ok(_) => Some("the data disk has changed since".into()),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
+    /// Reads all of the memory. The answer says what is wrong with it.
+    pub(crate) fn verify(&self, home: &Home) -> Option<String> {
+        let summed = fs_err::File::open(home.saved()).and_then(|mut file| sum(&mut file));
+        match summed {
+            Ok((bytes, _)) if bytes != self.memory_bytes => Some(format!(
+                "it has {bytes} bytes of memory instead of {}",
+                self.memory_bytes
+            )),
+            Ok((_, sum)) if sum != self.memory_sum => Some("its checksum is wrong".into()),
+            Ok(_) => None,
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
+    /// Takes its name away. From here on only the machine that has loaded it may go on from it.
+    pub(crate) fn spend(home: &Home) -> io::Result<()> {
+        fs_err::rename(home.saved(), home.saved_spent())?;
+        system::sync_folder(&home.machine())
+    }
+}
+
+/// Keeps memory that cannot be used beside its place, instead of any that was kept so before: it is large.
+pub(crate) fn set_aside(home: &Home, why: &str) -> String {
+    if let Ok(entries) = fs_err::read_dir(home.machine()) {
+        let name = home
+            .saved()
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        for entry in entries.filter_map(Result::ok) {
+            if entry.file_name().to_string_lossy().starts_with(&format!("{name}.bad-")) {
+                let _ = file::remove(&entry.path());
+            }
+        }
+    }
+    match file::set_aside(&home.saved()) {
+        Ok(aside) => format!(
+            "The machine was started anew, because what it had in memory could not be used: {why}. That is kept as {}.",
+            aside.display()
+        ),
+        // It must not stay under its name, whatever that costs.
+        Err(error) => {
+            let removed = file::remove(&home.saved());
+            tracing::warn!(%error, ?removed, "unusable memory could not be kept");
+            format!("The machine was started anew, because what it had in memory could not be used: {why}.")
+        }
+    }
+}
+
+/// Removes what an interrupted suspension or resumption left. It is of no use: not whole, or used already.
+pub(crate) fn clear_leftovers(home: &Home) {
+    for leftover in [home.saved_unfinished(), home.saved_spent()] {
+        if let Err(error) = file::remove(&leftover) {
+            tracing::warn!(%error, "a leftover of the machine's memory stays");
+        }
+    }
+}
+
+fn read_head(path: &Path) -> io::Result<Saved> {
+    let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{} {what}", path.display()));
+    let mut head = Vec::new();
+    fs_err::File::open(path)?.take(MEMORY_AT).read_to_end(&mut head)?;
+    let text = head.split(|byte| *byte == 0).next().unwrap_or_default();
+    let text = std::str::from_utf8(text).map_err(|_| bad("does not begin as it should"))?;
+    let mut lines = text.lines();
+    if lines.next() != Some(MAGIC) {
+        return Err(bad("does not begin as it should"));
+    }
+    let stated = lines.next().and_then(|sum| u32::from_str_radix(sum, 16).ok());
+    let about = lines.next().unwrap_or_default();
+    if stated != Some(crc32fast::hash(about.as_bytes())) {
+        return Err(bad("has a wrong checksum at its beginning"));
+    }
+    serde_json::from_str(about).map_err(|error| bad(&format!("is not understood: {error}")))
+}
+
+/// How long the memory is, and its sum.
+fn sum(file: &mut fs_err::File) -> io::Result<(u64, u32)> {
+    file.seek(SeekFrom::Start(MEMORY_AT))?;
+    let mut sum = crc32fast::Hasher::new();
+    let mut chunk = vec![0; CHUNK];
+    let mut bytes = 0;
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok((bytes, sum.finalize())),
+            read => {
+                sum.update(&chunk[..read]);
+                bytes += read as u64;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Accelerator;
+
+    fn home() -> io::Result<(tempfile::TempDir, Home)> {
+        let folder = tempfile::tempdir()?;
+        let home = Home::at(folder.path());
+        home.create()?;
+        fs_err::write(home.data_disk(), "disk")?;
+        Ok((folder, home))
+    }
+
+    fn saved(home: &Home) -> io::Result<Saved> {
+        let path = begin(home)?;
+        let mut file = fs_err::OpenOptions::new().write(true).open(path)?;
+        file.seek(SeekFrom::Start(MEMORY_AT))?;
+        file.write_all(&vec![7; 3 << 20])?;
+        Saved {
+            release: RELEASE.into(),
+            fingerprint: "qemu 1".into(),
+            backend_version: "10.0.2".into(),
+            backend: "qemu".into(),
+            accelerator: "tcg".into(),
+            spec: Spec {
+                cpus: 1,
+                memory_mib: 512,
+                disk_gib: 2,
+                accelerator: Accelerator::Auto,
+            },
+            boot_id: "boot".into(),
+            ready: None,
+            data_disk: DiskState::of(&home.data_disk())?,
+            since_millis: 1,
+            wakes: true,
+            memory_bytes: 0,
+            memory_sum: 0,
+        }
+        .seal(home)
+    }
+
+    fn found(home: &Home) -> Saved {
+        match Saved::find(home) {
+            Found::Memory(saved) => *saved,
+            other => panic!("it is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_is_found_whole_and_only_its_owner_may_read_it() -> io::Result<()> {
+        let (_folder, home) = home()?;
+        assert!(matches!(Saved::find(&home), Found::Nothing));
+        let sealed = saved(&home)?;
+        assert_eq!(found(&home), sealed);
+        assert_eq!(sealed.memory_bytes, 3 << 20);
+        assert_eq!(sealed.misfit(&home, "qemu 1"), None);
+        assert_eq!(sealed.verify(&home), None);
+        assert!(!home.saved_unfinished().exists());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs_err::metadata(home.saved())?.permissions().mode() & 0o777, 0o600);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_seen() -> io::Result<()> {
+        let (_folder, home) = home()?;
+        let sealed = saved(&home)?;
+        let whole = fs_err::read(home.saved())?;
+        for at in [0, 30, 60, 200, 64 << 10, (64 << 10) + 1_234_567, whole.len() - 1] {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 0x10;
+            fs_err::write(home.saved(), &flipped)?;
+            match Saved::find(&home) {
+                Found::Memory(saved) => assert!(at >= 64 << 10 && saved.verify(&home).is_some(), "byte {at}"),
+                Found::Unusable(_) => assert!(at < 64 << 10, "byte {at}"),
+                Found::Nothing => panic!("it is there"),
+            }
+        }
+        fs_err::write(home.saved(), &whole)?;
+        assert_eq!(sealed.verify(&home), None);
+        Ok(())
+    }
+
+    #[test]
+    fn a_truncated_file_is_seen() -> io::Result<()> {
+        let (_folder, home) = home()?;
+        saved(&home)?;
+        let whole = fs_err::read(home.saved())?;
+        for length in [0, 10, 100, 64 << 10, whole.len() - 1] {
+            fs_err::write(home.saved(), &whole[..length])?;
+            let usable = match Saved::find(&home) {
+                Found::Memory(saved) => saved.verify(&home).is_none(),
+                Found::Unusable(_) => false,
+                Found::Nothing => panic!("it is there"),
+            };
+            assert!(!usable, "{length} bytes");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn it_goes_with_one_wherry_one_qemu_and_one_state_of_the_disk() -> io::Result<()> {
+        let (_folder, home) = home()?;
+        let sealed = saved(&home)?;
+        assert!(sealed.misfit(&home, "qemu 2").is_some_and(|why| why.contains("QEMU")));
+        let other = Saved {
+            release: "0.0.1".into(),
+            ..sealed.clone()
+        };
+        assert!(other.misfit(&home, "qemu 1").is_some_and(|why| why.contains("0.0.1")));
+        fs_err::write(home.data_disk(), "another disk")?;
+        assert!(
+            sealed
+                .misfit(&home, "qemu 1")
+                .is_some_and(|why| why.contains("data disk"))
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_spent_cannot_be_found_again_and_one_that_was_set_aside_is_kept() -> io::Result<()> {
+        let (_folder, home) = home()?;
+        saved(&home)?;
+        Saved::spend(&home)?;
+        assert!(matches!(Saved::find(&home), Found::Nothing));
+        clear_leftovers(&home);
+        assert!(!home.saved_spent().exists());
+
+        let mut kept = Vec::new();
+        for why in ["the first", "the second"] {
+            saved(&home)?;
+            let note = set_aside(&home, why);
+            assert!(note.contains(why), "{note}");
+            kept = fs_err::read_dir(home.machine())?
+                .filter_map(Result::ok)
+                .map(|entry| entry.path())
+                .filter(|path| path.to_string_lossy().contains(".bad-"))
+                .collect();
+            assert_eq!(kept.len(), 1, "only one is kept");
+            assert!(note.contains(&*kept[0].to_string_lossy()), "{note}");
+        }
+        assert!(matches!(Saved::find(&home), Found::Nothing));
+        assert_eq!(fs_err::metadata(&kept[0])?.len(), (64 << 10) + (3 << 20));
+        Ok(())
+    }
+}
