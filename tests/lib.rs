@@ -3,11 +3,13 @@
 //! Everything is started by the test that needs it and ended when its handle is dropped. Waiting is for events
 //! (a line, a connection), bounded by [`PATIENCE`]; the bound is there so that a hang has a name.
 
+pub mod authority;
 pub mod engine;
 pub mod fetch;
 pub mod images;
 pub mod machine;
 pub mod process;
+pub mod proxy;
 pub mod registry;
 
 use std::time::Duration;

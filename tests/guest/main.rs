@@ -6,3 +6,4 @@ mod names;
 mod ports;
 mod start;
 mod suspend;
+mod trust;

@@ -52,6 +52,11 @@ class Engine {
     await this.#act(() => call("machine.restart"));
   }
 
+  /** Only the engine of Wherry's own machine: its containers go on. */
+  async restartEngine(): Promise<void> {
+    await this.#act(() => call("engine.restart"));
+  }
+
   async choose(choice: EngineChoice): Promise<void> {
     await this.#act(() => call("engine.choose", choice));
   }
