@@ -82,8 +82,8 @@ async fn a_container_is_made_seen_stopped_and_removed() {
     };
     let host = port.host.as_ref().expect("published");
     assert_eq!((port.container, host.address.as_str()), (80, "127.0.0.1"));
-    let page = wherry_tests::fetch::get(&format!("127.0.0.1:{}", host.port)).expect("a page");
-    assert!(page.contains("served by wherry's test"), "{page}");
+    // A container that is started is not yet one whose server listens.
+    wherry_tests::fetch::page_with(&format!("127.0.0.1:{}", host.port), "served by wherry's test");
     assert_eq!(engine.container("web").await.expect("by name").id, id);
     assert_eq!(
         engine.container_name(&id[..12]).await.expect("by the start of its id"),

@@ -84,8 +84,10 @@ async fn configure(guest: &Guest, mut stream: Stream, configuration: Configurati
         };
         authorities.push(certificate);
     }
+    let count = authorities.len();
     match guest.configured.take(configuration, authorities) {
         Ok(()) => {
+            log::say!("the host has said whom it trusts ({count} authorities) and which proxy it uses");
             guest.status.outdated(guest.configured.outdated());
             stream.accept(()).await?;
             Ok(stream.shutdown().await?)
