@@ -3,6 +3,7 @@
 
 mod boot;
 mod figures;
+mod giveback;
 mod image;
 mod list;
 mod machine;
@@ -57,6 +58,20 @@ const BENCHES: &[Bench] = &[
         needs: &[Need::Machine, Need::Image],
         machine: true,
         measure: machine::memory,
+    },
+    Bench {
+        name: "giveback",
+        about: "memory and disk on this computer after a container used and freed them; before",
+        needs: &[Need::Machine, Need::Image, Need::Engine],
+        machine: true,
+        measure: giveback::back,
+    },
+    Bench {
+        name: "idle",
+        about: "what an idle machine costs: part of a core, wake-ups",
+        needs: &[Need::Machine, Need::Image],
+        machine: true,
+        measure: giveback::idle,
     },
     Bench {
         name: "image",

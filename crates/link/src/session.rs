@@ -25,12 +25,12 @@ use crate::{
     wire::{FRAME, Signals, Wire},
 };
 
-/// How often each side shows that it is there.
-const BEAT: Duration = Duration::from_secs(5);
+/// How often each side shows that it is there. Each beat wakes both sides, and a quiet machine is to sleep.
+const BEAT: Duration = Duration::from_secs(15);
 
 /// After how many beats without a byte the other side counts as gone. Beats are counted instead of time passing:
 /// a laptop that slept finds a late clock when it wakes, not a dead guest.
-const SILENT_BEATS: u32 = 6;
+const SILENT_BEATS: u32 = 1;
 
 /// How many streams one side may have open; further ones wait.
 const OPEN: usize = 2048;

@@ -144,6 +144,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("vm/overcommit_memory", "1"),
     // Looks twice a second whether memory should be compacted, for huge pages that next to nobody asks for.
     ("vm/compaction_proactiveness", "0"),
+    // Each processor would wake once a second to add up counters.
+    ("vm/stat_interval", "15"),
     ("kernel/pid_max", "4194304"),
     ("kernel/keys/root_maxkeys", "1000000"),
     ("kernel/keys/root_maxbytes", "25000000"),
