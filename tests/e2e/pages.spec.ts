@@ -39,6 +39,9 @@ for (const theme of ["light", "dark"] as const) {
     await page.keyboard.press("Escape");
     await page.getByRole("link", { name: "Settings" }).click();
     await check("Settings");
+    await page.getByRole("button", { name: "Open the doctor" }).click();
+    await expect(page.getByRole("heading", { name: /checks pass/ })).toBeVisible({ timeout: 60_000 });
+    await check("Doctor");
     clear(testbed);
   });
 }

@@ -4,6 +4,7 @@ mod faults;
 mod giveback;
 mod names;
 mod ports;
+mod reach;
 mod start;
 mod suspend;
 mod trust;

@@ -91,6 +91,7 @@ fn packages(need: Need) -> &'static [Package] {
         package("busybox-static"),
         program("e2fsprogs", "mkfs.ext4"),
         program("curl", "curl"),
+        program("openssl", "openssl"),
     ];
     const BROWSER: &[Package] = &[
         program("chromium", "chromium"),

@@ -4,12 +4,15 @@
 
 mod backup;
 mod commands;
+mod diagnose;
 mod docker;
+mod doctor;
 mod engines;
 mod event;
 mod events;
 mod explain;
 mod macros;
+mod mask;
 mod model;
 mod panics;
 mod port;
@@ -49,6 +52,7 @@ pub use wherry_engine::system_socket::{Ask, SYSTEM_SOCKET};
 pub use wherry_engine::{
     BackupManifest, BackupProgress, BackupReport, BackupStep, EngineOrigin, Existing, RestoreReport,
 };
+pub use wherry_machine::doctor::Verdict;
 pub use wherry_machine::{Home, State as MachineState};
 
 /// Items of a stream, each as JSON. An `Err` is the last item.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use wherry_engine::{DiskUsage, EngineInfo, EngineOrigin, Existing, Protocol, RunSpec};
+use wherry_machine::doctor::Verdict;
 use wherry_machine::{Failure, Status, ports::PortHolder};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -162,6 +163,96 @@ pub struct PortAnswer {
     /// "8080 is used by nginx (pid 4242)", or "8080 is free".
     pub sentence: String,
     pub next_free: Option<u16>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DoctorRequest {
+    /// Which registry to try; `None` is Docker Hub.
+    pub registry: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DiagnoseRequest {
+    /// Where to write it; `None` is a new file in the person's downloads.
+    pub path: Option<String>,
+    pub registry: Option<String>,
+}
+
+/// A support bundle that was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Bundle {
+    pub path: String,
+    pub bytes: u64,
+    pub files: Vec<BundleFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct BundleFile {
+    pub name: String,
+    pub bytes: u64,
+    /// How often a secret was replaced in it.
+    pub hidden: usize,
+}
+
+/// Everything that was looked at, in the order in which it is to be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Examination {
+    pub checks: Vec<Check>,
+    pub millis: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// For programs; stays the same whatever came of it.
+    pub name: String,
+    pub group: CheckGroup,
+    /// What was found, in some words: "The data disk is clean".
+    pub title: String,
+    pub verdict: Verdict,
+    /// A figure or a word beside it: "41.2 GB free".
+    pub detail: Option<String>,
+    /// Why it is not well, or why it was not looked at.
+    pub why: Option<String>,
+    /// What the person can do, in a sentence.
+    pub advice: Option<String>,
+    pub fix: Option<Fix>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum CheckGroup {
+    Engine,
+    Network,
+    Computer,
+}
+
+/// A remedy: a button in the window, a line to type in a terminal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Fix {
+    pub action: FixAction,
+    pub label: String,
+    pub command: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum FixAction {
+    StartEngine,
+    RestartEngine,
+    /// Point the docker command to this engine.
+    SelectContext,
+    /// Take what names a missing credential helper out of docker's configuration.
+    MendCredentials,
+    FreeSpace,
+    /// Only the command does it.
+    RunInTerminal,
 }
 
 /// What the docker command in the person's terminal does.

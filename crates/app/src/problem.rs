@@ -451,7 +451,7 @@ fn remedy(failure: &Failure) -> Option<Action> {
 }
 
 /// The command in a hint: "Install QEMU: sudo apt install qemu-system-x86".
-fn command_in(hint: &str) -> Option<String> {
+pub(crate) fn command_in(hint: &str) -> Option<String> {
     const INSTALLERS: [&str; 5] = ["sudo ", "brew ", "winget ", "apt install ", "dnf install "];
     let at = INSTALLERS.iter().filter_map(|installer| hint.find(installer)).min()?;
     let command = hint[at..].split(['\n', '`', ';']).next().unwrap_or_default();

@@ -8,14 +8,19 @@ use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as Machi
 
 use crate::macros::{commands, streams};
 use crate::{
-    About, BackupMake, BackupRef, BackupRestore, BackupSuggestion, ContainerList, ContainerRef, ContainerRemove, Cost,
-    DockerSetup, EngineCandidate, EngineChoice, EngineStatus, Event, ImageRef, ImageRemove, LogsRequest, MachineErase,
-    PortAnswer, PortQuestion, RunRequest, Settings, Task, TaskId, TaskRef,
+    About, BackupMake, BackupRef, BackupRestore, BackupSuggestion, Bundle, ContainerList, ContainerRef,
+    ContainerRemove, Cost, DiagnoseRequest, DockerSetup, DoctorRequest, EngineCandidate, EngineChoice, EngineStatus,
+    Event, Examination, ImageRef, ImageRemove, LogsRequest, MachineErase, PortAnswer, PortQuestion, RunRequest,
+    Settings, Task, TaskId, TaskRef,
 };
 
 commands! {
     app {
         about() -> About;
+        /// Looks at everything between the person and a container that runs; changes nothing.
+        doctor(DoctorRequest) -> Examination;
+        /// Writes a zip for somebody who helps, without secrets; it is sent nowhere.
+        diagnose(DiagnoseRequest) -> Bundle;
     }
     engine {
         /// The engine in use, connected or not.

@@ -13,11 +13,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::control::{self, Answer, Envelope, RELEASE, Request};
+use crate::doctor::GuestAnswer;
 use crate::record::Record;
 use crate::saved::{Found, Saved};
 use crate::{
-    Error, Failure, Freed, Home, Settings, SettingsChange, SpecChange, State, Status, daemon, home, settings, spec,
-    supervisor, system, tail,
+    Error, Failure, Freed, Home, HostProxy, Settings, SettingsChange, SpecChange, State, Status, daemon, home,
+    settings, spec, supervisor, system, tail,
 };
 
 /// How long a daemon that was just started may take until it listens.
@@ -57,11 +58,40 @@ impl Machine {
                 Answer::Status { status } | Answer::Done { status } => Ok(status),
                 Answer::Failed { failure } => Err(failure.into()),
                 Answer::OtherVersion { release } => Err(other_version(release)),
-                Answer::Settings { .. } | Answer::Freed { .. } | Answer::Machine { .. } | Answer::Line { .. } => {
-                    Err(self.lost())
-                }
+                Answer::Guest { .. }
+                | Answer::Settings { .. }
+                | Answer::Freed { .. }
+                | Answer::Machine { .. }
+                | Answer::Line { .. } => Err(self.lost()),
             },
             None => Ok(without_daemon(&self.home)),
+        }
+    }
+
+    pub(crate) fn program(&self) -> &std::path::Path {
+        &self.program
+    }
+
+    /// The proxy by which this computer reaches others now.
+    pub async fn proxy(&self) -> HostProxy {
+        crate::proxy::resolve(&settings::peek(&self.home).proxy).await.into()
+    }
+
+    /// How the agent answers; `None` when no machine runs, or when it does not answer. Never starts a daemon.
+    pub(crate) async fn ask_guest(&self) -> Result<Option<GuestAnswer>, Error> {
+        match self.ask_running(Request::Guest).await? {
+            Some(mut conversation) => match conversation.next().await? {
+                Answer::Guest { answer } => Ok(answer),
+                Answer::OtherVersion { release } => Err(other_version(release)),
+                Answer::Status { .. }
+                | Answer::Done { .. }
+                | Answer::Failed { .. }
+                | Answer::Settings { .. }
+                | Answer::Freed { .. }
+                | Answer::Machine { .. }
+                | Answer::Line { .. } => Err(self.lost()),
+            },
+            None => Ok(None),
         }
     }
 
@@ -296,7 +326,7 @@ impl Machine {
                     Ok(Answer::Freed { freed }) => return Ok(Last::Freed(freed)),
                     Ok(Answer::Failed { failure }) => return Err(failure.into()),
                     Ok(Answer::OtherVersion { release }) => return Err(other_version(release)),
-                    Ok(Answer::Machine { .. } | Answer::Line { .. }) => {}
+                    Ok(Answer::Guest { .. } | Answer::Machine { .. } | Answer::Line { .. }) => {}
                     Err(error @ Error::Garbled { .. }) => return Err(error),
                     Err(_) if answered => return Err(self.lost()),
                     Err(_) => break,
@@ -380,7 +410,7 @@ fn other_version(theirs: String) -> Error {
     }
 }
 
-fn without_daemon(home: &Home) -> Status {
+pub(crate) fn without_daemon(home: &Home) -> Status {
     let notes = Record::of_running(home)
         .map(|record| {
             format!(
@@ -425,6 +455,7 @@ fn guest_lines(conversation: Conversation) -> impl Stream<Item = (u32, String)> 
                     Answer::Status { .. }
                     | Answer::Done { .. }
                     | Answer::Failed { .. }
+                    | Answer::Guest { .. }
                     | Answer::Settings { .. }
                     | Answer::Freed { .. }
                     | Answer::OtherVersion { .. },

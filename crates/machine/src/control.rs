@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 
+use crate::doctor::GuestAnswer;
 use crate::{Failure, Freed, Settings, SettingsChange, SpecChange, Status};
 
 /// Version of everything in this file. A client and a daemon that differ say so to the person.
@@ -41,6 +42,8 @@ pub(crate) enum Request {
     /// Answered once with [`Answer::Freed`] or [`Answer::Failed`].
     Free,
     Suspend,
+    /// Answered once with [`Answer::Guest`].
+    Guest,
     /// Answered once with [`Answer::Settings`].
     Settings,
     /// Answered once with [`Answer::Settings`] or [`Answer::Failed`].
@@ -69,6 +72,10 @@ pub(crate) enum Answer {
     },
     Failed {
         failure: Failure,
+    },
+    /// `None` when no machine runs, or when it does not answer.
+    Guest {
+        answer: Option<GuestAnswer>,
     },
     Settings {
         settings: Settings,

@@ -15,7 +15,7 @@ use crate::backend::{Backend, qemu::Qemu};
 use crate::boot::{Context, FindBackend};
 use crate::control::{self, Answer, Envelope, RELEASE, Request};
 use crate::supervisor::{Command, Supervisor};
-use crate::{Error, Failure, Freed, Home, State, free, settings, system};
+use crate::{Error, Failure, Freed, Home, State, doctor, free, settings, system};
 
 /// How long the daemon stays without a machine and without clients: long enough for a script's next command.
 const IDLE: Duration = Duration::from_secs(5);
@@ -209,6 +209,13 @@ async fn answer(
                 Err(failure) => Answer::Failed { failure },
             };
             return control::write(answers, &answer).await;
+        }
+        Request::Guest => {
+            let answer = match link(supervisor).await {
+                Some((_, session)) => doctor::ask_guest(&session).await,
+                None => None,
+            };
+            return control::write(answers, &Answer::Guest { answer }).await;
         }
         Request::Settings => {
             let settings = settings.get().masked();

@@ -23,14 +23,18 @@ pub(crate) fn occupied(path: &Path) -> u64 {
     fs_err::metadata(path).map_or(0, |metadata| system::occupied(&metadata))
 }
 
+/// Bytes that are free where this folder is or will be.
+pub(crate) fn available(folder: &Path) -> io::Result<u64> {
+    fs4::available_space(folder.ancestors().find(|ancestor| ancestor.is_dir()).unwrap_or(folder))
+}
+
 /// Whether there is room to start. `folder` need not be there yet. Writes nothing.
 pub(crate) fn check_room(folder: &Path) -> Result<(), Failure> {
-    let present = folder.ancestors().find(|ancestor| ancestor.is_dir()).unwrap_or(folder);
-    let free = fs4::available_space(present).map_err(|error| Failure {
+    let free = available(folder).map_err(|error| Failure {
         code: FailureCode::Io,
         step: Some(Step::Check),
         message: "Could not find out how much disk space is free".into(),
-        causes: vec![format!("{}: {error}", present.display())],
+        causes: vec![format!("{}: {error}", folder.display())],
         hint: "Choose another folder with WHERRY_HOME.".into(),
         console: Vec::new(),
     })?;

@@ -12,6 +12,7 @@ mod control;
 mod cost;
 mod daemon;
 mod disk;
+pub mod doctor;
 mod error;
 #[cfg(all(test, unix))]
 mod fake;
@@ -44,7 +45,7 @@ pub use daemon::run_daemon;
 pub use error::Error;
 pub use forward::Forwards;
 pub use home::{HOME_VARIABLE, Home};
-pub use proxy::{BadProxyUrl, ProxyChoice, ProxyInUse, ProxySource, ProxyUrl};
+pub use proxy::{BadProxyUrl, HostProxy, ProxyChoice, ProxyInUse, ProxySource, ProxyUrl};
 pub use settings::{Settings, SettingsChange};
 pub use state::{
     Accelerator, Failure, FailureCode, Forward, Freed, Network, Running, Spec, SpecChange, State, Status, Step,

@@ -154,6 +154,18 @@ impl ProxyUrl {
         Self(url)
     }
 
+    /// Name and port.
+    pub fn endpoint(&self) -> (String, u16) {
+        let host = self.0.host_str().unwrap_or_default();
+        let port = self.0.port_or_known_default().unwrap_or(1080);
+        (host.trim_matches(['[', ']']).to_owned(), port)
+    }
+
+    /// With its password: for who connects through it, never to be shown.
+    pub fn secret(&self) -> &str {
+        self.0.as_str()
+    }
+
     /// Whether it brings a password, which is then not the mask of one.
     pub fn has_password(&self) -> bool {
         self.0.password().is_some_and(|password| password != MASK)
@@ -264,6 +276,24 @@ impl Resolved {
             http: secret(&self.http),
             https: secret(&self.https),
             except: self.except.join(","),
+        }
+    }
+}
+
+/// The proxy by which this computer reaches others, for programs on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostProxy {
+    pub shown: ProxyInUse,
+    pub http: Option<ProxyUrl>,
+    pub https: Option<ProxyUrl>,
+}
+
+impl From<Resolved> for HostProxy {
+    fn from(resolved: Resolved) -> Self {
+        Self {
+            shown: resolved.shown(),
+            http: resolved.http,
+            https: resolved.https,
         }
     }
 }

@@ -115,6 +115,24 @@ pub(crate) enum Command {
         #[arg(long)]
         system_socket: bool,
     },
+    /// Look for what keeps containers from running, and say what to do; the exit code is 1 when something is broken
+    Doctor {
+        /// Print it as one line of JSON
+        #[arg(long)]
+        json: bool,
+        /// The registry to try
+        #[arg(long, value_name = "URL")]
+        registry: Option<String>,
+    },
+    /// Write a zip for somebody who helps you: versions, what the doctor says, logs. Secrets are hidden; read it first
+    Diagnose {
+        /// The file to write; there must be none of that name yet
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// The registry to try
+        #[arg(long, value_name = "URL")]
+        registry: Option<String>,
+    },
     /// Print the version
     Version,
     /// Run the background process that owns the machine

@@ -1,12 +1,27 @@
 //! `wherry context`: the docker command in the person's terminal, pointed to the machine.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
 
 use wherry_app::{Ask, CONTEXT, Docker, DockerSetup, MissingHelper, SYSTEM_SOCKET};
 
 use crate::{Ended, output};
 
-pub(crate) async fn select(docker: &Docker, fix_credentials: bool, system_socket: bool) -> Result<(), Ended> {
+pub(crate) async fn context(
+    docker: &Docker,
+    undo: bool,
+    fix_credentials: bool,
+    system_socket: bool,
+) -> Result<ExitCode, Ended> {
+    if undo {
+        take_back(docker).await?;
+    } else {
+        select(docker, fix_credentials, system_socket).await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn select(docker: &Docker, fix_credentials: bool, system_socket: bool) -> Result<(), Ended> {
     docker.select()?;
     let setup = docker.setup()?;
     output::line(&format!(
@@ -55,7 +70,7 @@ fn credentials(docker: &Docker, setup: &DockerSetup, fix: bool) -> Result<(), En
     Ok(())
 }
 
-pub(crate) async fn undo(docker: &Docker) -> Result<(), Ended> {
+async fn take_back(docker: &Docker) -> Result<(), Ended> {
     if docker.undo(ask()).await? {
         output::line("docker is as it was before.")?;
     } else {

@@ -4,6 +4,7 @@
 mod arguments;
 mod context;
 mod data;
+mod doctor;
 mod log;
 mod output;
 
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use futures::{Stream, StreamExt};
-use wherry_app::Problem;
+use wherry_app::{App, Problem};
 use wherry_machine::{Error, Home, Machine, State, Status};
 
 use crate::arguments::{Arguments, Command};
@@ -158,13 +159,10 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
             system_socket,
         } => {
             let docker = wherry_app::Docker::new(&home);
-            if undo {
-                context::undo(&docker).await?;
-            } else {
-                context::select(&docker, fix_credentials, system_socket).await?;
-            }
-            Ok(ExitCode::SUCCESS)
+            context::context(&docker, undo, fix_credentials, system_socket).await
         }
+        Command::Doctor { json, registry } => doctor::doctor(&App::new(home, program)?, registry, json).await,
+        Command::Diagnose { output, registry } => doctor::diagnose(&App::new(home, program)?, &output, registry).await,
         Command::Daemon => {
             log::begin(&home)?;
             let ended = wherry_machine::run_daemon(home).await;

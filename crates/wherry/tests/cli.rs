@@ -142,6 +142,8 @@ fn help_tells_the_commands_and_the_exit_codes_and_keeps_the_daemon_to_itself() {
         "console",
         "docker-env",
         "context",
+        "doctor",
+        "diagnose",
         "version",
         "Exit codes",
     ] {

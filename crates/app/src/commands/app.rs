@@ -1,4 +1,12 @@
-use crate::{About, App, Platform, Problem};
+use crate::{About, App, Bundle, DiagnoseRequest, DoctorRequest, Examination, Platform, Problem};
+
+pub(crate) async fn diagnose(app: &App, request: DiagnoseRequest) -> Result<Bundle, Problem> {
+    app.diagnose(request).await
+}
+
+pub(crate) async fn doctor(app: &App, request: DoctorRequest) -> Result<Examination, Problem> {
+    app.examine(request).await
+}
 
 pub(crate) async fn about(app: &App) -> Result<About, Problem> {
     let platform = if cfg!(target_os = "macos") {

@@ -36,18 +36,21 @@ pub(crate) struct Qemu {
 impl Qemu {
     /// QEMU from `PATH` and the image of the Wherry whose program this is, or what is missing.
     pub(crate) fn find(wherry: &Path) -> Result<Self, Failure> {
+        Ok(Self {
+            program: Self::program()?,
+            image: Image::find(wherry)?,
+        })
+    }
+
+    pub(crate) fn program() -> Result<PathBuf, Failure> {
         let name = system::executable(PROGRAM);
-        let program = std::env::var_os("PATH")
+        std::env::var_os("PATH")
             .and_then(|path| {
                 std::env::split_paths(&path)
                     .map(|folder| folder.join(&name))
                     .find(|file| file.is_file())
             })
-            .ok_or_else(|| missing(&name))?;
-        Ok(Self {
-            program,
-            image: Image::find(wherry)?,
-        })
+            .ok_or_else(|| missing(&name))
     }
 }
 

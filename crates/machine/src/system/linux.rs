@@ -66,6 +66,17 @@ pub(crate) fn port_denied(host: SocketAddr) -> String {
     )
 }
 
+/// Which ports programs of this user cannot have although nobody holds them, in a sentence.
+pub(crate) fn reserved_ports() -> Option<String> {
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).ok()?;
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    read("ip_local_reserved_ports").map(|ports| {
+        format!("This computer's administrator keeps the ports {ports} from being given out by chance; name them to use them.")
+    })
+}
+
 /// Differs after every start of this computer.
 pub(crate) fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")

@@ -32,6 +32,11 @@ pub(crate) fn port_denied(host: SocketAddr) -> String {
     )
 }
 
+/// macOS keeps no ports for itself.
+pub(crate) fn reserved_ports() -> Option<String> {
+    None
+}
+
 /// Differs after every start of this computer.
 pub(crate) fn boot_id() -> String {
     sysinfo::System::boot_time().unwrap_or_default().to_string()

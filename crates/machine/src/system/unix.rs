@@ -133,7 +133,8 @@ pub(crate) async fn connect(path: &Path) -> io::Result<Stream> {
 }
 
 /// Gives the child a session of its own: no terminal's Ctrl-C reaches it and no parent's end takes it along. Should
-/// it crash, its memory, which may be a whole machine's with all its secrets, is not written to disk.
+/// it crash, its memory, which may be a whole machine's with all its secrets, is not written to disk. What it makes,
+/// sockets too, is this user's alone.
 pub(crate) fn detach(command: &mut Command) {
     let start_session = || {
         rustix::process::setsid()?;
@@ -142,10 +143,11 @@ pub(crate) fn detach(command: &mut Command) {
             maximum: Some(0),
         };
         rustix::process::setrlimit(rustix::process::Resource::Core, none)?;
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
         Ok(())
     };
     #[expect(unsafe_code, reason = "there is no safe way yet to give a child its own session")]
-    // SAFETY: the closure runs between fork and exec and makes two system calls; it takes no lock and allocates
+    // SAFETY: the closure runs between fork and exec and makes three system calls; it takes no lock and allocates
     // nothing.
     unsafe {
         command.pre_exec(start_session);

@@ -13,8 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions};
 use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
 use windows_sys::Win32::System::Threading::{
-    CREATE_NEW_PROCESS_GROUP, DETACHED_PROCESS, INFINITE, OpenProcess, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE,
-    TerminateProcess, WaitForSingleObject,
+    CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, DETACHED_PROCESS, INFINITE, OpenProcess, PROCESS_SYNCHRONIZE,
+    PROCESS_TERMINATE, TerminateProcess, WaitForSingleObject,
 };
 
 /// The hardware accelerator of this system, in QEMU's word.
@@ -44,6 +44,32 @@ pub(crate) fn port_denied(host: SocketAddr) -> String {
          show excludedportrange protocol=tcp",
         host.port()
     )
+}
+
+/// Which ports Windows keeps for itself, in a sentence: a container cannot publish one although nobody holds it.
+pub(crate) fn reserved_ports() -> Option<String> {
+    let output = Command::new("netsh")
+        .args(["interface", "ipv4", "show", "excludedportrange", "protocol=tcp"])
+        .creation_flags(CREATE_NO_WINDOW)
+        .output()
+        .ok()?;
+    // Two numbers a line, below a heading in the language of the system.
+    let text = String::from_utf8_lossy(&output.stdout);
+    let ranges: Vec<String> = text
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let (from, to) = (words.next()?.parse::<u16>().ok()?, words.next()?.parse::<u16>().ok()?);
+            Some(format!("{from}-{to}"))
+        })
+        .collect();
+    (!ranges.is_empty()).then(|| {
+        format!(
+            "Windows keeps the ports {} for itself. Restarting the service winnat often frees some: net stop winnat, \
+             then net start winnat.",
+            ranges.join(", ")
+        )
+    })
 }
 
 /// Differs after every start of this computer.

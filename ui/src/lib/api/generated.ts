@@ -85,6 +85,41 @@ export type BackupVolume = { name: string, driver: string, labels: { [key in str
 member: string | null, contentBytes: number, };
 
 /**
+ * A support bundle that was written.
+ */
+export type Bundle = { path: string, bytes: number, files: Array<BundleFile>, };
+
+export type BundleFile = { name: string, bytes: number, 
+/**
+ * How often a secret was replaced in it.
+ */
+hidden: number, };
+
+export type Check = { 
+/**
+ * For programs; stays the same whatever came of it.
+ */
+name: string, group: CheckGroup, 
+/**
+ * What was found, in some words: "The data disk is clean".
+ */
+title: string, verdict: Verdict, 
+/**
+ * A figure or a word beside it: "41.2 GB free".
+ */
+detail: string | null, 
+/**
+ * Why it is not well, or why it was not looked at.
+ */
+why: string | null, 
+/**
+ * What the person can do, in a sentence.
+ */
+advice: string | null, fix: Fix | null, };
+
+export type CheckGroup = "engine" | "network" | "computer";
+
+/**
  * A code exists only if the UI acts on it.
  */
 export type Code = "engineUnreachable" | "machineFailed" | "portTaken" | "nameTaken" | "imageNotFound" | "notFound" | "inUse" | "invalid" | "noSpace" | "exists" | "cancelled" | "panic" | "other";
@@ -164,6 +199,12 @@ export type Cost = { memory: number, memoryTotal: number, disk: number, diskTota
  */
 cpuPercent: number, cpus: number, diskBy: DiskUsage, };
 
+export type DiagnoseRequest = { 
+/**
+ * Where to write it; `None` is a new file in the person's downloads.
+ */
+path: string | null, registry: string | null, };
+
 /**
  * What the engine's disk holds.
  */
@@ -207,6 +248,12 @@ systemSocket: SystemSocketState,
  * There is something to take back.
  */
 changed: boolean, };
+
+export type DoctorRequest = { 
+/**
+ * Which registry to try; `None` is Docker Hub.
+ */
+registry: string | null, };
 
 /**
  * An engine that could be used.
@@ -260,6 +307,11 @@ machineUnavailable: Failure | null, };
 export type Event = { "type": "changed", topic: Topic, } | { "type": "machine", status: MachineStatus, } | { "type": "task", task: Task, } | { "type": "notice", problem: Problem, };
 
 /**
+ * Everything that was looked at, in the order in which it is to be read.
+ */
+export type Examination = { checks: Array<Check>, millis: number, };
+
+/**
  * What happens to things that are there already, by their names.
  */
 export type Existing = "refuse" | "keep" | "replace";
@@ -292,6 +344,13 @@ hint: string,
 console: Array<string>, };
 
 export type FailureCode = "qemuMissing" | "imageMissing" | "imageDamaged" | "noDiskSpace" | "dataDiskCorrupt" | "specRefused" | "noAnswer" | "died" | "engineFailed" | "cannotSuspend" | "io";
+
+/**
+ * A remedy: a button in the window, a line to type in a terminal.
+ */
+export type Fix = { action: FixAction, label: string, command: string, };
+
+export type FixAction = "startEngine" | "restartEngine" | "selectContext" | "mendCredentials" | "freeSpace" | "runInTerminal";
 
 /**
  * A port of a container on this host.
@@ -673,6 +732,8 @@ export type Topic = "engine" | "containers" | "images" | "settings";
 
 export type Variable = { name: string, value: string, };
 
+export type Verdict = "pass" | "warn" | "fail" | "skip";
+
 /**
  * What it is about.
  */
@@ -680,6 +741,10 @@ export type Work = { "type": "pull", reference: string, } | { "type": "run", ima
 
 export interface Commands {
   "app.about": { params: null; result: About };
+  /** Looks at everything between the person and a container that runs; changes nothing. */
+  "app.doctor": { params: DoctorRequest; result: Examination };
+  /** Writes a zip for somebody who helps, without secrets; it is sent nowhere. */
+  "app.diagnose": { params: DiagnoseRequest; result: Bundle };
   /** The engine in use, connected or not. */
   "engine.status": { params: null; result: EngineStatus };
   /** Every engine this computer has, asked now. */
