@@ -112,7 +112,8 @@ pub fn busybox_tar(folder: &Path) -> PathBuf {
         .find(|path| Path::new(path).is_file());
     fs_err::copy(busybox.expect("busybox-static is installed"), root.join("bin/busybox")).expect("a copy");
     for name in [
-        "sh", "ls", "cat", "echo", "sleep", "httpd", "wget", "nc", "true", "false", "seq", "hostname", "ps", "nslookup",
+        "sh", "ls", "cat", "echo", "sleep", "httpd", "wget", "nc", "true", "false", "seq", "hostname", "ps",
+        "nslookup", "id", "mkdir", "chmod", "chown", "find", "test", "touch", "rm", "mv",
     ] {
         let link = root.join("bin").join(name);
         if !link.exists() {

@@ -12,6 +12,7 @@ fn nothing_below_the_window_knows_tauri() {
     for package in [
         "wherry-link",
         "wherry-agent",
+        "wherry-share",
         "wherry-machine",
         "wherry-engine",
         "wherry-app",
@@ -23,6 +24,11 @@ fn nothing_below_the_window_knows_tauri() {
     assert!(
         !reachable(&packages, "wherry-machine").contains("bollard"),
         "the machine does not know Docker's API"
+    );
+    assert!(
+        !reachable(&packages, "wherry-share").contains("wherry-machine")
+            && !reachable(&packages, "wherry-machine").contains("wherry-share"),
+        "the file server is a process that the machine starts, and knows nothing of it"
     );
     assert!(
         !reachable(&packages, "wherry-engine").contains("wherry-machine"),

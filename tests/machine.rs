@@ -13,18 +13,35 @@ use crate::process::{alive, output, program, run, say, signal};
 
 pub struct Machine {
     folder: TempDir,
+    home: PathBuf,
 }
 
 impl Machine {
     /// A home without a machine. Nothing runs yet.
     pub fn home() -> Machine {
+        Machine::below("")
+    }
+
+    /// One that lies in the person's home, as it usually does: its commands are given that as `HOME`.
+    pub fn in_a_persons_home() -> Machine {
+        Machine::below("w")
+    }
+
+    fn below(name: &str) -> Machine {
         // Short: the path of a socket has at most 104 bytes.
+        let folder = tempfile::Builder::new()
+            .prefix("wh")
+            .tempdir_in("/tmp")
+            .expect("a temporary folder");
         Machine {
-            folder: tempfile::Builder::new()
-                .prefix("wh")
-                .tempdir_in("/tmp")
-                .expect("a temporary folder"),
+            home: folder.path().join(name),
+            folder,
         }
+    }
+
+    /// The person's home, when it is in one.
+    pub fn person(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A small machine that runs. It is emulated, because a test must not depend on the host's virtualization.
@@ -35,7 +52,7 @@ impl Machine {
     }
 
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        &self.home
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -46,6 +63,9 @@ impl Machine {
     pub fn command(&self) -> Command {
         let mut command = Command::new(program("wherry"));
         command.env("WHERRY_HOME", self.path());
+        if self.path() != self.person() {
+            command.env("HOME", self.person());
+        }
         command
     }
 

@@ -5,6 +5,7 @@ mod giveback;
 mod names;
 mod ports;
 mod reach;
+mod shares;
 mod start;
 mod suspend;
 mod trust;

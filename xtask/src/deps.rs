@@ -12,7 +12,7 @@ use crate::{Error, output, process, workspace};
 pub(crate) enum Need {
     /// Node, and what else the interface is built with.
     Interface,
-    /// The window is linked against the system's webview.
+    /// The window is linked against the system's webview, the server of shared folders against libcap-ng.
     Window,
     /// The machine runs under QEMU.
     Machine,
@@ -58,6 +58,7 @@ fn packages(need: Need) -> &'static [Package] {
         package("librsvg2-dev"),
         package("libgtk-3-dev"),
         package("libdbus-1-dev"),
+        package("libcap-ng-dev"),
     ];
     const MACHINE: &[Package] = if cfg!(target_arch = "aarch64") {
         &[program("qemu-system-arm", "qemu-system-aarch64")]

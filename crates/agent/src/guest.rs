@@ -1,5 +1,7 @@
 //! Everything the agent does, and the order it does it in.
 
+mod authorize;
+mod binds;
 mod children;
 mod clock;
 mod configured;
@@ -18,12 +20,21 @@ mod network;
 mod power;
 mod proxy;
 mod publish;
+mod raise;
 mod readiness;
 mod rest;
 mod serve;
+mod share;
 mod status;
 
-use std::{io::Write, panic::AssertUnwindSafe, process::ExitCode, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    panic::AssertUnwindSafe,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -36,6 +47,8 @@ use children::Children;
 use configured::Configured;
 use log::say;
 use publish::Publications;
+use raise::Raiser;
+use share::Shares;
 use status::Status;
 
 /// What the parts of the agent share.
@@ -46,6 +59,10 @@ struct Guest {
     configured: Configured,
     /// dockerd is to start anew, its containers going on.
     restart_engine: Notify,
+    shares: Shares,
+    /// The paths that running containers have.
+    binds: watch::Sender<BTreeSet<PathBuf>>,
+    raiser: Raiser,
     /// The session with the host, while there is one.
     host: watch::Sender<Option<Session>>,
     /// Somebody wants the machine to power off.
@@ -107,6 +124,9 @@ async fn run(mounted: Result<(), mount::Error>) {
         publications: Publications::default(),
         configured: Configured::at(mount::RUN),
         restart_engine: Notify::new(),
+        shares: Shares::default(),
+        binds: watch::Sender::default(),
+        raiser: Raiser::begin(Path::new(share::TREE)),
         host: watch::Sender::new(None),
         power_off: CancellationToken::new(),
     });
@@ -143,6 +163,8 @@ async fn prepare(guest: &Arc<Guest>, mounted: Result<(), mount::Error>) -> Resul
         // The engine is of use without it.
         say!("{}", chain(&error));
     }
+    authorize::listen(guest).map_err(|error| failure(&error))?;
+    tokio::spawn(binds::keep(Arc::clone(guest)));
     guest.status.enter(Stage::Engine);
     mount::identity();
     Ok(())

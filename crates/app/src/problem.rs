@@ -423,7 +423,7 @@ impl From<SocketError> for Problem {
 fn code_of_failure(failure: FailureCode) -> Code {
     match failure {
         FailureCode::NoDiskSpace => Code::NoSpace,
-        FailureCode::SpecRefused => Code::Invalid,
+        FailureCode::SpecRefused | FailureCode::FolderRefused => Code::Invalid,
         FailureCode::QemuMissing
         | FailureCode::ImageMissing
         | FailureCode::ImageDamaged
@@ -446,6 +446,7 @@ fn remedy(failure: &Failure) -> Option<Action> {
         | FailureCode::NoDiskSpace
         | FailureCode::DataDiskCorrupt
         | FailureCode::CannotSuspend
+        | FailureCode::FolderRefused
         | FailureCode::SpecRefused => None,
     }
 }

@@ -8,9 +8,11 @@
 
 mod datagram;
 mod error;
+mod files;
 mod message;
 mod preamble;
 pub mod reach;
+mod raise;
 mod session;
 mod splice;
 mod stream;
@@ -18,10 +20,13 @@ mod wire;
 
 pub use datagram::{BURST, Datagrams, FLOW_IDLE, FLOWS, Flow, LONGEST_DATAGRAM, Outbox};
 pub use error::Error;
+pub use files::{FilesAnswer, FilesView, RefusedFolder};
 pub use message::{
-    Authorities, Configuration, GivenBack, GuestFailure, GuestRequest, Hello, HostRequest, PORT_NAME, Protocol, Proxy,
-    Publication, RegistryFile, Reply, Report, Secret, Stage, Target, Usage, VERSION,
+    Authorities, Binds, Change, ChangeKind, Configuration, Folder, GivenBack, GuestFailure, GuestRequest, Hello,
+    HostRequest, PORT_NAME, Protocol, Proxy, Publication, RegistryFile, Reply, Report, SHARES_TAG, Secret, Stage,
+    Target, Usage, VERSION,
 };
+pub use raise::Raise;
 pub use session::{Incoming, Session};
 pub use splice::splice;
 pub use stream::Stream;

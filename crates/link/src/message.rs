@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,9 @@ pub const VERSION: u32 = 1;
 
 /// The name of the virtio-serial port that carries the link.
 pub const PORT_NAME: &str = "org.wherry.link";
+
+/// The name of the virtio-fs device that serves the person's folders.
+pub const SHARES_TAG: &str = "wherry";
 
 /// What the host asks of the guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +57,86 @@ pub enum HostRequest {
     /// first (the last 2,000 lines). With `follow` each further line until either side closes; without it the
     /// stream ends there.
     Logs { follow: bool },
+    /// The folders of the host that the guest has from now on, whole. In a machine that can share any, the engine is
+    /// not started before this was said once: containers that start with it may use them. Refused with the sentence
+    /// for the person when one of them has no place in the guest.
+    Share { folders: Vec<Folder> },
+    /// Something in these folders was changed on the host, by its path in what the file server shows: programs that
+    /// watch it are told.
+    Changed { changes: Vec<Change> },
+    /// The reply is followed by one [`Binds`] a line, first the present one, then each change, until either side closes.
+    Binds,
+    /// The guest forgets what it keeps of files without need. The file server has to keep each of them open.
+    ForgetFiles,
+}
+
+/// A folder of the host that the guest has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Folder {
+    /// Its path as the person writes it: where it is in the guest too.
+    pub path: PathBuf,
+    /// Its path in what the file server shows.
+    pub source: PathBuf,
+}
+
+impl Folder {
+    /// Whether a folder of the host may be there in the guest. Over the guest's own system it would end the guest.
+    pub fn has_place_at(path: &Path) -> bool {
+        const WITH_ALL_BELOW: &[&str] = &[
+            "/bin",
+            "/boot",
+            "/data",
+            "/dev",
+            "/etc",
+            "/lib",
+            "/lib64",
+            "/proc",
+            "/run",
+            "/sbin",
+            "/sys",
+            "/usr",
+            "/var/cache",
+            "/var/lib",
+            "/var/log",
+            "/var/run",
+            "/var/tmp",
+        ];
+        const ALONE: &[&str] = &["/", "/tmp", "/var"];
+        path.has_root()
+            && !path.components().any(|part| part == Component::ParentDir)
+            && !ALONE.iter().any(|system| path == Path::new(system))
+            && !WITH_ALL_BELOW.iter().any(|system| path.starts_with(system))
+    }
+}
+
+/// What running containers have of the guest's files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Binds {
+    pub paths: Vec<PathBuf>,
+    /// The thread that raises events there: see [`crate::Raise`].
+    pub raiser: i32,
+}
+
+/// One change of a file or folder.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    pub path: PathBuf,
+    pub kind: ChangeKind,
+    pub folder: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ChangeKind {
+    /// It is there now: made, or moved here.
+    Created,
+    /// Its content or its attributes are others.
+    Modified,
+    /// It is gone: removed, or moved away.
+    Removed,
 }
 
 /// What the host tells of itself. Whatever else the guest must follow of the host belongs here.
@@ -267,4 +351,42 @@ pub struct Usage {
     pub disk_total: u64,
     pub disk_used: u64,
     pub unix_millis: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_never_takes_the_place_of_the_guests_own_system() {
+        let systems = [
+            "/",
+            "/usr",
+            "/usr/local",
+            "/etc/nginx",
+            "/run/x",
+            "/proc/1",
+            "/tmp",
+            "/var",
+            "/var/lib/x",
+            "root",
+            "/root/../usr",
+        ];
+        for system in systems {
+            assert!(!Folder::has_place_at(Path::new(system)), "{system}");
+        }
+        let persons = [
+            "/root",
+            "/home/ada",
+            "/tmp/work",
+            "/var/www",
+            "/srv",
+            "/opt/x",
+            "/Users/ada",
+            "/usr2",
+        ];
+        for person in persons {
+            assert!(Folder::has_place_at(Path::new(person)), "{person}");
+        }
+    }
 }

@@ -19,8 +19,12 @@ pub(crate) trait Backend: Send + Sync + 'static {
     /// Makes on the host's disk what the machine needs there, and says what it found.
     fn prepare(&self, home: &Home, spec: &Spec) -> Result<String, Failure>;
 
-    /// Computes what to run; does nothing.
-    fn launch(&self, home: &Home, spec: &Spec, accelerator: &str, from: Begin) -> Launch;
+    /// The process that serves the person's folders to this kind of machine, where there is one. It listens before the
+    /// machine is launched.
+    fn files(&self, home: &Home) -> Option<FilesLaunch>;
+
+    /// Computes what to run; does nothing. `files` is whether the process above runs.
+    fn launch(&self, home: &Home, spec: &Spec, accelerator: &str, files: bool, from: Begin) -> Launch;
 
     /// A second, closer look after a guest gave no sign of life: what here explains it.
     fn diagnose(&self) -> Result<(), Failure>;
@@ -57,6 +61,15 @@ pub(crate) enum Begin {
     Boot,
     /// It waits to be given memory that was saved, and stands still until it is told to go on.
     Memory,
+}
+
+/// The file server to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FilesLaunch {
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
+    /// Where it takes what it is to show. Once it answers there the machine may be started.
+    pub(crate) control: PathBuf,
 }
 
 /// A process to start.

@@ -20,6 +20,7 @@ use crate::process::Process;
 use crate::qmp::Qmp;
 use crate::record::{Ready, Record};
 use crate::saved::{self, Found, Saved};
+use crate::shares::{self, Files, Said};
 use crate::socket::EngineSocket;
 use crate::suspend::{self, Standing};
 use crate::{Failure, FailureCode, Home, Spec, Step, clock, disk, network, settings, spec, system, tail};
@@ -80,6 +81,8 @@ pub(crate) struct Live {
     /// What the guest was told of this computer.
     pub(crate) told: network::Seen,
     pub(crate) socket: Option<EngineSocket>,
+    /// What serves the person's folders to it, where something does.
+    pub(crate) files: Option<Files>,
 }
 
 /// Why there is no machine at the end of a start.
@@ -102,6 +105,8 @@ impl From<Failure> for Ended {
 #[derive(Default)]
 struct Partial {
     process: Option<Process>,
+    /// The file server: it ends with the machine that it serves, so this is for a start that does not get that far.
+    files: Option<Process>,
     session: Option<Session>,
 }
 
@@ -161,6 +166,9 @@ impl Partial {
         if let Some(process) = self.process.take() {
             process.kill().await;
         }
+        if let Some(files) = self.files.take() {
+            files.kill().await;
+        }
         if let Err(error) = Record::remove(home) {
             tracing::warn!(%error, "the machine's record stays");
         }
@@ -180,6 +188,7 @@ struct Met {
     incoming: Incoming,
     hello: Hello,
     record: Record,
+    files: Option<(Files, mpsc::Receiver<Said>)>,
 }
 
 /// Why a machine did not go on from its saved memory.
@@ -269,7 +278,13 @@ impl Boot<'_> {
 
         self.tell(Progress::Begin(Step::Linux)).await;
         put_aside(&self.home().process_log());
-        let launch = backend.launch(self.home(), &saved.spec, &saved.accelerator, Begin::Memory);
+        let files = self.serve_files(&*backend, partial).await;
+        if let Some((files, _)) = &files {
+            // Before the memory comes, which holds what the guest has open of them.
+            shares::show(self.home(), &self.context.settings, files).await;
+        }
+        let begin = Begin::Memory;
+        let launch = backend.launch(self.home(), &saved.spec, &saved.accelerator, files.is_some(), begin);
         let process = self.spawn(&launch)?;
         partial.process = Some(process.clone());
         let record = Record {
@@ -333,6 +348,7 @@ impl Boot<'_> {
             incoming,
             hello,
             record,
+            files,
         })
     }
 
@@ -389,12 +405,19 @@ impl Boot<'_> {
             detail: Some(format!("Found running in process {}.", record.pid)),
         })
         .await;
+        // A machine that has none has no such socket either.
+        let files = if system::ENDPOINTS_ARE_FILES && self.home().files_control().exists() {
+            Files::connect(&self.home().files_control()).await.ok()
+        } else {
+            None
+        };
         Ok(Met {
             process,
             session,
             incoming,
             hello,
             record,
+            files,
         })
     }
 
@@ -494,7 +517,8 @@ impl Boot<'_> {
     ) -> Result<Met, Silence> {
         // Whatever this log says is to be about this attempt.
         put_aside(&self.home().process_log());
-        let launch = backend.launch(self.home(), spec, attempt.accelerator, Begin::Boot);
+        let files = self.serve_files(backend, partial).await;
+        let launch = backend.launch(self.home(), spec, attempt.accelerator, files.is_some(), Begin::Boot);
         let process = self.spawn(&launch).map_err(Silence::Other)?;
         partial.process = Some(process.clone());
         let record = Record {
@@ -561,11 +585,45 @@ impl Boot<'_> {
             incoming,
             hello,
             record,
+            files,
         })
     }
 
+    async fn share(&self, files: Option<&Files>, session: &Session) {
+        for note in shares::share(self.home(), &self.context.settings, files, session).await {
+            self.tell(Progress::Note(note)).await;
+        }
+    }
+
+    /// Starts the process that serves the person's folders. A machine without folders is still of use, so that one
+    /// which does not start is a note.
+    async fn serve_files(&self, backend: &dyn Backend, partial: &mut Partial) -> Option<(Files, mpsc::Receiver<Said>)> {
+        let launch = backend.files(self.home())?;
+        put_aside(&self.home().files_log());
+        let started = async {
+            let process = Process::spawn(&launch.program, &launch.arguments, &self.home().files_log())?;
+            partial.files = Some(process.clone());
+            tokio::select! {
+                connected = Files::connect(&launch.control) => connected,
+                () = process.ended() => {
+                    let said = tail::last_lines(&self.home().files_log(), 1).concat();
+                    Err(io::Error::other(format!("its server ended: {said}")))
+                }
+            }
+        };
+        match started.await {
+            Ok(files) => Some(files),
+            Err(error) => {
+                tracing::warn!(%error, "no folders are shared");
+                let note = format!("No folder of this computer is shared with the machine: {error}");
+                self.tell(Progress::Note(note)).await;
+                None
+            }
+        }
+    }
+
     fn spawn(&self, launch: &Launch) -> Result<Process, Failure> {
-        Process::spawn(launch, &self.home().process_log()).map_err(|error| {
+        Process::spawn(&launch.program, &launch.arguments, &self.home().process_log()).map_err(|error| {
             let message = format!("Could not start {}", launch.program.display());
             Failure {
                 message,
@@ -621,6 +679,7 @@ impl Boot<'_> {
             incoming,
             hello,
             mut record,
+            files,
         } = met;
         let taken_up = record.ready.is_some();
         let forwards = Forwards::new(session.clone());
@@ -629,6 +688,13 @@ impl Boot<'_> {
             async move { forwards.serve(incoming).await }
         });
         self.tell(Progress::Begin(Step::Data)).await;
+        let (files, said) = files.unzip();
+        let folders = self.context.settings.get().folders;
+        self.share(files.as_ref(), &session).await;
+        if let (Some(files), Some(said)) = (&files, said) {
+            tokio::spawn(shares::listen(said, session.clone()));
+            tokio::spawn(shares::follow_binds(files.clone(), session.clone()));
+        }
         let mut reports = watch_reports(&session)
             .await
             .map_err(|error| self.silence(vec![link_cause(&error)]))?;
@@ -674,6 +740,10 @@ impl Boot<'_> {
                 Err(_) => return Err(self.silence(vec!["It did not say which ports are published".into()])),
             }
         }
+        // Changes made during a start are not asked for again once the machine runs.
+        if self.context.settings.get().folders != folders {
+            self.share(files.as_ref(), &session).await;
+        }
         self.tell(Progress::Forwards).await;
         let socket = match socket {
             Some(socket) => socket,
@@ -701,6 +771,7 @@ impl Boot<'_> {
             record,
             told,
             socket: Some(socket),
+            files,
         })
     }
 

@@ -222,10 +222,20 @@ async fn answer(
             return control::write(answers, &Answer::Settings { settings }).await;
         }
         Request::ChangeSettings { change } => {
+            let folders = settings.get().folders;
             let answer = match settings.change(&change) {
-                Ok(settings) => Answer::Settings {
+                Ok(settings) if settings.folders == folders => Answer::Settings {
                     settings: settings.masked(),
                 },
+                Ok(settings) => {
+                    supervisor.send(Command::Share { reply }).await;
+                    match outcome.await {
+                        Ok(Err(failure)) => Answer::Failed { failure },
+                        Ok(Ok(())) | Err(_) => Answer::Settings {
+                            settings: settings.masked(),
+                        },
+                    }
+                }
                 Err(failure) => Answer::Failed { failure },
             };
             return control::write(answers, &answer).await;

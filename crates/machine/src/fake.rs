@@ -17,7 +17,7 @@ use wherry_link::{
 };
 
 use crate::activity::Activity;
-use crate::backend::{Attempt, Attempts, Backend, Begin, Facts, Launch};
+use crate::backend::{Attempt, Attempts, Backend, Begin, Facts, FilesLaunch, Launch};
 use crate::boot::{Context, FindBackend};
 use crate::record::Record;
 use crate::{Accelerator, Failure, Home, Spec, disk, settings};
@@ -203,7 +203,11 @@ impl Guest {
                 (self.gives_back)();
                 stream.accept(GivenBack::default()).await
             }
-            HostRequest::SetClock { .. } => stream.accept(()).await,
+            HostRequest::SetClock { .. }
+            | HostRequest::Share { .. }
+            | HostRequest::Changed { .. }
+            | HostRequest::ForgetFiles
+            | HostRequest::Binds => stream.accept(()).await,
             HostRequest::Publications => {
                 let value = self.publications.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 stream.accept(value).await
@@ -360,7 +364,11 @@ impl Backend for Fake {
         disk::prepare(&home.data_disk(), spec.disk_gib)
     }
 
-    fn launch(&self, home: &Home, _spec: &Spec, accelerator: &str, _begin: Begin) -> Launch {
+    fn files(&self, _home: &Home) -> Option<FilesLaunch> {
+        None
+    }
+
+    fn launch(&self, home: &Home, _spec: &Spec, accelerator: &str, _files: bool, _begin: Begin) -> Launch {
         let silent = self.silent.as_ref().filter(|(silent, _)| *silent == accelerator);
         // A process that ends at once has no time to listen.
         let (script, link) = if self.ends_at_once == Some(accelerator) {

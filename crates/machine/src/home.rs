@@ -131,6 +131,21 @@ impl Home {
         system::endpoint(&self.root, "run/link.sock")
     }
 
+    /// Where QEMU finds the server of the person's folders.
+    pub(crate) fn files_device(&self) -> PathBuf {
+        system::endpoint(&self.root, "run/files.sock")
+    }
+
+    /// Where that server takes what it is to show.
+    pub(crate) fn files_control(&self) -> PathBuf {
+        system::endpoint(&self.root, "run/files-control.sock")
+    }
+
+    /// What that server had to say.
+    pub(crate) fn files_log(&self) -> PathBuf {
+        self.logs().join("files.log")
+    }
+
     pub(crate) fn qmp(&self) -> PathBuf {
         system::endpoint(&self.root, "run/qmp.sock")
     }

@@ -31,6 +31,7 @@ mod reach;
 mod record;
 mod saved;
 mod settings;
+mod shares;
 mod socket;
 mod spec;
 mod state;

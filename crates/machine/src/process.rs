@@ -1,11 +1,11 @@
 //! The machine's process: started apart from us, watched, and ended by its number only while that is still its own.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use crate::backend::Launch;
 use crate::{record, system};
 
 /// A handle; dropping it leaves the process alone.
@@ -19,15 +19,15 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts it so that it outlives us; what it says goes to the log.
-    pub(crate) fn spawn(launch: &Launch, log: &Path) -> io::Result<Self> {
+    pub(crate) fn spawn(program: &Path, arguments: &[OsString], log: &Path) -> io::Result<Self> {
         let log = fs_err::OpenOptions::new()
             .create(true)
             .append(true)
             .open(log)?
             .into_parts()
             .0;
-        let mut command = Command::new(&launch.program);
-        command.args(&launch.arguments).current_dir("/");
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir("/");
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         system::detach(&mut command);
         let child = command.spawn()?;

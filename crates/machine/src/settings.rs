@@ -7,6 +7,7 @@
 
 use std::io;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use ts_rs::TS;
 
-use crate::{Failure, FailureCode, Home, ProxyChoice, file};
+use crate::{Failure, FailureCode, Home, ProxyChoice, file, shares};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default)]
@@ -25,6 +26,8 @@ pub struct Settings {
     pub sleep_after_minutes: Option<NonZeroU32>,
     /// What the engine's own connections go through.
     pub proxy: ProxyChoice,
+    /// Folders of this computer that the machine has, each at the path that it has here.
+    pub folders: Vec<PathBuf>,
     /// What a newer Wherry keeps here and this one does not know: it is not to be lost by a change made here.
     #[serde(flatten)]
     #[ts(skip)]
@@ -36,6 +39,7 @@ impl Default for Settings {
         Self {
             sleep_after_minutes: NonZeroU32::new(5),
             proxy: ProxyChoice::default(),
+            folders: shares::usual(),
             unknown: Map::new(),
         }
     }
@@ -52,10 +56,14 @@ pub enum SettingsChange {
     Proxy { proxy: ProxyChoice },
     /// Every setting: those of a backup, or the first ones again. Masked passwords stand for those that are kept.
     All { settings: Box<Settings> },
+    /// Sharing what is shared already changes nothing.
+    ShareFolder { path: PathBuf },
+    /// Containers that run keep what they have of it until they end.
+    UnshareFolder { path: PathBuf },
 }
 
 impl Settings {
-    fn with(mut self, change: &SettingsChange) -> Self {
+    fn with(mut self, home: &Home, change: &SettingsChange) -> Result<Self, Failure> {
         match change {
             SettingsChange::SleepAfter { minutes } => self.sleep_after_minutes = *minutes,
             SettingsChange::Proxy { proxy } => self.proxy = proxy.unmasked(&self.proxy),
@@ -66,8 +74,21 @@ impl Settings {
                     ..settings.as_ref().clone()
                 };
             }
+            SettingsChange::ShareFolder { path } => {
+                let path = shares::check(home, path)?;
+                if !self.folders.contains(&path) {
+                    self.folders.push(path);
+                }
+            }
+            SettingsChange::UnshareFolder { path } => {
+                let before = self.folders.len();
+                self.folders.retain(|folder| folder != path);
+                if self.folders.len() == before {
+                    return Err(shares::is_not_shared(path, &self.folders));
+                }
+            }
         }
-        self
+        Ok(self)
     }
 
     /// For showing: without passwords.
@@ -118,7 +139,7 @@ impl Store {
     /// Writes the change down, then lets it take effect. When it cannot be written, all stays as it was.
     pub(crate) fn change(&self, change: &SettingsChange) -> Result<Settings, Failure> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let settings = self.get().with(change);
+        let settings = self.get().with(&self.home, change)?;
         save(&self.home, &settings).map_err(|error| not_kept(&error))?;
         self.kept.send_replace(settings.clone());
         Ok(settings)

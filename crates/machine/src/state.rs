@@ -219,6 +219,8 @@ pub enum FailureCode {
     EngineFailed,
     /// Its memory could not be saved; it goes on.
     CannotSuspend,
+    /// The folder cannot be shared, or is not.
+    FolderRefused,
     /// A file or socket could not be read or written.
     Io,
 }

@@ -19,7 +19,7 @@ use crate::spec::{self, Host};
 use crate::suspend::{self, NotSaved};
 use crate::{
     Failure, FailureCode, Home, Network, Running, Settings, Spec, SpecChange, State, Status, Step, StepReport, Usage,
-    clock, disk, file, network,
+    clock, disk, file, network, shares,
 };
 
 /// Containers have ten seconds each to stop, at the same time; then the engine and the disks. Under emulation and
@@ -74,6 +74,10 @@ pub(crate) enum Command {
     /// Replied to when the usage in the status is as fresh as it gets.
     Measure {
         reply: oneshot::Sender<()>,
+    },
+    /// The settings name other folders than before. Replied to when the machine that runs has them.
+    Share {
+        reply: Reply,
     },
     /// Replied to with the link of the machine that runs.
     Link {
@@ -366,6 +370,7 @@ impl Task {
             }
             Command::Suspend { reply } => self.suspend(Some(reply)),
             Command::Measure { reply } => self.measure(reply),
+            Command::Share { reply } => self.share(reply),
             Command::Link { reply } => {
                 let link = match &self.phase {
                     Phase::Running(up) => Some((up.live.process.pid, up.live.session.clone())),
@@ -1218,6 +1223,24 @@ impl Task {
             };
             let hint = "Restart the whole machine; containers that restart by themselves come back.";
             let _ = reply.send(why.map_or(Ok(()), |why| Err(not_restarted(&why, hint))));
+        });
+    }
+
+    fn share(&self, reply: Reply) {
+        let Phase::Running(up) = &self.phase else {
+            // A machine is given what the settings say when it starts.
+            let _ = reply.send(Ok(()));
+            return;
+        };
+        let (home, settings) = (self.context.home.clone(), self.context.settings.clone());
+        let (files, session) = (up.live.files.clone(), up.live.session.clone());
+        tokio::spawn(async move {
+            let notes = shares::share(&home, &settings, files.as_ref(), &session).await;
+            let _ = reply.send(match notes.split_first() {
+                None if files.is_some() => Ok(()),
+                None => Err(shares::not_now()),
+                Some((message, causes)) => Err(shares::not_all(message, causes)),
+            });
         });
     }
 

@@ -92,6 +92,11 @@ pub(crate) enum Command {
     Restore(Restore),
     /// Make settings what they were at first, or remove everything that is in the machine
     Reset(Reset),
+    /// Show or change which folders of this computer the machine has; each is there at the path that it has here
+    Share {
+        #[command(subcommand)]
+        share: Option<Share>,
+    },
     /// Print what the daemon, QEMU, the machine and its engine wrote down
     Logs {
         /// Go on as more is written
@@ -138,6 +143,37 @@ pub(crate) enum Command {
     /// Run the background process that owns the machine
     #[command(hide = true)]
     Daemon,
+    /// Run the process that serves the person's folders to one machine
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    ServeFiles {
+        /// The socket that QEMU connects to
+        #[arg(long)]
+        device: PathBuf,
+        /// The socket that the daemon connects to
+        #[arg(long)]
+        control: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Share {
+    /// List the shared folders, one a line
+    List {
+        /// Print them as one line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Share a folder, and all that is in it; a machine that runs has it at once
+    Add {
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+    /// Share a folder no longer; containers that run keep what they have of it until they end
+    Remove {
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -8,14 +8,15 @@ mod doctor;
 mod log;
 mod output;
 
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use futures::{Stream, StreamExt};
 use wherry_app::{App, Problem};
-use wherry_machine::{Error, Home, Machine, State, Status};
+use wherry_machine::{Error, Home, Machine, SettingsChange, State, Status};
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, Share};
 use crate::data::Data;
 use crate::output::{Progress, Words};
 
@@ -25,6 +26,10 @@ const NOT_RUNNING: u8 = 3;
 fn main() -> ExitCode {
     // Usage errors end here, with 2.
     let arguments = Arguments::parse();
+    #[cfg(target_os = "linux")]
+    if let Command::ServeFiles { device, control } = &arguments.command {
+        return serve_files(device, control);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -49,6 +54,24 @@ fn main() -> ExitCode {
         Err(Ended::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(Ended::Output(error)) => {
             output::complain(&format!("Could not write: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What it has to say goes to standard error, which the daemon has pointed to a log. No runtime is started for it: it
+/// blocks in system calls.
+#[cfg(target_os = "linux")]
+fn serve_files(device: &Path, control: &Path) -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .init();
+    match wherry_share::serve(device, control) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            output::complain(&format!("{error}{}", cause.unwrap_or_default()));
             ExitCode::FAILURE
         }
     }
@@ -130,6 +153,7 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
                 ExitCode::from(NOT_RUNNING)
             })
         }
+        Command::Share { share } => self::share(&machine, share.unwrap_or(Share::List { json: false })).await,
         Command::Settings { json } => {
             let settings = machine.settings().await?;
             output::either(json, &settings, || output::settings(&settings))?;
@@ -172,8 +196,42 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
             ended?;
             Ok(ExitCode::SUCCESS)
         }
+        // Both have returned by now.
         Command::Version => Ok(ExitCode::SUCCESS),
+        #[cfg(target_os = "linux")]
+        Command::ServeFiles { .. } => Ok(ExitCode::SUCCESS),
     }
+}
+
+async fn share(machine: &Machine, share: Share) -> Result<ExitCode, Ended> {
+    match share {
+        Share::List { json } => {
+            let folders = machine.settings().await?.folders;
+            if json {
+                output::json(&folders)?;
+            } else {
+                output::lines(folders.iter().map(|folder| folder.display().to_string()))?;
+            }
+        }
+        Share::Add { folder } => {
+            let path = absolute(&folder)?;
+            machine.change_settings(SettingsChange::ShareFolder { path }).await?;
+        }
+        Share::Remove { folder } => {
+            let path = absolute(&folder)?;
+            machine.change_settings(SettingsChange::UnshareFolder { path }).await?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The whole path, as the person would write it: symbolic links in it stay, unless it leads up again.
+fn absolute(folder: &Path) -> std::io::Result<PathBuf> {
+    let path = std::path::absolute(folder)?;
+    if path.components().any(|part| part == Component::ParentDir) {
+        return std::fs::canonicalize(path);
+    }
+    Ok(path.components().collect())
 }
 
 /// With `--json` the failure is said on standard output already.

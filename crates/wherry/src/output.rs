@@ -237,6 +237,7 @@ pub(crate) fn settings(settings: &Settings) -> Vec<String> {
     let Settings {
         sleep_after_minutes,
         proxy,
+        folders,
         unknown: _,
     } = settings;
     let sleep_after = sleep_after_minutes.map_or_else(|| "off".to_owned(), |minutes| format!("{minutes}m"));
@@ -255,7 +256,14 @@ pub(crate) fn settings(settings: &Settings) -> Vec<String> {
         }
     };
     let line = |name: &str, value: &str| format!("{name:<12} {value}");
-    vec![line("sleep-after", &sleep_after), line("proxy", &proxy)]
+    let mut lines = vec![line("sleep-after", &sleep_after), line("proxy", &proxy)];
+    for (index, folder) in folders.iter().enumerate() {
+        lines.push(line(
+            if index == 0 { "folders" } else { "" },
+            &folder.display().to_string(),
+        ));
+    }
+    lines
 }
 
 /// What the engine was told of this computer.

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use wherry_link::{GuestFailure, Proxy, Secret, Stage};
 
 use super::{
-    Guest, chain,
+    Guest, authorize, chain,
     children::{Child, ending},
     failure, log,
     mount::RUN,
@@ -229,6 +229,7 @@ fn dockerd_settings(proxy: &Proxy, containers: Containers, host: Ipv4Addr) -> St
         "host-gateway-ip": host,
         "userland-proxy": true,
         "userland-proxy-path": "/sbin/wherry-agent",
+        "authorization-plugins": [authorize::NAME],
         "live-restore": containers == Containers::GoOn,
         "shutdown-timeout": SHUTDOWN,
         "log-driver": "json-file",
@@ -299,7 +300,8 @@ async fn run(guest: &Guest, program: Program, containers: Containers, stop: &Can
         Program::Containerd => Proxy::default(),
         Program::Dockerd => {
             let configured = tokio::select! {
-                configured = guest.configured.for_engine() => configured,
+                // Containers that start with the engine may have folders of the host.
+                ((), configured) = async { tokio::join!(guest.shares.told(), guest.configured.for_engine()) } => configured,
                 () = stop.cancelled() => return Ended::Stopped,
             };
             let written =
@@ -452,7 +454,7 @@ async fn announce(guest: &Guest, program: Program, engine: &Dockerd, containers:
 }
 
 /// Waits until somebody listens at the socket.
-async fn answering(socket: &str) -> UnixStream {
+pub(super) async fn answering(socket: &str) -> UnixStream {
     loop {
         if let Err(error) = appears(Path::new(socket)).await {
             log::say!("cannot watch for {socket}: {error}");

@@ -1,11 +1,13 @@
 //! File systems of the kernel, control groups, and the settings that programs in containers expect.
 
-use std::{ffi::CStr, io};
+use std::{ffi::CStr, io, path::Path};
 
 use rustix::{
-    mount::{MountFlags, MountPropagationFlags, mount, mount_change},
+    mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, unmount},
     process::{Pid, Resource, Rlimit, setrlimit},
 };
+
+use fs_err::os::unix::fs::symlink;
 
 use super::{log::say, memory::Memory};
 
@@ -24,6 +26,11 @@ pub(super) enum Error {
     #[error("Could not mount {target}")]
     Mount {
         target: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error("Could not make the root")]
+    Root {
         #[source]
         source: io::Error,
     },
@@ -157,8 +164,46 @@ fn reserve(memory: u64) -> u64 {
     (memory / 1024 * 16).isqrt().clamp(128, 262_144)
 }
 
+/// Makes a root that folders can be added to: the system image is read-only, and a folder of the host may have any
+/// path. What the image has is seen in it as it is.
+fn open_root() -> io::Result<()> {
+    // Any folder of the image will do to put it together in.
+    const STAGE: &str = "/tmp";
+    mount("tmpfs", STAGE, "tmpfs", MountFlags::NODEV, Some(c"mode=0755,size=4m"))?;
+    mirror(Path::new("/"), Path::new(STAGE))?;
+    rustix::process::chdir(STAGE)?;
+    // With one and the same folder the old root comes to lie on the new one, from where it is taken away.
+    rustix::process::pivot_root(".", ".")?;
+    unmount(".", UnmountFlags::DETACH)?;
+    Ok(rustix::process::chdir("/")?)
+}
+
+/// Folders and links are made anew; one that has files in it is shown whole.
+fn mirror(from: &Path, to: &Path) -> io::Result<()> {
+    let entries: Vec<_> = fs_err::read_dir(from)?.collect::<io::Result<_>>()?;
+    let mut kinds = entries.iter().map(fs_err::DirEntry::file_type);
+    if kinds.any(|kind| kind.is_ok_and(|kind| kind.is_file())) {
+        return Ok(mount_bind(from, to)?);
+    }
+    for entry in entries {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_symlink() {
+            symlink(fs_err::read_link(from)?, to)?;
+        } else {
+            fs_err::create_dir(&to)?;
+            fs_err::set_permissions(&to, fs_err::metadata(&from)?.permissions())?;
+            // What the kernel has mounted already is mounted anew in the new root.
+            if MOUNTS.iter().all(|mount| Path::new(mount.target) != from) {
+                mirror(&from, &to)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Everything there is before any disk.
 pub(super) fn all() -> Result<(), Error> {
+    open_root().map_err(|source| Error::Root { source })?;
     for one in MOUNTS {
         let done = one.mount();
         if let Err(source) = done
@@ -284,6 +329,20 @@ pub(super) fn identity() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_new_root_has_the_folders_and_links_of_the_image() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (from, to) = (folder.path().join("image"), folder.path().join("root"));
+        fs_err::create_dir_all(from.join("var/lib"))?;
+        fs_err::create_dir(&to)?;
+        symlink("/data/docker", from.join("var/lib/docker"))?;
+        symlink("usr/bin", from.join("bin"))?;
+        mirror(&from, &to)?;
+        assert_eq!(fs_err::read_link(to.join("bin"))?, Path::new("usr/bin"));
+        assert_eq!(fs_err::read_link(to.join("var/lib/docker"))?, Path::new("/data/docker"));
+        Ok(())
+    }
 
     #[test]
     fn every_controller_is_enabled_by_itself() {

@@ -9,10 +9,10 @@ use tokio::{
     time::timeout,
 };
 use wherry_link::{
-    Configuration, Error, Hello, HostRequest, Session, Stage, Stream, Target, Usage, VERSION, reach, splice,
+    Binds, Configuration, Error, Hello, HostRequest, Session, Stage, Stream, Target, Usage, VERSION, reach, splice,
 };
 
-use super::{Guest, clock, disk, engine, giveback, log, memory::Memory, rest};
+use super::{Guest, clock, disk, engine, giveback, log, memory::Memory, rest, share};
 
 /// How long a stream may be open without a request.
 const REQUEST: Duration = Duration::from_secs(10);
@@ -67,6 +67,20 @@ async fn serve(guest: &Guest, session: Session, mut stream: Stream, request: Hos
                     .await;
             }
         },
+        HostRequest::Share { folders } => match guest.shares.set(&folders) {
+            Ok(()) => stream.accept(()).await?,
+            Err(message) => return stream.refuse(&message).await,
+        },
+        HostRequest::Changed { changes } => {
+            guest.raiser.raise(changes);
+            stream.accept(()).await?;
+        }
+        HostRequest::Binds => return binds(guest, stream).await,
+        HostRequest::ForgetFiles => {
+            // Written to by a thread that may wait: the kernel answers once it has gone through all it keeps.
+            tokio::task::spawn_blocking(share::forget_files);
+            stream.accept(()).await?;
+        }
         HostRequest::PowerOff => {
             stream.accept(()).await?;
             guest.power_off.cancel();
@@ -145,6 +159,21 @@ async fn watch(guest: &Guest, mut stream: Stream) -> Result<(), Error> {
         }
         let report = reports.borrow_and_update().clone();
         stream.write_message(&report).await?;
+    }
+}
+
+async fn binds(guest: &Guest, mut stream: Stream) -> Result<(), Error> {
+    stream.accept(()).await?;
+    let mut binds = guest.binds.subscribe();
+    binds.mark_changed();
+    loop {
+        tokio::select! {
+            changed = binds.changed() => if changed.is_err() { return Ok(()) },
+            _ = stream.read_u8() => return Ok(()),
+        }
+        let paths = binds.borrow_and_update().iter().cloned().collect();
+        let raiser = guest.raiser.thread;
+        stream.write_message(&Binds { paths, raiser }).await?;
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-use crate::backend::{Attempt, Attempts, Backend, Begin, Facts, Launch};
+use crate::backend::{Attempt, Attempts, Backend, Begin, Facts, FilesLaunch, Launch};
 use crate::image::Image;
 use crate::{Accelerator, Failure, FailureCode, Home, Spec, Step, disk, system};
 
@@ -31,6 +31,8 @@ const PROGRAM: &str = if ARM {
 pub(crate) struct Qemu {
     program: PathBuf,
     image: Image,
+    /// The `wherry` program, which is the file server too.
+    wherry: PathBuf,
 }
 
 impl Qemu {
@@ -39,6 +41,7 @@ impl Qemu {
         Ok(Self {
             program: Self::program()?,
             image: Image::find(wherry)?,
+            wherry: wherry.into(),
         })
     }
 
@@ -124,7 +127,21 @@ impl Backend for Qemu {
         disk::prepare(&home.data_disk(), spec.disk_gib)
     }
 
-    fn launch(&self, home: &Home, spec: &Spec, accelerator: &str, from: Begin) -> Launch {
+    fn files(&self, home: &Home) -> Option<FilesLaunch> {
+        system::SERVES_FILES.then(|| FilesLaunch {
+            program: self.wherry.clone(),
+            arguments: vec![
+                "serve-files".into(),
+                "--device".into(),
+                home.files_device().into(),
+                "--control".into(),
+                home.files_control().into(),
+            ],
+            control: home.files_control(),
+        })
+    }
+
+    fn launch(&self, home: &Home, spec: &Spec, accelerator: &str, files: bool, from: Begin) -> Launch {
         let mut arguments: Vec<OsString> = Vec::new();
         let mut option = |name: &str, value: &str| {
             arguments.push(name.into());
@@ -133,7 +150,14 @@ impl Backend for Qemu {
 
         // Nothing that we do not name: each device costs boot time, and is something a guest could attack.
         option("-name", "wherry");
-        option("-machine", machine(accelerator));
+        if files {
+            // The file server writes what is read straight into the guest's memory, so it has to have it too.
+            option("-machine", &format!("{},memory-backend=memory", machine(accelerator)));
+            let memory = format!("memory-backend-memfd,id=memory,share=on,size={}M", spec.memory_mib);
+            option("-object", &memory);
+        } else {
+            option("-machine", machine(accelerator));
+        }
         option(
             "-accel",
             if accelerator == "tcg" {
@@ -185,6 +209,14 @@ impl Backend for Qemu {
             "-device",
             &format!("virtserialport,chardev=link,name={}", wherry_link::PORT_NAME),
         );
+        if files {
+            let path = quoted(&home.files_device());
+            option("-chardev", &format!("socket,id=files,path={path}"));
+            option(
+                "-device",
+                &format!("vhost-user-fs-pci,chardev=files,tag={}", wherry_link::SHARES_TAG),
+            );
+        }
         option("-chardev", &system::chardev("qmp", &home.qmp()));
         option("-mon", "chardev=qmp,mode=control");
         if let [name, value] = system::SANDBOX {
@@ -258,6 +290,7 @@ mod tests {
         let qemu = Qemu {
             program: "/usr/bin/qemu-system-x86_64".into(),
             image: Image::imagined(Path::new("/guest")),
+            wherry: "/usr/bin/wherry".into(),
         };
         let home = Home::at("/home/ada/a, b");
         let spec = Spec {
@@ -266,7 +299,7 @@ mod tests {
             disk_gib: 60,
             accelerator: Accelerator::Auto,
         };
-        let launch = qemu.launch(&home, &spec, accelerator, from);
+        let launch = qemu.launch(&home, &spec, accelerator, accelerator == "kvm", from);
         let words = launch.arguments.iter().map(|word| word.to_string_lossy().into_owned());
         // One option a line, with its value.
         words.fold(launch.program.display().to_string(), |text, word| {
@@ -276,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn hardware_virtualization() {
+    fn hardware_virtualization_and_shared_folders() {
         insta::assert_snapshot!(arguments("kvm", Begin::Boot));
     }
 

@@ -17,6 +17,9 @@ pub(crate) const SANDBOX: &[&str] = &[
     "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
 ];
 
+/// QEMU takes folders from a process of ours.
+pub(crate) const SERVES_FILES: bool = true;
+
 /// Why the accelerator is not worth a try, in words.
 pub(crate) fn accelerator_missing() -> Option<String> {
     match std::fs::File::options().read(true).write(true).open("/dev/kvm") {

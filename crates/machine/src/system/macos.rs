@@ -13,6 +13,8 @@ pub(crate) const LISTS_EVERY_AUTHORITY: bool = true;
 
 pub(crate) const SANDBOX: &[&str] = &[];
 
+pub(crate) const SERVES_FILES: bool = false;
+
 /// Why the accelerator is not worth a try, in words. Every Mac that runs a supported macOS has it.
 pub(crate) fn accelerator_missing() -> Option<String> {
     None

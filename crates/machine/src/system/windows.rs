@@ -27,6 +27,8 @@ pub(crate) const SANDBOX: &[&str] = &[];
 
 pub(crate) const ENDPOINTS_ARE_FILES: bool = false;
 
+pub(crate) const SERVES_FILES: bool = false;
+
 /// Why the accelerator is not worth a try, in words. Windows tells only when it is used.
 pub(crate) fn accelerator_missing() -> Option<String> {
     None

@@ -1,0 +1,351 @@
+//! The folders of this computer that the machine has: which they are, and the connection to the process that serves
+//! them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::BufReader;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+use wherry_link::{Binds, Change, FilesAnswer, FilesView, Folder, HostRequest, RefusedFolder, Session};
+
+use crate::{Failure, FailureCode, Home, control, settings, system};
+
+/// How long the file server may take to listen, and to do what it is asked for.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Between two attempts to reach one that was just started. It listens some 10 ms after its start.
+const LISTEN_PAUSE: Duration = Duration::from_millis(5);
+/// How long the guest may take to put folders in their places.
+const SHARE: Duration = Duration::from_secs(20);
+
+/// Changes of files that wait for the guest. Their sender is not kept waiting: it serves files meanwhile.
+const CHANGES: usize = 256;
+
+/// What a machine has before the person decided anything: their home.
+pub(crate) fn usual() -> Vec<PathBuf> {
+    let home = etcetera::home_dir().ok().filter(|home| Folder::has_place_at(home));
+    home.into_iter().collect()
+}
+
+/// The path under which this folder can be shared, or why it cannot.
+pub(crate) fn check(home: &Home, path: &Path) -> Result<PathBuf, Failure> {
+    let refused = |cause: String, hint: &str| Failure {
+        code: FailureCode::FolderRefused,
+        step: None,
+        message: format!("{} cannot be shared with the machine", path.display()),
+        causes: vec![cause],
+        hint: hint.into(),
+        console: Vec::new(),
+    };
+    // Without a dot or a slash too many: it is compared with others.
+    let path: PathBuf = path.components().collect();
+    if !path.is_absolute() {
+        return Err(refused(
+            "It is not a path from the root of the file system.".into(),
+            "Give the whole path.",
+        ));
+    }
+    match fs_err::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => {}
+        Ok(_) => {
+            return Err(refused("It is not a folder.".into(), "Share the folder that it is in."));
+        }
+        Err(error) => {
+            return Err(refused(
+                error.to_string(),
+                "Make the folder first, or see whether its name is right.",
+            ));
+        }
+    }
+    let hint = "Move what containers need to a folder of its own, and share that.";
+    if !Folder::has_place_at(&path) {
+        let cause = "The machine has its own system at this path, and a folder is shared at the path that it has here.";
+        return Err(refused(cause.into(), hint));
+    }
+    let real = fs_err::canonicalize(&path).map_err(|error| refused(error.to_string(), ""))?;
+    if hidden(home).iter().any(|hidden| real.starts_with(hidden)) {
+        let cause = "Wherry keeps the machine itself there, which no container may reach.";
+        return Err(refused(cause.into(), hint));
+    }
+    Ok(path)
+}
+
+pub(crate) fn is_not_shared(path: &Path, folders: &[PathBuf]) -> Failure {
+    let shared: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    Failure {
+        code: FailureCode::FolderRefused,
+        step: None,
+        message: format!("{} is not shared with the machine", path.display()),
+        causes: vec![match shared.as_slice() {
+            [] => "No folder is.".into(),
+            shared => format!("These are: {}.", shared.join(", ")),
+        }],
+        hint: "A folder below a shared one is shared with it, and cannot be taken out.".into(),
+        console: Vec::new(),
+    }
+}
+
+/// A connection to the file server; it serves on when this is dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    asked: mpsc::Sender<Ask>,
+    /// What it serves now. Held while that changes, so that of two changes the later one stays.
+    served: Arc<tokio::sync::Mutex<Served>>,
+}
+
+#[derive(Debug, Default)]
+struct Served {
+    view: FilesView,
+    folders: Vec<Folder>,
+    /// The guest's paths that running containers have.
+    binds: Vec<PathBuf>,
+}
+
+impl Served {
+    /// Has the server show the folders of the settings. Returned are those that it shows, and sentences about others.
+    async fn show(&mut self, home: &Home, settings: &settings::Store, files: &Files) -> (Vec<Folder>, Vec<String>) {
+        let (mut shared, mut notes) = (Vec::new(), Vec::new());
+        let folders = settings.get().folders;
+        for folder in &folders {
+            match fs_err::canonicalize(folder) {
+                Ok(source) => shared.push(Folder {
+                    path: folder.clone(),
+                    source,
+                }),
+                Err(error) => notes.push(not_shared(folder, &error.to_string())),
+            }
+        }
+        self.folders.clone_from(&shared);
+        self.view = FilesView {
+            folders: shared.iter().map(|folder| folder.source.clone()).collect(),
+            hidden: hidden(home),
+            watched: self.watched(),
+            raiser: self.view.raiser,
+        };
+        match files.show(self.view.clone()).await {
+            Ok(refused) => {
+                shared.retain(|folder| refused.iter().all(|refused| refused.path != folder.source));
+                notes.extend(refused.iter().map(|refused| not_shared(&refused.path, &refused.why)));
+            }
+            Err(error) => {
+                notes.extend(folders.iter().map(|folder| not_shared(folder, &error.to_string())));
+                shared.clear();
+            }
+        }
+        (shared, notes)
+    }
+
+    /// Where in what the server shows the containers' paths are.
+    fn watched(&self) -> Vec<PathBuf> {
+        let source = |bind: &PathBuf| {
+            self.folders.iter().find_map(|folder| {
+                let below = bind.strip_prefix(&folder.path).ok()?;
+                Some(folder.source.join(below).components().collect())
+            })
+        };
+        self.binds.iter().filter_map(source).collect()
+    }
+}
+
+/// What the server says by itself.
+#[derive(Debug)]
+pub(crate) enum Said {
+    Changed(Vec<Change>),
+    Crowded,
+}
+
+struct Ask {
+    view: FilesView,
+    answer: oneshot::Sender<Vec<RefusedFolder>>,
+}
+
+impl Files {
+    /// Connects to the server, which may be on its way. What changes in watched folders is told to the receiver.
+    pub(crate) async fn connect(control: &Path) -> io::Result<(Self, mpsc::Receiver<Said>)> {
+        let until = Instant::now() + ANSWER;
+        let stream = loop {
+            match system::connect(control).await {
+                Ok(stream) => break stream,
+                Err(error) if Instant::now() >= until => return Err(error),
+                Err(_) => tokio::time::sleep(LISTEN_PAUSE).await,
+            }
+        };
+        let (asked, asks) = mpsc::channel(4);
+        let (told, said) = mpsc::channel(CHANGES);
+        tokio::spawn(async move {
+            if let Err(error) = converse(stream, asks, told).await {
+                tracing::warn!(%error, "the file server is gone");
+            }
+        });
+        let served = Arc::default();
+        Ok((Self { asked, served }, said))
+    }
+
+    /// Shows these folders from now on; says which of them cannot be shown.
+    async fn show(&self, view: FilesView) -> io::Result<Vec<RefusedFolder>> {
+        let gone = || io::Error::other("the file server is gone");
+        let (answer, refused) = oneshot::channel();
+        self.asked.send(Ask { view, answer }).await.map_err(|_| gone())?;
+        match timeout(ANSWER, refused).await {
+            Ok(refused) => refused.map_err(|_| gone()),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+async fn converse(stream: system::Stream, mut asks: mpsc::Receiver<Ask>, told: mpsc::Sender<Said>) -> io::Result<()> {
+    let (answers, mut requests) = tokio::io::split(stream);
+    let mut answers = BufReader::new(answers);
+    // Read by a task of its own: a line that is half read must not be given up for a request.
+    let (read, mut answered) = mpsc::channel(4);
+    let reader = tokio::spawn(async move {
+        while let Some(answer) = control::read::<FilesAnswer>(&mut answers).await? {
+            match answer {
+                FilesAnswer::Served { refused } => {
+                    if read.send(refused).await.is_err() {
+                        break;
+                    }
+                }
+                // Nobody listens to what is said of a machine that is gone.
+                FilesAnswer::Changed { changes } => drop(told.send(Said::Changed(changes)).await),
+                FilesAnswer::Crowded => drop(told.send(Said::Crowded).await),
+            }
+        }
+        Ok(())
+    });
+    while let Some(Ask { view, answer }) = asks.recv().await {
+        control::write(&mut requests, &view).await?;
+        match answered.recv().await {
+            Some(refused) => drop(answer.send(refused)),
+            None => break,
+        }
+    }
+    reader.abort();
+    match reader.await {
+        Ok(ended) => ended,
+        Err(_) => Ok(()),
+    }
+}
+
+/// Has the server show the folders of the settings, and tells no guest.
+pub(crate) async fn show(home: &Home, settings: &settings::Store, files: &Files) {
+    let (_, notes) = files.served.lock().await.show(home, settings, files).await;
+    if !notes.is_empty() {
+        tracing::warn!(?notes, "not every folder is there");
+    }
+}
+
+/// Gives the guest the folders of the settings, whole. What is said back are sentences for the person about those it
+/// did not get.
+pub(crate) async fn share(
+    home: &Home,
+    settings: &settings::Store,
+    files: Option<&Files>,
+    session: &Session,
+) -> Vec<String> {
+    let served = files.map(|files| Arc::clone(&files.served));
+    let mut served = match &served {
+        Some(served) => Some(served.lock().await),
+        None => None,
+    };
+    let (shared, mut notes) = match (files, &mut served) {
+        (Some(files), Some(served)) => served.show(home, settings, files).await,
+        (None, _) | (_, None) => Default::default(),
+    };
+    // Said even when there are none: the guest waits for it before it starts the engine.
+    let asked = timeout(SHARE, session.ask::<_, ()>(&HostRequest::Share { folders: shared })).await;
+    match asked {
+        Ok(Ok(_)) => {}
+        Ok(Err(wherry_link::Error::Refused { message })) => notes.push(message),
+        Ok(Err(error)) => notes.push(format!("The machine did not take the shared folders: {error}")),
+        Err(_) => notes.push("The machine did not take the shared folders in time.".into()),
+    }
+    notes
+}
+
+/// The settings have changed, and the machine that runs has nothing to share folders with.
+pub(crate) fn not_now() -> Failure {
+    Failure {
+        code: FailureCode::FolderRefused,
+        step: None,
+        message: "The machine that runs cannot share folders".into(),
+        causes: vec!["The server of the shared folders did not start with it.".into()],
+        hint: "Restart the machine.".into(),
+        console: Vec::new(),
+    }
+}
+
+/// The settings have changed, and the machine that runs did not get all that they name.
+pub(crate) fn not_all(message: &str, causes: &[String]) -> Failure {
+    Failure {
+        code: FailureCode::FolderRefused,
+        step: None,
+        message: message.into(),
+        causes: causes.to_vec(),
+        hint: "See whether the folder is there, or take it out of the shared folders.".into(),
+        console: Vec::new(),
+    }
+}
+
+/// Passes on what the server says, for as long as both it and the guest are there.
+pub(crate) async fn listen(mut said: mpsc::Receiver<Said>, session: Session) {
+    while let Some(first) = said.recv().await {
+        let mut changes = Vec::new();
+        let mut crowded = false;
+        let mut next = Some(first);
+        while let Some(said_now) = next {
+            match said_now {
+                Said::Changed(more) => changes.extend(more),
+                Said::Crowded => crowded = true,
+            }
+            next = said.try_recv().ok();
+        }
+        let mut requests = Vec::new();
+        if crowded {
+            requests.push(HostRequest::ForgetFiles);
+        }
+        if !changes.is_empty() {
+            requests.push(HostRequest::Changed { changes });
+        }
+        for request in requests {
+            if let Ok(Err(error)) = timeout(SHARE, session.ask::<_, ()>(&request)).await {
+                tracing::debug!(%error, "the guest was not told");
+            }
+        }
+    }
+}
+
+/// Lets the server watch what containers have, for as long as the guest is there.
+pub(crate) async fn follow_binds(files: Files, session: Session) {
+    let mut stream = match session.ask::<_, ()>(&HostRequest::Binds).await {
+        Ok(((), stream)) => stream,
+        Err(error) => return tracing::warn!(%error, "containers are not told of changes on this computer"),
+    };
+    while let Ok(Some(binds)) = stream.read_message::<Binds>().await {
+        let mut served = files.served.lock().await;
+        served.binds = binds.paths;
+        served.view.raiser = Some(binds.raiser);
+        served.view.watched = served.watched();
+        if let Err(error) = files.show(served.view.clone()).await {
+            return tracing::warn!(%error, "containers are not told of changes on this computer");
+        }
+    }
+}
+
+fn not_shared(folder: &Path, why: &str) -> String {
+    format!("The folder {} is not shared with the machine: {why}", folder.display())
+}
+
+/// What no container may reach although it lies below a shared folder: the engine's and the daemon's sockets, the data
+/// disk.
+fn hidden(home: &Home) -> Vec<PathBuf> {
+    let sockets = [home.control(), home.socket()];
+    let mut folders = vec![home.root().to_owned()];
+    folders.extend(sockets.iter().filter_map(|socket| socket.parent().map(Path::to_owned)));
+    folders.retain(|folder| folder == home.root() || !folder.starts_with(home.root()));
+    folders.dedup();
+    let real = |folder: PathBuf| fs_err::canonicalize(&folder).unwrap_or(folder);
+    folders.into_iter().map(real).collect()
+}

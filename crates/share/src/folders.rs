@@ -1,0 +1,914 @@
+//! virtiofsd's file system, of which the guest sees the shared folders only, with owners that make sense to it.
+//!
+//! virtiofsd opens each name relative to a descriptor of its folder, never follows a symbolic link and never opens a
+//! path of the guest's. What is added here: names are compared with the [`View`] first, and nothing ever changes an
+//! owner on the host.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use virtiofsd::filesystem::{
+    Context, DirEntry, DirectoryIterator, Entry, Extensions, FileSystem, FsOptions, GetxattrReply, ListxattrReply,
+    OpenOptions, ROOT_ID, SerializableFileSystem, SetattrValid, SetxattrFlags, ZeroCopyReader, ZeroCopyWriter,
+};
+use virtiofsd::fuse::{Attr, SetattrIn};
+use virtiofsd::passthrough::PassthroughFs;
+use virtiofsd::read_dir::ReadDir;
+use virtiofsd::soft_idmap::Id;
+use wherry_link::{FilesView, Raise, RefusedFolder};
+
+use crate::owner::{ATTRIBUTE, Owner, Person};
+use crate::raise::{self, Raising};
+use crate::view::{Access, Node, View};
+
+type Handle = u64;
+
+/// An owner's text is shorter.
+const LONGEST_OWNER: u32 = 64;
+
+const KIND: u32 = 0o170_000;
+const FOLDER: u32 = 0o040_000;
+const REGULAR: u32 = 0o100_000;
+const CHARACTER_DEVICE: u32 = 0o020_000;
+const BLOCK_DEVICE: u32 = 0o060_000;
+const SET_USER: u32 = 0o4000;
+const SET_GROUP: u32 = 0o2000;
+const GROUP_EXECUTES: u32 = 0o010;
+
+/// A handle: one is the machine's, one the daemon's.
+#[derive(Clone)]
+pub(crate) struct Folders(Arc<Shared>);
+
+pub(crate) struct Shared {
+    files: PassthroughFs,
+    person: Person,
+    /// What the daemon asked for last. Locked while it is put into effect, so that two never mix.
+    wanted: Mutex<FilesView>,
+    /// Read by each request of the guest; written when the daemon asks for something else.
+    view: RwLock<View>,
+    /// Whether the guest has mounted: before that there are no nodes.
+    mounted: AtomicBool,
+    /// The files that the guest knows, each with what was read of its kept owner, valid while the file's change time
+    /// stays the same. Locked for single lookups.
+    owners: Mutex<HashMap<Node, Kept>>,
+    /// Locked for a comparison.
+    raising: Mutex<Raising>,
+}
+
+#[derive(Clone, Copy)]
+struct Kept {
+    changed: (u64, u32),
+    owner: Option<Owner>,
+}
+
+impl Folders {
+    pub(crate) fn new(files: PassthroughFs, person: Person) -> Self {
+        let mut view = View::default();
+        view.gates.insert(ROOT_ID, HashSet::new());
+        Self(Arc::new(Shared {
+            files,
+            person,
+            wanted: Mutex::default(),
+            view: RwLock::new(view),
+            mounted: AtomicBool::new(false),
+            owners: Mutex::default(),
+            raising: Mutex::default(),
+        }))
+    }
+}
+
+impl std::ops::Deref for Folders {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Shared {
+    /// Shows these folders from now on and says which of them cannot be shown.
+    pub(crate) fn show(&self, wanted: &FilesView) -> Vec<RefusedFolder> {
+        let mut current = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.raiser != wanted.raiser {
+            *self.raising() = Raising::by(wanted.raiser);
+        }
+        *current = wanted.clone();
+        if self.mounted.load(Ordering::Acquire) {
+            return self.put_into_effect(&current);
+        }
+        let missing = |path: &Path| match fs_err::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => None,
+            Ok(_) => Some(format!("{} is not a folder", path.display())),
+            Err(error) => Some(error.to_string()),
+        };
+        let refused = |path: &std::path::PathBuf| {
+            missing(path).map(|why| RefusedFolder {
+                path: path.clone(),
+                why,
+            })
+        };
+        current.folders.iter().filter_map(refused).collect()
+    }
+
+    fn begin(&self) {
+        let current = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        self.owners().clear();
+        self.mounted.store(true, Ordering::Release);
+        for refused in self.put_into_effect(&current) {
+            tracing::warn!(path = %refused.path.display(), why = refused.why, "a folder is not shown");
+        }
+    }
+
+    fn put_into_effect(&self, wanted: &FilesView) -> Vec<RefusedFolder> {
+        let mut view = View::default();
+        let mut refused = Vec::new();
+        // What lies below another shared folder is seen through that one.
+        let outermost = wanted.folders.iter().filter(|folder| {
+            let mut others = wanted.folders.iter();
+            !others.any(|other| folder.starts_with(other) && *folder != other)
+        });
+        let mut whole = false;
+        for folder in outermost {
+            match self.walk(folder) {
+                Ok(way) => {
+                    whole |= way.is_empty();
+                    let gates: Vec<_> = way.into_iter().map(|(parent, name, _)| (parent, name)).collect();
+                    view.add_gates(&gates);
+                }
+                Err(error) => refused.push(RefusedFolder {
+                    path: folder.clone(),
+                    why: error.to_string(),
+                }),
+            }
+        }
+        if whole {
+            view.gates.clear();
+        } else {
+            view.gates.entry(ROOT_ID).or_default();
+        }
+        for hidden in &wanted.hidden {
+            let (Some(parent), Some(name)) = (hidden.parent(), hidden.file_name()) else {
+                continue;
+            };
+            let Ok(name) = CString::new(name.as_bytes()) else {
+                continue;
+            };
+            if let Ok(parent) = self.walk(parent) {
+                let parent = parent.last().map_or(ROOT_ID, |(_, _, node)| *node);
+                let node = self.files.lookup(self.context(), parent, &name).ok();
+                view.hide(parent, name, node.map(|entry| entry.inode));
+            }
+        }
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
+        refused
+    }
+
+    /// The nodes from the root to a folder: each name with the node it was found in and its own. They are looked up
+    /// and never given back, so that their numbers stay theirs.
+    fn walk(&self, path: &Path) -> io::Result<Vec<(Node, CString, Node)>> {
+        let mut way: Vec<(Node, CString, Node)> = Vec::new();
+        for component in path.components() {
+            match component {
+                Component::RootDir => {}
+                Component::Normal(name) => {
+                    let name = CString::new(name.as_bytes())?;
+                    let parent = way.last().map_or(ROOT_ID, |(_, _, node)| *node);
+                    let entry = self.files.lookup(self.context(), parent, &name)?;
+                    if entry.attr.mode & KIND != FOLDER {
+                        return Err(io::ErrorKind::NotADirectory.into());
+                    }
+                    way.push((parent, name, entry.inode));
+                }
+                Component::Prefix(_) | Component::CurDir | Component::ParentDir => {
+                    return Err(io::ErrorKind::InvalidInput.into());
+                }
+            }
+        }
+        Ok(way)
+    }
+
+    /// In whose name the server acts on the host: always its own.
+    fn context(&self) -> Context {
+        Context {
+            uid: self.person.host.uid.into(),
+            gid: self.person.host.gid.into(),
+            pid: 0,
+        }
+    }
+
+    fn view(&self) -> RwLockReadGuard<'_, View> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn owners(&self) -> std::sync::MutexGuard<'_, HashMap<Node, Kept>> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn raising(&self) -> std::sync::MutexGuard<'_, Raising> {
+        self.raising.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The guest may use this node.
+    fn reach(&self, node: Node) -> io::Result<()> {
+        if self.view().is_hidden(node) {
+            return Err(Errno::NOENT.into());
+        }
+        Ok(())
+    }
+
+    /// The guest may change this node.
+    fn touch(&self, node: Node) -> io::Result<()> {
+        self.reach(node)?;
+        if self.view().is_gate(node) {
+            return Err(Errno::PERM.into());
+        }
+        Ok(())
+    }
+
+    /// The guest may make or remove this name.
+    fn change(&self, parent: Node, name: &CStr) -> io::Result<()> {
+        match self.view().access(parent, name) {
+            Access::Full => Ok(()),
+            Access::Way | Access::None => Err(Errno::PERM.into()),
+        }
+    }
+
+    /// Puts the owner that the guest is to see.
+    fn dress(&self, node: Node, attributes: &mut Attr) {
+        let owner = self.kept(node, attributes);
+        let owner = owner.unwrap_or_else(|| self.person.shown(attributes));
+        attributes.uid = owner.uid.into();
+        attributes.gid = owner.gid.into();
+    }
+
+    fn kept(&self, node: Node, attributes: &Attr) -> Option<Owner> {
+        let changed = (attributes.ctime, attributes.ctimensec);
+        if let Some(kept) = self.owners().get(&node).filter(|kept| kept.changed == changed) {
+            return kept.owner;
+        }
+        let may_differ = matches!(attributes.mode & KIND, FOLDER | REGULAR) && self.person.owns(attributes);
+        let read = may_differ.then(|| self.files.getxattr(self.context(), node, ATTRIBUTE, LONGEST_OWNER));
+        let owner = match read {
+            Some(Ok(GetxattrReply::Value(text))) => Owner::parse(&text),
+            // There is none, or the file system or the file's mode does not let us look.
+            Some(Ok(GetxattrReply::Count(_)) | Err(_)) | None => None,
+        };
+        self.owners().insert(node, Kept { changed, owner });
+        owner
+    }
+
+    /// Keeps an owner beside the file. Where that cannot be, it stays the person's: a `chown` never fails.
+    fn keep(&self, node: Node, attributes: &Attr, owner: Owner) {
+        if !matches!(attributes.mode & KIND, FOLDER | REGULAR) || !self.person.owns(attributes) {
+            return;
+        }
+        let context = self.context();
+        let done = if owner == self.person.shown(attributes) {
+            self.files.removexattr(context, node, ATTRIBUTE)
+        } else {
+            let text = owner.text();
+            let flags = SetxattrFlags::empty();
+            self.files.setxattr(context, node, ATTRIBUTE, text.as_bytes(), 0, flags)
+        };
+        self.owners().remove(&node);
+        if let Err(error) = done
+            && error.raw_os_error() != Some(Errno::NODATA.raw_os_error())
+        {
+            tracing::debug!(%error, "an owner is not kept");
+        }
+    }
+
+    /// Something that the guest has just made: it belongs to whoever made it.
+    fn made(&self, by: Context, mut entry: Entry) -> Entry {
+        let owner = Owner {
+            uid: by.uid.into_inner(),
+            gid: by.gid.into_inner(),
+        };
+        if owner != self.person.shown(&entry.attr) {
+            self.keep(entry.inode, &entry.attr, owner);
+            if let Ok((attributes, _)) = self.files.getattr(self.context(), entry.inode, None) {
+                entry.attr = attributes;
+            }
+        }
+        self.dress(entry.inode, &mut entry.attr);
+        entry
+    }
+
+    /// An owner is set, beside the file. As on any file system a program that ran as its owner no longer does.
+    fn change_owner(&self, node: Node, asked: &SetattrIn, valid: SetattrValid) -> io::Result<()> {
+        let (mut attributes, _) = self.files.getattr(self.context(), node, None)?;
+        let plain = attributes;
+        self.dress(node, &mut attributes);
+        let owner = Owner {
+            uid: if valid.contains(SetattrValid::UID) {
+                asked.uid.into_inner()
+            } else {
+                attributes.uid.into_inner()
+            },
+            gid: if valid.contains(SetattrValid::GID) {
+                asked.gid.into_inner()
+            } else {
+                attributes.gid.into_inner()
+            },
+        };
+        self.keep(node, &plain, owner);
+        let mut mode = plain.mode & !SET_USER;
+        if mode & GROUP_EXECUTES != 0 {
+            mode &= !SET_GROUP;
+        }
+        if plain.mode & KIND == REGULAR && mode != plain.mode && !valid.contains(SetattrValid::MODE) {
+            let mut only_mode = *asked;
+            only_mode.mode = mode & !KIND;
+            self.files
+                .setattr(self.context(), node, only_mode, None, SetattrValid::MODE)?;
+        }
+        Ok(())
+    }
+
+    /// What the host has made, for a guest that hears of it now.
+    fn met(&self, context: Context, parent: Node, name: &CStr, kind: u32) -> io::Result<Entry> {
+        let mut entry = self.files.lookup(self.context(), parent, name)?;
+        if entry.attr.mode & KIND != kind || self.view().is_hidden(entry.inode) {
+            self.files.forget(context, entry.inode, 1);
+            return Err(Errno::NOENT.into());
+        }
+        self.dress(entry.inode, &mut entry.attr);
+        Ok(entry)
+    }
+
+    /// Whether the host has no such name any more.
+    fn is_gone(&self, parent: Node, name: &CStr) -> io::Result<()> {
+        match self.files.lookup(self.context(), parent, name) {
+            Ok(entry) => {
+                self.files.forget(self.context(), entry.inode, 1);
+                Err(Errno::EXIST.into())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How many files the guest knows, each of which is kept open.
+    pub(crate) fn known(&self) -> usize {
+        self.owners().len()
+    }
+
+    fn forget_owner(&self, node: Node) {
+        self.owners().remove(&node);
+    }
+}
+
+/// A listing without the names that the guest may not see.
+pub(crate) struct Listing {
+    all: ReadDir<Vec<u8>>,
+    shown: Shown,
+}
+
+enum Shown {
+    All,
+    Only(HashSet<CString>),
+    Without(HashSet<CString>),
+}
+
+impl Shown {
+    fn shows(&self, name: &CStr) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => matches!(name.to_bytes(), b"." | b"..") || names.contains(name),
+            Self::Without(names) => !names.contains(name),
+        }
+    }
+}
+
+impl DirectoryIterator for Listing {
+    fn next(&mut self) -> Option<DirEntry<'_>> {
+        let (ino, offset, type_, name) = loop {
+            let entry = self.all.next()?;
+            if self.shown.shows(entry.name) {
+                break (entry.ino, entry.offset, entry.type_, std::ptr::from_ref(entry.name));
+            }
+        };
+        #[expect(
+            unsafe_code,
+            reason = "a loop that lends what it found is more than the borrow checker knows today"
+        )]
+        // SAFETY: the name lies in the buffer of `all`, which `self` lends for as long as the entry lives.
+        let name = unsafe { &*name };
+        Some(DirEntry {
+            ino,
+            offset,
+            type_,
+            name,
+        })
+    }
+}
+
+impl FileSystem for Folders {
+    type Inode = Node;
+    type Handle = Handle;
+    type DirIter = Listing;
+
+    fn init(&self, capable: FsOptions) -> io::Result<FsOptions> {
+        self.mounted.store(false, Ordering::Release);
+        let options = self.files.init(capable)?;
+        self.begin();
+        Ok(options)
+    }
+
+    fn destroy(&self) {
+        self.mounted.store(false, Ordering::Release);
+        self.files.destroy();
+    }
+
+    fn lookup(&self, context: Context, parent: Node, name: &CStr) -> io::Result<Entry> {
+        if self.view().access(parent, name) == Access::None {
+            return Err(Errno::NOENT.into());
+        }
+        let raise = self.raising().pretends(context, parent);
+        let mut entry = match (self.files.lookup(context, parent, name), raise) {
+            (Ok(entry), _) => entry,
+            (Err(error), Some(Raise::RemovedFile | Raise::RemovedFolder))
+                if error.kind() == io::ErrorKind::NotFound =>
+            {
+                return Ok(raise::gone(raise == Some(Raise::RemovedFolder)));
+            }
+            (Err(error), _) => return Err(error),
+        };
+        // One that the guest has met is not made once more: it may be using it.
+        if raise == Some(Raise::Created) && !self.owners().contains_key(&entry.inode) {
+            self.files.forget(context, entry.inode, 1);
+            return Err(Errno::NOENT.into());
+        }
+        if self.view().is_hidden(entry.inode) {
+            self.files.forget(context, entry.inode, 1);
+            return Err(Errno::NOENT.into());
+        }
+        self.dress(entry.inode, &mut entry.attr);
+        Ok(entry)
+    }
+
+    fn forget(&self, context: Context, node: Node, count: u64) {
+        if raise::is_gone(node) {
+            return;
+        }
+        self.forget_owner(node);
+        self.files.forget(context, node, count);
+    }
+
+    fn batch_forget(&self, context: Context, mut requests: Vec<(Node, u64)>) {
+        requests.retain(|(node, _)| !raise::is_gone(*node));
+        for (node, _) in &requests {
+            self.forget_owner(*node);
+        }
+        self.files.batch_forget(context, requests);
+    }
+
+    fn getattr(&self, context: Context, node: Node, handle: Option<Handle>) -> io::Result<(Attr, Duration)> {
+        self.reach(node)?;
+        let (mut attributes, valid) = self.files.getattr(context, node, handle)?;
+        self.dress(node, &mut attributes);
+        Ok((attributes, valid))
+    }
+
+    fn setattr(
+        &self,
+        context: Context,
+        node: Node,
+        asked: SetattrIn,
+        handle: Option<Handle>,
+        valid: SetattrValid,
+    ) -> io::Result<(Attr, Duration)> {
+        self.touch(node)?;
+        let owner = SetattrValid::UID | SetattrValid::GID;
+        if valid.intersects(owner) {
+            self.change_owner(node, &asked, valid)?;
+        }
+        let rest = valid - owner;
+        let (mut attributes, fresh) = if rest.is_empty() {
+            self.files.getattr(context, node, handle)?
+        } else {
+            self.files.setattr(self.context(), node, asked, handle, rest)?
+        };
+        self.dress(node, &mut attributes);
+        Ok((attributes, fresh))
+    }
+
+    fn readlink(&self, context: Context, node: Node) -> io::Result<Vec<u8>> {
+        self.reach(node)?;
+        self.files.readlink(context, node)
+    }
+
+    fn symlink(
+        &self,
+        context: Context,
+        target: &CStr,
+        parent: Node,
+        name: &CStr,
+        _extensions: Extensions,
+    ) -> io::Result<Entry> {
+        self.change(parent, name)?;
+        let entry = self
+            .files
+            .symlink(self.context(), target, parent, name, Extensions::default())?;
+        Ok(self.made(context, entry))
+    }
+
+    fn mknod(
+        &self,
+        context: Context,
+        parent: Node,
+        name: &CStr,
+        mode: u32,
+        device: u32,
+        umask: u32,
+        _extensions: Extensions,
+    ) -> io::Result<Entry> {
+        self.change(parent, name)?;
+        // Where the person is root the host would make it, and it would be the host's device.
+        if matches!(mode & KIND, CHARACTER_DEVICE | BLOCK_DEVICE) {
+            return Err(Errno::PERM.into());
+        }
+        let extensions = Extensions::default();
+        let entry = self
+            .files
+            .mknod(self.context(), parent, name, mode, device, umask, extensions)?;
+        Ok(self.made(context, entry))
+    }
+
+    fn mkdir(
+        &self,
+        context: Context,
+        parent: Node,
+        name: &CStr,
+        mode: u32,
+        umask: u32,
+        _extensions: Extensions,
+    ) -> io::Result<Entry> {
+        self.change(parent, name)?;
+        if self.raising().pretends(context, parent).is_some() {
+            return self.met(context, parent, name, FOLDER);
+        }
+        let entry = self
+            .files
+            .mkdir(self.context(), parent, name, mode, umask, Extensions::default())?;
+        Ok(self.made(context, entry))
+    }
+
+    fn unlink(&self, context: Context, parent: Node, name: &CStr) -> io::Result<()> {
+        self.change(parent, name)?;
+        if self.raising().pretends(context, parent).is_some() {
+            return self.is_gone(parent, name);
+        }
+        self.files.unlink(context, parent, name)
+    }
+
+    fn rmdir(&self, context: Context, parent: Node, name: &CStr) -> io::Result<()> {
+        self.change(parent, name)?;
+        if self.raising().pretends(context, parent).is_some() {
+            return self.is_gone(parent, name);
+        }
+        self.files.rmdir(context, parent, name)
+    }
+
+    fn rename(
+        &self,
+        context: Context,
+        old_parent: Node,
+        old_name: &CStr,
+        new_parent: Node,
+        new_name: &CStr,
+        flags: u32,
+    ) -> io::Result<()> {
+        self.change(old_parent, old_name)?;
+        self.change(new_parent, new_name)?;
+        self.files
+            .rename(context, old_parent, old_name, new_parent, new_name, flags)
+    }
+
+    fn link(&self, context: Context, node: Node, new_parent: Node, new_name: &CStr) -> io::Result<Entry> {
+        self.reach(node)?;
+        self.change(new_parent, new_name)?;
+        let mut entry = self.files.link(context, node, new_parent, new_name)?;
+        self.dress(entry.inode, &mut entry.attr);
+        Ok(entry)
+    }
+
+    fn open(
+        &self,
+        context: Context,
+        node: Node,
+        kill_priv: bool,
+        flags: u32,
+    ) -> io::Result<(Option<Handle>, OpenOptions)> {
+        self.reach(node)?;
+        // To tell of a change no right to make one is needed, and the host is not to take it for one.
+        let flags = if self.raising().is_by(context) {
+            raise::OPEN
+        } else {
+            flags
+        };
+        self.files.open(context, node, kill_priv, flags)
+    }
+
+    fn create(
+        &self,
+        context: Context,
+        parent: Node,
+        name: &CStr,
+        mode: u32,
+        kill_priv: bool,
+        flags: u32,
+        umask: u32,
+        _extensions: Extensions,
+    ) -> io::Result<(Entry, Option<Handle>, OpenOptions)> {
+        const EXCLUSIVE: u32 = rustix::fs::OFlags::EXCL.bits();
+        self.change(parent, name)?;
+        if self.raising().pretends(context, parent).is_some() {
+            let entry = self.met(context, parent, name, REGULAR)?;
+            let (handle, options) = self.files.open(context, entry.inode, false, raise::OPEN)?;
+            return Ok((entry, handle, options));
+        }
+        // Only one that was made here gets an owner, so whether it was has to be known.
+        let own = self.context();
+        let created = self.files.create(
+            own,
+            parent,
+            name,
+            mode,
+            kill_priv,
+            flags | EXCLUSIVE,
+            umask,
+            Extensions::default(),
+        );
+        match created {
+            Ok((entry, handle, options)) => Ok((self.made(context, entry), handle, options)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && flags & EXCLUSIVE == 0 => {
+                let entry = self.lookup(context, parent, name)?;
+                match self.files.open(own, entry.inode, kill_priv, flags) {
+                    Ok((handle, options)) => Ok((entry, handle, options)),
+                    Err(error) => {
+                        self.files.forget(own, entry.inode, 1);
+                        Err(error)
+                    }
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read<W: ZeroCopyWriter>(
+        &self,
+        context: Context,
+        node: Node,
+        handle: Handle,
+        writer: W,
+        size: u32,
+        offset: u64,
+        lock_owner: Option<u64>,
+        flags: u32,
+    ) -> io::Result<usize> {
+        self.files
+            .read(context, node, handle, writer, size, offset, lock_owner, flags)
+    }
+
+    fn write<R: ZeroCopyReader>(
+        &self,
+        context: Context,
+        node: Node,
+        handle: Handle,
+        reader: R,
+        size: u32,
+        offset: u64,
+        lock_owner: Option<u64>,
+        delayed_write: bool,
+        kill_priv: bool,
+        flags: u32,
+    ) -> io::Result<usize> {
+        self.files.write(
+            context,
+            node,
+            handle,
+            reader,
+            size,
+            offset,
+            lock_owner,
+            delayed_write,
+            kill_priv,
+            flags,
+        )
+    }
+
+    fn flush(&self, context: Context, node: Node, handle: Handle, lock_owner: u64) -> io::Result<()> {
+        self.files.flush(context, node, handle, lock_owner)
+    }
+
+    fn fsync(&self, context: Context, node: Node, datasync: bool, handle: Handle) -> io::Result<()> {
+        self.files.fsync(context, node, datasync, handle)
+    }
+
+    fn fallocate(
+        &self,
+        context: Context,
+        node: Node,
+        handle: Handle,
+        mode: u32,
+        offset: u64,
+        length: u64,
+    ) -> io::Result<()> {
+        if offset == Raise::OFFSET && self.raising().is_by(context) {
+            return Ok(());
+        }
+        self.files.fallocate(context, node, handle, mode, offset, length)
+    }
+
+    fn release(
+        &self,
+        context: Context,
+        node: Node,
+        flags: u32,
+        handle: Handle,
+        flush: bool,
+        flock_release: bool,
+        lock_owner: Option<u64>,
+    ) -> io::Result<()> {
+        self.files
+            .release(context, node, flags, handle, flush, flock_release, lock_owner)
+    }
+
+    fn statfs(&self, context: Context, node: Node) -> io::Result<nix::libc::statvfs64> {
+        self.files.statfs(context, node)
+    }
+
+    fn setxattr(
+        &self,
+        context: Context,
+        node: Node,
+        name: &CStr,
+        value: &[u8],
+        flags: u32,
+        extra_flags: SetxattrFlags,
+    ) -> io::Result<()> {
+        self.touch(node)?;
+        match attribute(name) {
+            Attribute::Users => self.files.setxattr(context, node, name, value, flags, extra_flags),
+            Attribute::Ours => Err(Errno::PERM.into()),
+            Attribute::Hosts => Err(Errno::NOTSUP.into()),
+        }
+    }
+
+    fn getxattr(&self, context: Context, node: Node, name: &CStr, size: u32) -> io::Result<GetxattrReply> {
+        self.reach(node)?;
+        if self.raising().says(context, node, name) {
+            return Err(Errno::NODATA.into());
+        }
+        match attribute(name) {
+            Attribute::Users => self.files.getxattr(context, node, name, size),
+            Attribute::Ours => Err(Errno::NODATA.into()),
+            Attribute::Hosts => Err(Errno::NOTSUP.into()),
+        }
+    }
+
+    fn listxattr(&self, context: Context, node: Node, size: u32) -> io::Result<ListxattrReply> {
+        self.reach(node)?;
+        Ok(match self.files.listxattr(context, node, size)? {
+            // The guest asks for at most that many bytes next; fewer may come.
+            ListxattrReply::Count(count) => ListxattrReply::Count(count),
+            ListxattrReply::Names(names) => ListxattrReply::Names(users_attributes(&names)),
+        })
+    }
+
+    fn removexattr(&self, context: Context, node: Node, name: &CStr) -> io::Result<()> {
+        self.touch(node)?;
+        match attribute(name) {
+            Attribute::Users => self.files.removexattr(context, node, name),
+            Attribute::Ours => Err(Errno::NODATA.into()),
+            Attribute::Hosts => Err(Errno::NOTSUP.into()),
+        }
+    }
+
+    fn opendir(&self, context: Context, node: Node, flags: u32) -> io::Result<(Option<Handle>, OpenOptions)> {
+        self.reach(node)?;
+        self.files.opendir(context, node, flags)
+    }
+
+    fn readdir(
+        &self,
+        context: Context,
+        node: Node,
+        handle: Handle,
+        size: u32,
+        offset: u64,
+    ) -> io::Result<Self::DirIter> {
+        let shown = {
+            let view = self.view();
+            match (view.gates.get(&node), view.hidden_names.get(&node)) {
+                (Some(names), _) => Shown::Only(names.clone()),
+                (None, Some(names)) => Shown::Without(names.clone()),
+                (None, None) => Shown::All,
+            }
+        };
+        Ok(Listing {
+            all: self.files.readdir(context, node, handle, size, offset)?,
+            shown,
+        })
+    }
+
+    fn fsyncdir(&self, context: Context, node: Node, datasync: bool, handle: Handle) -> io::Result<()> {
+        self.files.fsyncdir(context, node, datasync, handle)
+    }
+
+    fn releasedir(&self, context: Context, node: Node, flags: u32, handle: Handle) -> io::Result<()> {
+        self.files.releasedir(context, node, flags, handle)
+    }
+
+    fn lseek(&self, context: Context, node: Node, handle: Handle, offset: u64, whence: u32) -> io::Result<u64> {
+        self.files.lseek(context, node, handle, offset, whence)
+    }
+
+    fn copyfilerange(
+        &self,
+        context: Context,
+        from: Node,
+        from_handle: Handle,
+        from_offset: u64,
+        to: Node,
+        to_handle: Handle,
+        to_offset: u64,
+        length: u64,
+        flags: u64,
+    ) -> io::Result<usize> {
+        self.files.copyfilerange(
+            context,
+            from,
+            from_handle,
+            from_offset,
+            to,
+            to_handle,
+            to_offset,
+            length,
+            flags,
+        )
+    }
+
+    fn syncfs(&self, context: Context, node: Node) -> io::Result<()> {
+        self.reach(node)?;
+        self.files.syncfs(context, node)
+    }
+}
+
+impl SerializableFileSystem for Folders {
+    fn prepare_serialization(&self, cancel: Arc<AtomicBool>) {
+        self.files.prepare_serialization(cancel);
+    }
+
+    fn serialize(&self, pipe: File) -> io::Result<()> {
+        self.files.serialize(pipe)
+    }
+
+    fn deserialize_and_apply(&self, pipe: File) -> io::Result<()> {
+        self.files.deserialize_and_apply(pipe)?;
+        self.begin();
+        Ok(())
+    }
+}
+
+/// Whose an extended attribute is.
+enum Attribute {
+    Users,
+    /// The owner that is kept.
+    Ours,
+    /// Those that mean something to the host's kernel.
+    Hosts,
+}
+
+fn attribute(name: &CStr) -> Attribute {
+    if name == ATTRIBUTE {
+        Attribute::Ours
+    } else if name.to_bytes().starts_with(b"user.") {
+        Attribute::Users
+    } else {
+        Attribute::Hosts
+    }
+}
+
+/// Names of attributes, each ended by a zero, without those that are none of the guest's business.
+fn users_attributes(names: &[u8]) -> Vec<u8> {
+    names
+        .split_inclusive(|byte| *byte == 0)
+        .filter_map(|name| CStr::from_bytes_with_nul(name).ok())
+        .filter(|name| matches!(attribute(name), Attribute::Users))
+        .flat_map(CStr::to_bytes_with_nul)
+        .copied()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use virtiofsd::passthrough::Config;
+
+use super::*;
+
+/// `shared` is shown, `shared/hidden` is not, and `beside` is next to it.
+struct Bed {
+    folder: TempDir,
+    folders: Folders,
+}
+
+fn by(uid: u32, gid: u32) -> Context {
+    Context {
+        uid: uid.into(),
+        gid: gid.into(),
+        pid: 1,
+    }
+}
+
+impl Bed {
+    /// What the guest's kernel does at its mount has been done.
+    fn mounted() -> io::Result<Self> {
+        // The host's names of it have no symbolic links, as the daemon takes care of.
+        let folder = tempfile::tempdir_in(fs_err::canonicalize(std::env::temp_dir())?)?;
+        for made in ["shared/hidden", "shared/project", "beside"] {
+            fs_err::create_dir_all(folder.path().join(made))?;
+        }
+        fs_err::write(folder.path().join("beside/secret"), "secret")?;
+        fs_err::write(folder.path().join("shared/hidden/key"), "secret")?;
+        fs_err::write(folder.path().join("shared/project/file"), "text")?;
+        let config = Config {
+            xattr: true,
+            ..Config::default()
+        };
+        let folders = Folders::new(PassthroughFs::new(config)?, Person::here());
+        let bed = Self { folder, folders };
+        assert_eq!(bed.folders.show(&bed.view(&["shared"], &["shared/hidden"])), []);
+        bed.folders.init(FsOptions::empty())?;
+        Ok(bed)
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    fn view(&self, folders: &[&str], hidden: &[&str]) -> FilesView {
+        let paths = |names: &[&str]| names.iter().map(|name| self.path(name)).collect();
+        FilesView {
+            folders: paths(folders),
+            hidden: paths(hidden),
+            watched: Vec::new(),
+            raiser: None,
+        }
+    }
+
+    /// Looks a path up as the guest's kernel does: name by name.
+    fn find(&self, below: &str) -> io::Result<Entry> {
+        let mut entry: Option<Entry> = None;
+        for component in self.path(below).components() {
+            if let Component::Normal(name) = component {
+                let parent = entry.map_or(ROOT_ID, |entry| entry.inode);
+                let name = CString::new(name.as_bytes())?;
+                entry = Some(self.folders.lookup(by(0, 0), parent, &name)?);
+            }
+        }
+        entry.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, below: &str) -> io::Result<Vec<String>> {
+        let node = self.find(below)?.inode;
+        let (handle, _) = self.folders.opendir(by(0, 0), node, 0)?;
+        let handle = handle.ok_or(io::ErrorKind::Other)?;
+        let mut listing = self.folders.readdir(by(0, 0), node, handle, 64 * 1024, 0)?;
+        let mut names = Vec::new();
+        while let Some(entry) = listing.next() {
+            names.push(entry.name.to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn make(&self, context: Context, folder: &str, name: &CStr) -> io::Result<Entry> {
+        let parent = self.find(folder)?.inode;
+        let write = rustix::fs::OFlags::WRONLY.bits();
+        let extensions = Extensions::default();
+        let (entry, _, _) = self
+            .folders
+            .create(context, parent, name, 0o644, false, write, 0o022, extensions)?;
+        Ok(entry)
+    }
+}
+
+fn owner(entry: &Entry) -> (u32, u32) {
+    (entry.attr.uid.into_inner(), entry.attr.gid.into_inner())
+}
+
+fn errno<T>(outcome: io::Result<T>) -> Option<Errno> {
+    outcome.err().and_then(|error| Errno::from_io_error(&error))
+}
+
+#[test]
+fn the_guest_sees_the_shared_folder_and_the_way_to_it_and_nothing_else() -> io::Result<()> {
+    let bed = Bed::mounted()?;
+    assert!(bed.find("shared/project/file").is_ok());
+    assert_eq!(errno(bed.find("beside")), Some(Errno::NOENT));
+    assert_eq!(bed.list("")?, [".", "..", "shared"]);
+    assert_eq!(bed.list("shared")?, [".", "..", "project"]);
+    assert_eq!(errno(bed.find("shared/hidden")), Some(Errno::NOENT));
+    for system in [c"etc", c"proc", c"dev"] {
+        let looked = bed.folders.lookup(by(0, 0), ROOT_ID, system);
+        assert_eq!(errno(looked), Some(Errno::NOENT), "{system:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn nothing_is_made_or_removed_on_the_way_or_where_something_is_hidden() -> io::Result<()> {
+    let bed = Bed::mounted()?;
+    assert_eq!(errno(bed.make(by(0, 0), "", c"new")), Some(Errno::PERM));
+    assert_eq!(errno(bed.make(by(0, 0), "shared", c"hidden")), Some(Errno::PERM));
+    let way = bed.find("")?.inode;
+    let shared = bed.find("shared")?.inode;
+    let changes = [
+        bed.folders.rmdir(by(0, 0), way, c"shared"),
+        bed.folders.rename(by(0, 0), way, c"shared", shared, c"elsewhere", 0),
+        bed.folders.rename(by(0, 0), shared, c"hidden", shared, c"seen", 0),
+        bed.folders.rename(by(0, 0), shared, c"project", shared, c"hidden", 0),
+        bed.folders.rmdir(by(0, 0), shared, c"hidden"),
+        bed.folders.unlink(by(0, 0), shared, c"../beside/secret"),
+    ];
+    for change in changes {
+        assert_eq!(errno(change), Some(Errno::PERM));
+    }
+    assert!(bed.path("shared/hidden/key").exists());
+    Ok(())
+}
+
+#[test]
+fn a_guest_that_was_taken_over_gets_no_further_by_numbers_and_dots() -> io::Result<()> {
+    let bed = Bed::mounted()?;
+    let shared = bed.find("shared")?.inode;
+    for name in [c"..", c".", c"../beside", c"project/../../beside", c"/etc"] {
+        assert_eq!(
+            errno(bed.folders.lookup(by(0, 0), shared, name)),
+            Some(Errno::NOENT),
+            "{name:?}"
+        );
+    }
+    // Numbers are given in order: the server looked the hidden folder up itself, so that it has one.
+    for node in 1..100 {
+        let found = bed.folders.lookup(by(0, 0), node, c"key");
+        assert!(errno(found).is_some(), "node {node} leads to the key");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_symbolic_link_is_read_and_never_followed() -> io::Result<()> {
+    let bed = Bed::mounted()?;
+    symlink(bed.path("beside"), bed.path("shared/out"))?;
+    let link = bed.find("shared/out")?;
+    assert_eq!(link.attr.mode & KIND, 0o120_000);
+    assert!(bed.folders.lookup(by(0, 0), link.inode, c"secret").is_err());
+    assert!(bed.folders.open(by(0, 0), link.inode, false, 0).is_err());
+    // A folder that is swapped for a link after it was looked up stays the folder that it was.
+    let project = bed.find("shared/project")?.inode;
+    fs_err::rename(bed.path("shared/project"), bed.path("shared/moved"))?;
+    symlink(bed.path("beside"), bed.path("shared/project"))?;
+    assert!(bed.folders.lookup(by(0, 0), project, c"file").is_ok());
+    assert!(bed.folders.lookup(by(0, 0), project, c"secret").is_err());
+    Ok(())
+}
+
+#[test]
+fn what_a_container_makes_is_the_persons_on_the_host_and_its_makers_in_the_guest() -> io::Result<()> {
+    let bed = Bed::mounted()?;
+    let person = Person::here();
+    for (name, uid, gid) in [("by-root", 0, 0), ("by-user", 1000, 1000), ("by-database", 999, 70)] {
+        let entry = bed.make(by(uid, gid), "shared/project", &CString::new(name)?)?;
+        assert_eq!(owner(&entry), (uid, gid));
+        assert_eq!(owner(&bed.find(&format!("shared/project/{name}"))?), (uid, gid));
+        let host = fs_err::metadata(bed.path("shared/project").join(name))?;
+        assert_eq!((host.uid(), host.gid()), (person.host.uid, person.host.gid), "{name}");
+    }
+    let persons = bed.find("shared/project/file")?;
+    assert_eq!(owner(&persons), (person.guest.uid, person.guest.gid));
+    Ok(())
+}
+
+#[test]
+fn chown_has_its_effect_in_the_guest_alone() -> io::Result<()> {
+    let bed = Bed::mounted()?;
+    let person = Person::here();
+    let node = bed.find("shared/project/file")?.inode;
+    let asked = SetattrIn {
+        uid: 33.into(),
+        gid: 44.into(),
+        ..SetattrIn::default()
+    };
+    let (attributes, _) = bed
+        .folders
+        .setattr(by(0, 0), node, asked, None, SetattrValid::UID | SetattrValid::GID)?;
+    assert_eq!((attributes.uid.into_inner(), attributes.gid.into_inner()), (33, 44));
+    assert_eq!(owner(&bed.find("shared/project/file")?), (33, 44));
+    let host = fs_err::metadata(bed.path("shared/project/file"))?;
+    assert_eq!((host.uid(), host.gid()), (person.host.uid, person.host.gid));
+
+    // The attribute that keeps it is nobody else's.
+    let ours = [
+        errno(bed.folders.getxattr(by(0, 0), node, ATTRIBUTE, 64)),
+        errno(bed.folders.removexattr(by(0, 0), node, ATTRIBUTE)),
+    ];
+    assert_eq!(ours, [Some(Errno::NODATA), Some(Errno::NODATA)]);
+    let set = bed
+        .folders
+        .setxattr(by(0, 0), node, ATTRIBUTE, b"0:0", 0, SetxattrFlags::empty());
+    assert_eq!(errno(set), Some(Errno::PERM));
+    let flags = SetxattrFlags::empty();
+    bed.folders
+        .setxattr(by(0, 0), node, c"user.colour", b"blue", 0, flags)?;
+    let Ok(ListxattrReply::Names(names)) = bed.folders.listxattr(by(0, 0), node, 256) else {
+        return Err(io::Error::other("no list"));
+    };
+    assert_eq!(names, b"user.colour\0");
+    Ok(())
+}
+
+#[test]
+fn chown_takes_a_programs_rights_away() -> io::Result<()> {
+    let bed = Bed::mounted()?;
+    let node = bed.find("shared/project/file")?.inode;
+    let set = |asked: SetattrIn, valid| bed.folders.setattr(by(0, 0), node, asked, None, valid);
+    let mode = SetattrIn {
+        mode: 0o6755,
+        ..SetattrIn::default()
+    };
+    let (attributes, _) = set(mode, SetattrValid::MODE)?;
+    assert_eq!(attributes.mode & 0o7777, 0o6755);
+    let (attributes, _) = set(SetattrIn::default(), SetattrValid::UID)?;
+    assert_eq!(attributes.mode & 0o7777, 0o755);
+    Ok(())
+}
+
+#[test]
+fn a_device_is_never_made() -> io::Result<()> {
+    let bed = Bed::mounted()?;
+    let parent = bed.find("shared")?.inode;
+    for kind in [CHARACTER_DEVICE, BLOCK_DEVICE] {
+        let extensions = Extensions::default();
+        let made = bed
+            .folders
+            .mknod(by(0, 0), parent, c"disk", kind | 0o666, 0x801, 0, extensions);
+        assert_eq!(errno(made), Some(Errno::PERM));
+    }
+    Ok(())
+}
+
+#[test]
+fn folders_come_and_go_while_the_guest_runs() -> io::Result<()> {
+    let bed = Bed::mounted()?;
+    assert_eq!(bed.folders.show(&bed.view(&["shared", "beside"], &[])), []);
+    assert!(bed.find("beside/secret").is_ok());
+    assert!(bed.find("shared/hidden/key").is_ok());
+    let refused = bed
+        .folders
+        .show(&bed.view(&["shared", "nowhere", "shared/project/file"], &[]));
+    let paths: Vec<_> = refused.iter().map(|refused| refused.path.clone()).collect();
+    assert_eq!(
+        paths,
+        [bed.path("nowhere")],
+        "what is below a shared folder is seen anyway"
+    );
+    assert_eq!(errno(bed.find("beside")), Some(Errno::NOENT));
+    // The whole computer, should the person want that.
+    let whole = FilesView {
+        folders: vec!["/".into()],
+        ..FilesView::default()
+    };
+    assert_eq!(bed.folders.show(&whole), []);
+    assert!(bed.folders.lookup(by(0, 0), ROOT_ID, c"etc").is_ok());
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! The person's folders, served to the machine: a virtio-fs server over virtiofsd's library.
+//!
+//! It runs as the person, in a process of its own next to QEMU, and ends with it. What the guest sees is one tree that
+//! starts at `/` and holds nothing but the shared folders and the way to them. It knows nothing of machines: the daemon
+//! tells it over a socket what to show.
+
+#[cfg(target_os = "linux")]
+mod control;
+#[cfg(target_os = "linux")]
+mod folders;
+#[cfg(target_os = "linux")]
+mod owner;
+#[cfg(target_os = "linux")]
+mod raise;
+#[cfg(target_os = "linux")]
+mod serve;
+#[cfg(target_os = "linux")]
+mod view;
+#[cfg(target_os = "linux")]
+mod watch;
+
+#[cfg(target_os = "linux")]
+pub use serve::{Error, serve};

@@ -1,0 +1,125 @@
+//! The person's folders in containers.
+
+use std::os::unix::fs::MetadataExt;
+
+use wherry_tests::images::busybox_tar;
+use wherry_tests::machine::{Machine, START};
+use wherry_tests::process::{output, run};
+
+#[test]
+fn the_persons_folders_are_in_containers_as_they_are_on_the_host() {
+    let machine = Machine::in_a_persons_home();
+    let home = machine.person();
+    let project = home.join("projéct");
+    fs_err::create_dir_all(&project).expect("a folder");
+    fs_err::write(project.join("page"), "from the host").expect("a file");
+    machine.wherry(&START);
+    run(machine.docker().arg("import").arg(busybox_tar(home)).arg("busybox"));
+    let sh = |user: &str, volume: &str, script: &str| {
+        run(machine
+            .docker()
+            .args(["run", "--rm", "--user", user, "--volume", volume])
+            .args(["busybox", "/bin/sh", "-c", script]))
+    };
+    let at = |inside: &str| format!("{}:{inside}", project.display());
+
+    // Whatever the user inside is, what it writes is the person's, and it finds its own files to be its own.
+    let script = "set -e; test \"$(cat page)\" = 'from the host'; mkdir -p $(id -u); echo new > $(id -u)/file;
+        chown 70:71 $(id -u)/file || test $(id -u) != 0; chmod 600 $(id -u)/file; ls -lnd $(id -u)";
+    for user in ["0:0", "1000:1000"] {
+        let listed = sh(
+            user,
+            &format!("{}:/work", project.display()),
+            &format!("cd /work; {script}"),
+        );
+        let (uid, _) = user.split_once(':').expect("a user and a group");
+        let words: Vec<&str> = listed.split_whitespace().collect();
+        assert_eq!(words.get(2), Some(&uid), "{listed}");
+        let made = fs_err::metadata(project.join(uid).join("file")).expect("it is on the host");
+        let person = fs_err::metadata(home).expect("the person's folder");
+        assert_eq!((made.uid(), made.gid()), (person.uid(), person.gid()));
+        assert_eq!(made.mode() & 0o777, 0o600);
+    }
+
+    // A single file, and a folder that is made because a container is given it.
+    let file = project.join("page");
+    assert_eq!(
+        sh("0", &format!("{}:/page:ro", file.display()), "cat /page"),
+        "from the host"
+    );
+    sh(
+        "0",
+        &format!("{}:/made", project.join("made").display()),
+        "echo yes > /made/it",
+    );
+    assert_eq!(
+        fs_err::read_to_string(project.join("made/it")).expect("it is there"),
+        "yes\n"
+    );
+
+    // A link in it leads somewhere inside the container, not on the host.
+    std::os::unix::fs::symlink("/etc/debian_version", project.join("link")).expect("a link");
+    let read = output(machine.docker().args(["run", "--rm", "--volume", &at("/work")]).args([
+        "busybox",
+        "/bin/cat",
+        "/work/link",
+    ]));
+    assert!(!read.status.success(), "the host's file is read through a link");
+
+    what_is_behind_the_machine_is_in_no_container(&machine);
+
+    folders_come_and_go(&machine);
+
+    // The machine's files are served by nobody once it is stopped.
+    machine.wherry(&["stop"]);
+    assert!(!machine.path().join("run/files-control.sock").exists());
+}
+
+fn folders_come_and_go(machine: &Machine) {
+    let other = tempfile::Builder::new()
+        .prefix("wo")
+        .tempdir_in("/tmp")
+        .expect("a folder");
+    let other = other.path();
+    fs_err::write(other.join("it"), "from elsewhere\n").expect("a file");
+    let path = other.to_str().expect("a path");
+    let read = |machine: &Machine| {
+        let volume = format!("{path}:/other");
+        output(
+            machine
+                .docker()
+                .args(["run", "--rm", "--volume", &volume, "busybox", "/bin/cat", "/other/it"]),
+        )
+    };
+    assert!(!read(machine).status.success(), "it is not shared yet");
+    machine.wherry(&["share", "add", path]);
+    assert_eq!(String::from_utf8_lossy(&read(machine).stdout), "from elsewhere\n");
+    assert!(machine.wherry(&["share", "list"]).contains(path));
+    machine.wherry(&["share", "remove", path]);
+    assert!(!read(machine).status.success(), "it is shared no longer");
+    assert!(!machine.wherry(&["share"]).contains(path));
+
+    let home = machine.path().to_str().expect("a path");
+    for (refused, why) in [
+        ("/usr", "its own system"),
+        (home, "no container may reach"),
+        ("/nowhere", "No such file"),
+    ] {
+        let answer = machine.try_wherry(&["share", "add", refused]);
+        let words = String::from_utf8_lossy(&answer.stderr).into_owned();
+        assert!(!answer.status.success() && words.contains(why), "{refused}: {words}");
+    }
+}
+
+/// The folder with the engine's socket and the data disk lies in the person's home, and a container that has the home
+/// does not have it.
+fn what_is_behind_the_machine_is_in_no_container(machine: &Machine) {
+    // Everything that the host shows is here; a container may have the machine's whole root.
+    let script =
+        "find /machine/run/wherry/shares /machine/tmp -name docker.sock -o -name data.raw -o -name 'files*.sock'";
+    let found = run(machine
+        .docker()
+        .args(["run", "--rm", "--privileged", "--volume", "/:/machine", "busybox"])
+        .args(["/bin/sh", "-c", script]));
+    assert_eq!(found, "");
+}
