@@ -1,10 +1,12 @@
 //! The person's folders in containers.
 
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
 
 use wherry_tests::images::busybox_tar;
 use wherry_tests::machine::{Machine, START};
-use wherry_tests::process::{output, run};
+use wherry_tests::process::{Running, output, program, run};
 
 #[test]
 fn the_persons_folders_are_in_containers_as_they_are_on_the_host() {
@@ -68,11 +70,86 @@ fn the_persons_folders_are_in_containers_as_they_are_on_the_host() {
 
     what_is_behind_the_machine_is_in_no_container(&machine);
 
+    changes_on_the_host_are_told(&machine, &project);
     folders_come_and_go(&machine);
 
     // The machine's files are served by nobody once it is stopped.
     machine.wherry(&["stop"]);
     assert!(!machine.path().join("run/files-control.sock").exists());
+}
+
+/// What inotify says in a container of what is done on the host, and of what the container does itself.
+fn changes_on_the_host_are_told(machine: &Machine, project: &Path) {
+    let tools = machine.person().join("tools");
+    fs_err::create_dir(&tools).expect("a folder");
+    let run_it = with_libraries("inotify", &tools);
+    let mut watcher = machine.docker();
+    watcher.args(["run", "--rm", "--name", "watcher"]);
+    watcher.arg("--volume").arg(format!("{}:/tools", tools.display()));
+    watcher.arg("--volume").arg(format!("{}:/work", project.display()));
+    watcher.arg("busybox").args(run_it).arg("/work");
+    let mut watcher = Running::start(&mut watcher, &machine.path().join("watcher.log"));
+    assert_eq!(watcher.line(), "watching");
+    let mut until = |wanted: &str| {
+        let mut before = Vec::new();
+        loop {
+            let line = watcher.line();
+            if line == wanted {
+                return before;
+            }
+            before.push(line);
+        }
+    };
+    let sh = |script: &str| run(Command::new("sh").args(["-ec", script]).current_dir(project));
+    // The server watches a folder a moment after the container has it; from the first event on it is known to.
+    wherry_tests::process::until("the folder to be watched", || {
+        sh("echo 1 > first; rm first");
+        let log = || output(machine.docker().args(["logs", "watcher"])).stdout;
+        String::from_utf8_lossy(&log()).contains("delete first").then_some(())
+    });
+    for (script, events) in [
+        ("echo 1 > new", &["create new", "modify new", "close new"][..]),
+        ("echo 2 >> new", &["modify new", "close new"]),
+        ("mv new moved", &["delete new", "create moved", "close moved"]),
+        ("rm moved", &["delete moved"]),
+        ("mkdir folder", &["create folder"]),
+        ("rmdir folder", &["delete folder"]),
+    ] {
+        sh(script);
+        for event in events {
+            until(event);
+        }
+    }
+    // Its own changes are told once, as ever.
+    let own = ["exec", "watcher", "/bin/sh", "-c", "echo 1 > /work/own; rm /work/own"];
+    run(machine.docker().args(own));
+    sh("echo 1 > last");
+    until("create own");
+    let between = until("create last");
+    let count = |event: &str| between.iter().filter(|line| *line == event).count();
+    assert_eq!((count("create own"), count("delete own")), (0, 1), "{between:?}");
+    run(machine.docker().args(["kill", "watcher"]));
+}
+
+/// Copies a program of ours and the libraries it is linked to; how to run it where the folder is `/tools`.
+fn with_libraries(name: &str, tools: &Path) -> Vec<String> {
+    let program = program(name);
+    let libraries = run(Command::new("ldd").arg(&program));
+    let paths = libraries.split_whitespace().filter(|word| word.starts_with('/'));
+    let mut loader = String::new();
+    for path in paths.map(Path::new).chain([program.as_path()]) {
+        let file = path.file_name().expect("a name").to_string_lossy().into_owned();
+        fs_err::copy(path, tools.join(&file)).expect("a copy");
+        if file.starts_with("ld-") {
+            loader = format!("/tools/{file}");
+        }
+    }
+    vec![
+        loader,
+        "--library-path".into(),
+        "/tools".into(),
+        format!("/tools/{name}"),
+    ]
 }
 
 fn folders_come_and_go(machine: &Machine) {
@@ -91,7 +168,11 @@ fn folders_come_and_go(machine: &Machine) {
                 .args(["run", "--rm", "--volume", &volume, "busybox", "/bin/cat", "/other/it"]),
         )
     };
-    assert!(!read(machine).status.success(), "it is not shared yet");
+    let not_yet = read(machine);
+    let words = String::from_utf8_lossy(&not_yet.stderr).into_owned();
+    let sentence =
+        format!("{path} is not shared with the machine. Share it in Settings > Folders, or with: wherry share add");
+    assert!(!not_yet.status.success() && words.contains(&sentence), "{words}");
     machine.wherry(&["share", "add", path]);
     assert_eq!(String::from_utf8_lossy(&read(machine).stdout), "from elsewhere\n");
     assert!(machine.wherry(&["share", "list"]).contains(path));
