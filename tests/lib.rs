@@ -11,6 +11,7 @@ pub mod machine;
 pub mod process;
 pub mod proxy;
 pub mod registry;
+pub mod tools;
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! Real docker clients against the machine's socket: what works on a native engine works here.
 
+mod compose;
+
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 

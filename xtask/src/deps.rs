@@ -90,6 +90,7 @@ fn packages(need: Need) -> &'static [Package] {
         program("mmdebstrap", "mmdebstrap"),
         package("debian-archive-keyring"),
         package("busybox-static"),
+        package("python3-venv"),
         program("e2fsprogs", "mkfs.ext4"),
         program("curl", "curl"),
         program("openssl", "openssl"),

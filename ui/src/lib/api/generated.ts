@@ -343,7 +343,7 @@ hint: string,
  */
 console: Array<string>, };
 
-export type FailureCode = "qemuMissing" | "imageMissing" | "imageDamaged" | "noDiskSpace" | "dataDiskCorrupt" | "specRefused" | "noAnswer" | "died" | "engineFailed" | "cannotSuspend" | "io";
+export type FailureCode = "qemuMissing" | "imageMissing" | "imageDamaged" | "noDiskSpace" | "dataDiskCorrupt" | "specRefused" | "noAnswer" | "died" | "engineFailed" | "cannotSuspend" | "folderRefused" | "io";
 
 /**
  * A remedy: a button in the window, a line to type in a terminal.
@@ -487,12 +487,16 @@ sleepAfterMinutes: number | null,
 /**
  * What the engine's own connections go through.
  */
-proxy: ProxyChoice, };
+proxy: ProxyChoice, 
+/**
+ * Folders of this computer that the machine has, each at the path that it has here.
+ */
+folders: Array<string>, };
 
 /**
  * One setting and what it shall be.
  */
-export type MachineSettingsChange = { "type": "sleepAfter", minutes: number | null, } | { "type": "proxy", proxy: ProxyChoice, } | { "type": "all", settings: MachineSettings, };
+export type MachineSettingsChange = { "type": "sleepAfter", minutes: number | null, } | { "type": "proxy", proxy: ProxyChoice, } | { "type": "all", settings: MachineSettings, } | { "type": "shareFolder", path: string, } | { "type": "unshareFolder", path: string, };
 
 /**
  * What a machine is given. Changing it takes effect at the next start; the disk never shrinks.

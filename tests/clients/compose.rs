@@ -1,0 +1,122 @@
+//! docker compose and testcontainers: clients that are neither ours nor the docker command.
+
+use std::process::Command;
+
+use wherry_tests::fetch::{free_port, page_with, refused};
+use wherry_tests::images::busybox_tar;
+use wherry_tests::machine::{Machine, START};
+use wherry_tests::process::{output, run};
+use wherry_tests::tools;
+
+/// Three services: one with a health check that fills a named volume, one that waits until it is healthy and serves
+/// what it wrote, one with a folder of the person's.
+const PROJECT: &str = r#"
+services:
+  store:
+    image: busybox
+    command: ["/bin/sh", "-c", "sleep 2; echo from the volume > /data/state; exec sleep 1000000"]
+    volumes: ["state:/data"]
+    healthcheck: { test: ["CMD", "/bin/cat", "/data/state"], interval: 1s, retries: 60 }
+    stop_grace_period: 1s
+  api:
+    image: busybox
+    command: ["/bin/httpd", "-f", "-p", "8080", "-h", "/data"]
+    volumes: ["state:/data:ro"]
+    depends_on: { store: { condition: service_healthy } }
+    stop_grace_period: 1s
+  web:
+    image: busybox
+    command: ["/bin/httpd", "-f", "-h", "/site"]
+    volumes: ["./site:/site:ro"]
+    ports: ["127.0.0.1:${PORT}:80"]
+    depends_on: [api]
+    stop_grace_period: 1s
+volumes:
+  state:
+"#;
+
+/// What the documentation of testcontainers shows, with an image that is there.
+const TESTCONTAINERS: &str = r#"
+import urllib.request
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.wait_strategies import HttpWaitStrategy
+
+web = DockerContainer("busybox").with_command("/bin/httpd -f -h /www").with_exposed_ports(80)
+with web.waiting_for(HttpWaitStrategy(80)):
+    address = f"http://{web.get_container_host_ip()}:{web.get_exposed_port(80)}"
+    print(urllib.request.urlopen(address).read().decode())
+"#;
+
+#[test]
+fn compose_and_testcontainers_work_as_they_do_natively() {
+    let machine = Machine::in_a_persons_home();
+    machine.wherry(&START);
+    run(machine
+        .docker()
+        .arg("import")
+        .arg(busybox_tar(machine.person()))
+        .arg("busybox"));
+    a_project_goes_up_and_down(&machine);
+    testcontainers_makes_one_and_removes_it(&machine);
+}
+
+fn a_project_goes_up_and_down(machine: &Machine) {
+    let project = machine.person().join("project");
+    fs_err::create_dir_all(project.join("site")).expect("a folder");
+    fs_err::write(project.join("site/index.html"), "from the person's folder\n").expect("a page");
+    fs_err::write(project.join("compose.yaml"), PROJECT).expect("a project");
+    let port = free_port();
+    let compose = |arguments: &[&str]| {
+        let mut command = Command::new(tools::compose());
+        command
+            .args(["--project-directory"])
+            .arg(&project)
+            .args(arguments)
+            .env("DOCKER_HOST", format!("unix://{}", machine.socket().display()))
+            .env("PORT", port.to_string());
+        run(&mut command)
+    };
+
+    compose(&["up", "--detach"]);
+    page_with(&format!("127.0.0.1:{port}"), "from the person's folder");
+    fs_err::write(project.join("site/index.html"), "changed meanwhile\n").expect("a page");
+    page_with(&format!("127.0.0.1:{port}"), "changed meanwhile");
+    let asked = [
+        "exec",
+        "-T",
+        "web",
+        "/bin/wget",
+        "-q",
+        "-O",
+        "-",
+        "http://api:8080/state",
+    ];
+    assert_eq!(compose(&asked), "from the volume\n", "services find each other by name");
+    compose(&["down"]);
+    refused(&format!("127.0.0.1:{port}"));
+    assert!(run(machine.docker().args(["volume", "ls", "--quiet"])).contains("project_state"));
+    compose(&["down", "--volumes"]);
+    assert_eq!(run(machine.docker().args(["volume", "ls", "--quiet"])), "");
+    assert_eq!(run(machine.docker().args(["ps", "--all", "--quiet"])), "");
+}
+
+fn testcontainers_makes_one_and_removes_it(machine: &Machine) {
+    let mut script = Command::new(tools::python(&["testcontainers==4.15.0"]));
+    script
+        .args(["-c", TESTCONTAINERS])
+        .env("DOCKER_HOST", format!("unix://{}", machine.socket().display()))
+        // Its cleaner is an image on Docker Hub, which no test asks.
+        .env("TESTCONTAINERS_RYUK_DISABLED", "true");
+    let output = output(&mut script);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success() && said.contains("served by wherry's test"),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(
+        run(machine.docker().args(["ps", "--all", "--quiet"])),
+        "",
+        "it is removed"
+    );
+}
