@@ -166,6 +166,9 @@ fn a_hundred_ports_and_a_thousand_connections(machine: &Machine) {
         .args(["--publish", &format!("127.0.0.1:{first}-{}:9000-9099", first + 99)])
         .args(["echo", "/bin/echo"])
         .args((9000..9100).map(|port| format!("tcp/{port}"))));
+    for port in ports.clone() {
+        answers((LOOPBACK, port).into());
+    }
     let mut connections: Vec<_> = ports
         .clone()
         .flat_map(|port| (0..10).map(move |_| TcpStream::connect((LOOPBACK, port)).expect("a connection")))
@@ -245,21 +248,15 @@ fn the_machines_own_network(machine: &Machine) {
 
 fn the_ingress_of_a_swarm(machine: &Machine) {
     let port = free_ports(1);
-    run(machine.docker().args(["swarm", "init", "--advertise-addr", "lo"]));
+    run(machine
+        .docker()
+        .args(["swarm", "init", "--advertise-addr", "127.0.0.1"]));
     run(machine
         .docker()
         .args(["service", "create", "--detach", "--publish", &format!("{port}:7000")])
         .args(["echo", "/bin/echo", "tcp/7000"]));
     listens((LOOPBACK, port).into());
-    // Somebody answers once the service's container runs, which is later than the port is there.
-    until("the service to answer", || {
-        let mut connection = TcpStream::connect((LOOPBACK, port)).ok()?;
-        connection.write_all(b"?").ok()?;
-        connection.shutdown(Shutdown::Write).ok()?;
-        let mut answer = Vec::new();
-        connection.read_to_end(&mut answer).ok()?;
-        (answer == b"?").then_some(())
-    });
+    answers((LOOPBACK, port).into());
     // The ports by which swarm's engines talk to each other stay in the machine.
     let forwards = machine.status()["forwards"].as_array().cloned().unwrap_or_default();
     assert_eq!(forwards.len(), 1, "{forwards:?}");
@@ -288,8 +285,21 @@ fn a_port_of_a_container_that_runs_waits_until_it_is_free(machine: &Machine) {
     echoes((LOOPBACK, port).into());
 }
 
+/// Waits until the container's program listens, which is later than its port is there.
+fn answers(at: SocketAddr) {
+    until(&format!("{at} to answer"), || {
+        let mut connection = TcpStream::connect(at).ok()?;
+        connection.write_all(b"?").ok()?;
+        connection.shutdown(Shutdown::Write).ok()?;
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).ok()?;
+        (answer == b"?").then_some(())
+    });
+}
+
 /// Says something, closes its half, and hears all of it.
 fn echoes(at: SocketAddr) {
+    answers(at);
     let said = vec![7; 300_000];
     let mut connection = TcpStream::connect(at).unwrap_or_else(|error| panic!("{at}: {error}"));
     let mut reader = connection.try_clone().expect("the same connection");

@@ -24,9 +24,12 @@ const USUAL: [u16; 12] = [22, 53, 80, 111, 443, 2375, 2376, 2377, 4243, 5000, 93
 
 fn main() {
     let mut local: BTreeSet<IpAddr> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
+    let mut outside = gateways();
     // Who is told addresses has none of its own that could be anybody else's.
     if local.is_empty() {
-        local.extend(own_addresses());
+        let (host, own): (Vec<IpAddr>, Vec<IpAddr>) = own_addresses().into_iter().partition(leads_to_host);
+        outside.extend(host);
+        local.extend(own);
     }
     for address in &local {
         println!("local {address}");
@@ -34,8 +37,10 @@ fn main() {
             told(SocketAddr::new(*address, port));
         }
     }
-    let outside: Vec<IpAddr> = gateways().difference(&local).copied().collect();
     for address in outside {
+        if local.contains(&address) {
+            continue;
+        }
         println!("outside {address}");
         for port in USUAL.iter().flat_map(|port| open_ports(address, *port..=*port)) {
             told(SocketAddr::new(address, port));
@@ -68,6 +73,11 @@ fn own_addresses() -> Vec<IpAddr> {
         .filter(|pair| pair[1].contains("/32 host LOCAL"))
         .filter_map(|pair| pair[0].trim().trim_start_matches("|-- ").parse().ok())
         .collect()
+}
+
+/// `host.docker.internal`: behind it is the loopback of the computer that runs the test, with whatever listens there.
+fn leads_to_host(address: &IpAddr) -> bool {
+    matches!(address, IpAddr::V4(address) if address.octets()[3] == 254)
 }
 
 /// The routers, and their neighbours where QEMU's user network has its own services.
