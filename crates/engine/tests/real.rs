@@ -11,6 +11,7 @@ use wherry_engine::{
     Change, ContainerState, Engine, Error, Link, LogChunk, LogLine, LogSource, Protocol, PublishedPort, RunSpec,
     Variable,
 };
+use wherry_tests::images::busybox_tar;
 use wherry_tests::process::run;
 use wherry_tests::registry::Registry;
 
@@ -93,7 +94,6 @@ async fn a_container_is_made_seen_stopped_and_removed() {
     let images = engine.images().await.expect("images");
     let image = images
         .iter()
-        // Others of these tests give it further names.
         .find(|image| image.references.iter().any(|reference| reference == BUSYBOX))
         .expect("its image");
     assert!(image.used_by.contains(&"web".to_owned()) && image.size > 0 && image.created > 0);
@@ -242,7 +242,13 @@ async fn an_image_is_pulled_with_progress_or_told_not_to_be_there() {
     let storage = tempfile::tempdir().expect("a temporary folder");
     let registry = Registry::serve(storage.path());
     let name = format!("{}/tools/busybox", registry.address());
-    run(dockerd.docker().args(["tag", BUSYBOX, &name]));
+    // An image of its own: a name more or less of the other tests' image would be seen there.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    run(dockerd
+        .docker()
+        .arg("import")
+        .arg(busybox_tar(folder.path()))
+        .arg(&name));
     let pushed = run(dockerd.docker().args(["push", &name]));
     let digest = pushed
         .split_whitespace()
