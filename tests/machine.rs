@@ -33,10 +33,11 @@ impl Machine {
             .prefix("wh")
             .tempdir_in("/tmp")
             .expect("a temporary folder");
-        Machine {
-            home: folder.path().join(name),
-            folder,
-        }
+        let home = match name {
+            "" => folder.path().to_owned(),
+            name => folder.path().join(name),
+        };
+        Machine { folder, home }
     }
 
     /// The person's home, when it is in one.
@@ -103,7 +104,7 @@ impl Machine {
             .unwrap_or_else(|| panic!("no machine runs: {status}"))
     }
 
-    /// Ids of all processes whose arguments name this home: the daemon and QEMU.
+    /// Ids of all processes of this home: the daemon, the file server, QEMU.
     pub fn processes(&self, program: &str) -> Vec<u32> {
         let home = self.path().to_string_lossy().into_owned();
         let Ok(entries) = fs_err::read_dir("/proc") else {
@@ -122,6 +123,16 @@ impl Machine {
                     && (arguments.contains(&home) || environment.contains(&format!("WHERRY_HOME={home}")))
             })
             .collect()
+    }
+
+    /// The daemon, or none; not the file server, which is the same program.
+    pub fn daemons(&self) -> Vec<u32> {
+        let mut processes = self.processes("wherry");
+        processes.retain(|pid| {
+            let arguments = fs_err::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            arguments.split('\0').nth(1) == Some("daemon")
+        });
+        processes
     }
 
     /// The docker command against this machine's socket.

@@ -112,8 +112,8 @@ fn number(variable: &str) -> Option<u64> {
 
 fn kill(machine: &Machine, victim: Victim) {
     match victim {
-        Victim::Daemon => kill_on_host(machine, "wherry"),
-        Victim::Machine => kill_on_host(machine, "qemu-system-x86_64"),
+        Victim::Daemon => kill_on_host(&machine.daemons()),
+        Victim::Machine => kill_on_host(&machine.processes("qemu-system-x86_64")),
         Victim::Kernel => kill_inside(machine, "echo c > /proc/sysrq-trigger"),
         Victim::Agent => kill_inside(machine, "kill -9 1"),
         Victim::Dockerd => kill_inside(machine, "kill -9 $(busybox pidof dockerd)"),
@@ -121,10 +121,10 @@ fn kill(machine: &Machine, victim: Victim) {
     }
 }
 
-fn kill_on_host(machine: &Machine, program: &str) {
-    for pid in machine.processes(program) {
-        signal(pid, "KILL");
-        until("it to end", || (!alive(pid)).then_some(()));
+fn kill_on_host(victims: &[u32]) {
+    for pid in victims {
+        signal(*pid, "KILL");
+        until("it to end", || (!alive(*pid)).then_some(()));
     }
 }
 
@@ -171,7 +171,8 @@ fn recover(machine: &Machine) {
 }
 
 fn assert_one_of_each(machine: &Machine) {
-    assert_eq!(machine.processes("wherry").len(), 1, "one daemon");
+    assert_eq!(machine.daemons().len(), 1, "one daemon");
+    assert_eq!(machine.processes("wherry").len(), 2, "and one file server");
     assert_eq!(machine.processes("qemu-system-x86_64").len(), 1, "one machine");
 }
 

@@ -12,7 +12,7 @@ fn killed_daemon_and_killed_machine_lose_nothing() {
     let at = machine.web(&["--restart", "always"]);
 
     let qemu = machine.pid();
-    let daemons = machine.processes("wherry");
+    let daemons = machine.daemons();
     assert_eq!(daemons.len(), 1, "one daemon");
     signal(daemons[0], "KILL");
     until("the daemon to end", || (!alive(daemons[0])).then_some(()));
