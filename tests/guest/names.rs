@@ -6,14 +6,17 @@ use std::thread;
 
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{RData, Record, RecordType, rdata::A};
-use wherry_tests::fetch::free_port;
-use wherry_tests::images::busybox_tar;
+use wherry_tests::fetch::{free_port, page_with};
+use wherry_tests::images::{PAGE, busybox_tar};
 use wherry_tests::machine::{Machine, START};
-use wherry_tests::process::{is_root, run, until};
+use wherry_tests::process::{is_root, output, run, until};
 use wherry_tests::skip_unless;
 
 /// Where this computer's resolver is said to ask.
 const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(127, 85, 0, 53);
+
+/// Where the machine is told to be, instead of where it would choose to be.
+const SUBNET: &str = "10.231.0.0/16";
 
 #[test]
 fn containers_find_what_this_computer_finds_and_reach_its_loopback() {
@@ -25,11 +28,13 @@ fn containers_find_what_this_computer_finds_and_reach_its_loopback() {
     let (resolver, hosts) = (machine.path().join("resolv.conf"), machine.path().join("hosts"));
     fs_err::write(&resolver, format!("nameserver {NAME_SERVER}\nsearch corp.test\n")).expect("a file");
     fs_err::write(&hosts, "127.0.0.1 localhost app.test\n10.11.12.13 db.test\n").expect("a file");
-    run(machine
-        .command()
-        .args(START)
-        .env("WHERRY_RESOLV_CONF", &resolver)
-        .env("WHERRY_HOSTS", &hosts));
+    for arguments in [&["set", "subnet", SUBNET][..], &START] {
+        run(machine
+            .command()
+            .args(arguments)
+            .env("WHERRY_RESOLV_CONF", &resolver)
+            .env("WHERRY_HOSTS", &hosts));
+    }
     run(machine
         .docker()
         .arg("import")
@@ -87,7 +92,7 @@ fn containers_find_what_this_computer_finds_and_reach_its_loopback() {
         .arg(&folder);
     check("a build", &run(&mut build));
 
-    let gateway = format!("echo hello | nc -w 20 given {v4}; nc -w 5 192.168.65.2 {v4} < /bin/busybox; echo closed");
+    let gateway = format!("echo hello | nc -w 20 given {v4}; nc -w 5 10.231.0.2 {v4} < /bin/busybox; echo closed");
     let said = run(machine
         .docker()
         .args(["run", "--rm", "--add-host", "given:host-gateway", "busybox"])
@@ -116,6 +121,56 @@ fn containers_find_what_this_computer_finds_and_reach_its_loopback() {
     until("a name that was added on the host", || {
         looked_up().contains("10.20.30.40").then_some(())
     });
+    networks(&machine);
+}
+
+/// A network with IPv6, whose server listens at no other address, and what every network has of the host's.
+fn networks(machine: &Machine) {
+    let subnets = "{{range .IPAM.Config}}{{.Subnet}} {{end}}";
+    let own = run(machine
+        .docker()
+        .args(["network", "inspect", "own", "--format", subnets]));
+    assert!(own.starts_with("10.231."), "{own}");
+    let plan = fs_err::read(machine.path().join("machine/network.json")).expect("what was decided");
+    let plan: serde_json::Value = serde_json::from_slice(&plan).expect("JSON");
+    let longest = format!("{}\n", plan["mtu"]);
+    for network in ["bridge", "own"] {
+        let read = ["busybox", "/bin/cat", "/sys/class/net/eth0/mtu"];
+        let has = run(machine.docker().args(["run", "--rm", "--network", network]).args(read));
+        assert_eq!(has, longest, "{network}");
+    }
+
+    run(machine.docker().args(["network", "create", "--ipv6", "usual"]));
+    let usual = run(machine
+        .docker()
+        .args(["network", "inspect", "usual", "--format", subnets]));
+    assert!(usual.contains(" fd57:"), "one is chosen: {usual}");
+    let subnet = ["--ipv6", "--subnet", "fd00:77::/64"];
+    run(machine.docker().args(["network", "create"]).args(subnet).arg("six"));
+    let port = free_port();
+    run(machine
+        .docker()
+        .args(["run", "--detach", "--name", "six", "--network", "six"])
+        .args(["--ip6", "fd00:77::80", "--publish", &format!("[::1]:{port}:80")])
+        .args(["busybox", "/bin/httpd", "-f", "-h", "/www", "-p", "[fd00:77::80]:80"]));
+    page_with(&format!("[::1]:{port}"), PAGE);
+    let asks = ["/bin/wget", "-q", "-O", "-", "http://[fd00:77::80]/"];
+    let page = run(machine
+        .docker()
+        .args(["run", "--rm", "--network", "six", "busybox"])
+        .args(asks));
+    assert!(page.contains(PAGE), "from its neighbour: {page}");
+    let mut apart = machine.docker();
+    apart.args(["run", "--rm", "--network", "usual", "busybox"]).args([
+        "/bin/wget",
+        "-q",
+        "-T",
+        "3",
+        "-O",
+        "-",
+        "http://[fd00:77::80]/",
+    ]);
+    assert!(!output(&mut apart).status.success(), "another network is another world");
 }
 
 /// A service that says what it heard once its client has said everything. Returns its port.

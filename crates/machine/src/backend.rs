@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::subnet::Plan;
 use crate::{Accelerator, Failure, Home, Spec};
 
 pub(crate) trait Backend: Send + Sync + 'static {
@@ -24,7 +25,7 @@ pub(crate) trait Backend: Send + Sync + 'static {
     fn files(&self, home: &Home) -> Option<FilesLaunch>;
 
     /// Computes what to run; does nothing. `files` is whether the process above runs.
-    fn launch(&self, home: &Home, spec: &Spec, accelerator: &str, files: bool, from: Begin) -> Launch;
+    fn launch(&self, home: &Home, spec: &Spec, network: &Plan, accelerator: &str, files: bool, from: Begin) -> Launch;
 
     /// A second, closer look after a guest gave no sign of life: what here explains it.
     fn diagnose(&self) -> Result<(), Failure>;

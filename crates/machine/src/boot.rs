@@ -22,6 +22,7 @@ use crate::record::{Ready, Record};
 use crate::saved::{self, Found, Saved};
 use crate::shares::{self, Files, Said};
 use crate::socket::EngineSocket;
+use crate::subnet::Plan;
 use crate::suspend::{self, Standing};
 use crate::{Failure, FailureCode, Home, Spec, Step, clock, disk, network, settings, spec, system, tail};
 
@@ -275,6 +276,9 @@ impl Boot<'_> {
             detail: Some("What the machine has in memory fits.".into()),
         })
         .await;
+        if let Some(warning) = saved.network.warning() {
+            self.tell(Progress::Note(warning)).await;
+        }
 
         self.tell(Progress::Begin(Step::Linux)).await;
         put_aside(&self.home().process_log());
@@ -284,7 +288,8 @@ impl Boot<'_> {
             shares::show(self.home(), &self.context.settings, files).await;
         }
         let begin = Begin::Memory;
-        let launch = backend.launch(self.home(), &saved.spec, &saved.accelerator, files.is_some(), begin);
+        let (spec, network, files_run) = (&saved.spec, &saved.network, files.is_some());
+        let launch = backend.launch(self.home(), spec, network, &saved.accelerator, files_run, begin);
         let process = self.spawn(&launch)?;
         partial.process = Some(process.clone());
         let record = Record {
@@ -295,6 +300,7 @@ impl Boot<'_> {
             backend: saved.backend.clone(),
             accelerator: saved.accelerator.clone(),
             fingerprint: saved.fingerprint.clone(),
+            network: saved.network.clone(),
             ready: saved.ready,
         };
         record
@@ -449,6 +455,10 @@ impl Boot<'_> {
             .map_err(|error| io_failure(Step::Disk, "Could not make the machine's folders", &error))?;
         spec::save(self.home(), spec)
             .map_err(|error| io_failure(Step::Disk, "Could not keep the machine's settings", &error))?;
+        let (network, note) = self.plan_network().await?;
+        if let Some(note) = note {
+            self.tell(Progress::Note(note)).await;
+        }
         let detail = {
             let (backend, home, spec) = (Arc::clone(&backend), self.home().clone(), spec.clone());
             tokio::task::spawn_blocking(move || backend.prepare(&home, &spec))
@@ -472,7 +482,10 @@ impl Boot<'_> {
                     .await;
                 continue;
             }
-            match self.attempt(backend.as_ref(), &facts, spec, *attempt, partial).await {
+            match self
+                .attempt(backend.as_ref(), &facts, (spec, &network), *attempt, partial)
+                .await
+            {
                 Ok(met) => {
                     let kind = if attempt.hardware {
                         "hardware virtualization"
@@ -507,18 +520,29 @@ impl Boot<'_> {
         Err(self.silence(Vec::new()))
     }
 
+    /// Looks at this computer's routes.
+    async fn plan_network(&self) -> Result<(Plan, Option<String>), Failure> {
+        let (home, wanted) = (self.home().clone(), self.context.settings.get().subnet);
+        let made = tokio::task::spawn_blocking(move || Plan::make(&home, wanted));
+        made.await
+            .map_err(io::Error::other)
+            .flatten()
+            .map_err(|error| io_failure(Step::Disk, "Could not keep which networks the machine has", &error))
+    }
+
     async fn attempt(
         &self,
         backend: &dyn Backend,
         facts: &Facts,
-        spec: &Spec,
+        (spec, network): (&Spec, &Plan),
         attempt: Attempt,
         partial: &mut Partial,
     ) -> Result<Met, Silence> {
         // Whatever this log says is to be about this attempt.
         put_aside(&self.home().process_log());
         let files = self.serve_files(backend, partial).await;
-        let launch = backend.launch(self.home(), spec, attempt.accelerator, files.is_some(), Begin::Boot);
+        let (accelerator, files_run) = (attempt.accelerator, files.is_some());
+        let launch = backend.launch(self.home(), spec, network, accelerator, files_run, Begin::Boot);
         let process = self.spawn(&launch).map_err(Silence::Other)?;
         partial.process = Some(process.clone());
         let record = Record {
@@ -529,6 +553,7 @@ impl Boot<'_> {
             backend: facts.name.into(),
             accelerator: attempt.accelerator.into(),
             fingerprint: facts.fingerprint.clone(),
+            network: network.clone(),
             ready: None,
         };
         record

@@ -20,6 +20,7 @@ use crate::activity::Activity;
 use crate::backend::{Attempt, Attempts, Backend, Begin, Facts, FilesLaunch, Launch};
 use crate::boot::{Context, FindBackend};
 use crate::record::Record;
+use crate::subnet::Plan;
 use crate::{Accelerator, Failure, Home, Spec, disk, settings};
 
 /// The guest's half, with what it would know.
@@ -368,7 +369,15 @@ impl Backend for Fake {
         None
     }
 
-    fn launch(&self, home: &Home, _spec: &Spec, accelerator: &str, _files: bool, _begin: Begin) -> Launch {
+    fn launch(
+        &self,
+        home: &Home,
+        _spec: &Spec,
+        _network: &Plan,
+        accelerator: &str,
+        _files: bool,
+        _begin: Begin,
+    ) -> Launch {
         let silent = self.silent.as_ref().filter(|(silent, _)| *silent == accelerator);
         // A process that ends at once has no time to listen.
         let (script, link) = if self.ends_at_once == Some(accelerator) {

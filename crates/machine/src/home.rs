@@ -105,6 +105,11 @@ impl Home {
         self.machine().join("memory.spent")
     }
 
+    /// Which networks the machine and its containers have.
+    pub(crate) fn network(&self) -> PathBuf {
+        self.machine().join("network.json")
+    }
+
     /// Which accelerators did not work here.
     pub(crate) fn accelerators(&self) -> PathBuf {
         self.machine().join("accelerator.json")

@@ -35,6 +35,7 @@ mod shares;
 mod socket;
 mod spec;
 mod state;
+mod subnet;
 mod supervisor;
 mod suspend;
 mod system;
@@ -52,3 +53,4 @@ pub use state::{
     Accelerator, Failure, FailureCode, Forward, Freed, Network, Running, Spec, SpecChange, State, Status, Step,
     StepReport, Usage,
 };
+pub use subnet::{NoSubnet, Subnet};

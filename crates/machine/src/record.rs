@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
+use crate::subnet::Plan;
 use crate::{Home, Spec, file, system};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,7 @@ pub(crate) struct Record {
     /// What the backend was made of when the process was started.
     #[serde(default)]
     pub(crate) fingerprint: String,
+    pub(crate) network: Plan,
     /// Unix milliseconds of the moment the engine first answered, and what that took. Absent until it has.
     pub(crate) ready: Option<Ready>,
 }
@@ -101,6 +103,7 @@ mod tests {
             backend: "qemu".into(),
             accelerator: "tcg".into(),
             fingerprint: "qemu".into(),
+            network: Plan::imagined(),
             ready: None,
         };
         assert!(record.is_running());

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::RELEASE;
 use crate::record::Ready;
+use crate::subnet::Plan;
 use crate::{Home, Spec, file, system};
 
 /// Where the memory begins in the file; before it stands what it is of.
@@ -35,6 +36,8 @@ pub(crate) struct Saved {
     pub(crate) backend: String,
     pub(crate) accelerator: String,
     pub(crate) spec: Spec,
+    /// The guest has its addresses in memory, so it keeps them.
+    pub(crate) network: Plan,
     /// The guest's, which it keeps.
     pub(crate) boot_id: String,
     pub(crate) ready: Option<Ready>,
@@ -253,6 +256,7 @@ mod tests {
                 disk_gib: 2,
                 accelerator: Accelerator::Auto,
             },
+            network: Plan::imagined(),
             boot_id: "boot".into(),
             ready: None,
             data_disk: DiskState::of(&home.data_disk())?,

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use ts_rs::TS;
 
-use crate::{Failure, FailureCode, Home, ProxyChoice, file, shares};
+use crate::{Failure, FailureCode, Home, ProxyChoice, Subnet, file, shares};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default)]
@@ -28,6 +28,9 @@ pub struct Settings {
     pub proxy: ProxyChoice,
     /// Folders of this computer that the machine has, each at the path that it has here.
     pub folders: Vec<PathBuf>,
+    /// Where the machine and its containers have their addresses, from its next start on; `None` is wherever this
+    /// computer has no route to.
+    pub subnet: Option<Subnet>,
     /// What a newer Wherry keeps here and this one does not know: it is not to be lost by a change made here.
     #[serde(flatten)]
     #[ts(skip)]
@@ -40,6 +43,7 @@ impl Default for Settings {
             sleep_after_minutes: NonZeroU32::new(5),
             proxy: ProxyChoice::default(),
             folders: shares::usual(),
+            subnet: None,
             unknown: Map::new(),
         }
     }
@@ -54,6 +58,8 @@ pub enum SettingsChange {
     SleepAfter { minutes: Option<NonZeroU32> },
     /// A masked password in it stands for the one that is kept.
     Proxy { proxy: ProxyChoice },
+    /// `None` lets Wherry choose.
+    Subnet { subnet: Option<Subnet> },
     /// Every setting: those of a backup, or the first ones again. Masked passwords stand for those that are kept.
     All { settings: Box<Settings> },
     /// Sharing what is shared already changes nothing.
@@ -67,6 +73,7 @@ impl Settings {
         match change {
             SettingsChange::SleepAfter { minutes } => self.sleep_after_minutes = *minutes,
             SettingsChange::Proxy { proxy } => self.proxy = proxy.unmasked(&self.proxy),
+            SettingsChange::Subnet { subnet } => self.subnet = *subnet,
             SettingsChange::All { settings } => {
                 self = Self {
                     proxy: settings.proxy.unmasked(&self.proxy),

@@ -99,6 +99,7 @@ async fn write(home: &Home, live: &Live, wakes: bool, qmp: &mut Qmp) -> Result<S
         backend: live.record.backend.clone(),
         accelerator: live.record.accelerator.clone(),
         spec: live.record.spec.clone(),
+        network: live.record.network.clone(),
         boot_id: live.hello.boot_id.clone(),
         ready: live.record.ready,
         data_disk: DiskState::of(&home.data_disk()).map_err(|error| error.to_string())?,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use wherry_app::Existing;
-use wherry_machine::{BadProxyUrl, ProxyChoice, ProxyUrl, SettingsChange, SpecChange};
+use wherry_machine::{BadProxyUrl, NoSubnet, ProxyChoice, ProxyUrl, SettingsChange, SpecChange, Subnet};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -249,6 +249,12 @@ pub(crate) enum Setting {
         #[arg(value_name = "TIME", value_parser = minutes)]
         after: After,
     },
+    /// Choose where the machine and its containers have their addresses, from the next start on
+    Subnet {
+        /// auto (away from every network that this computer has a route to), or a network such as 10.99.0.0/16
+        #[arg(value_name = "NETWORK", value_parser = subnet)]
+        subnet: Chosen,
+    },
     /// Choose the proxy through which the engine reaches registries
     Proxy {
         /// system (this computer's), off, or an address such as proxy.example:3128
@@ -271,6 +277,7 @@ impl Setting {
     pub(crate) fn change(self, read_password: impl FnOnce() -> io::Result<String>) -> io::Result<SettingsChange> {
         Ok(match self {
             Self::SleepAfter { after } => SettingsChange::SleepAfter { minutes: after.minutes },
+            Self::Subnet { subnet } => SettingsChange::Subnet { subnet: subnet.subnet },
             Self::Proxy {
                 proxy,
                 https,
@@ -332,6 +339,20 @@ fn proxy_url(text: &str) -> Result<ProxyUrl, BadProxy> {
         return Err(BadProxy::Password);
     }
     Ok(url)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    /// `None` is Wherry's choice.
+    subnet: Option<Subnet>,
+}
+
+fn subnet(text: &str) -> Result<Chosen, NoSubnet> {
+    let subnet = match text.trim() {
+        "auto" => None,
+        text => Some(text.parse()?),
+    };
+    Ok(Chosen { subnet })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

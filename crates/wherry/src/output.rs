@@ -238,6 +238,7 @@ pub(crate) fn settings(settings: &Settings) -> Vec<String> {
         sleep_after_minutes,
         proxy,
         folders,
+        subnet,
         unknown: _,
     } = settings;
     let sleep_after = sleep_after_minutes.map_or_else(|| "off".to_owned(), |minutes| format!("{minutes}m"));
@@ -256,7 +257,12 @@ pub(crate) fn settings(settings: &Settings) -> Vec<String> {
         }
     };
     let line = |name: &str, value: &str| format!("{name:<12} {value}");
-    let mut lines = vec![line("sleep-after", &sleep_after), line("proxy", &proxy)];
+    let subnet = subnet.map_or_else(|| "auto".to_owned(), |subnet| subnet.to_string());
+    let mut lines = vec![
+        line("sleep-after", &sleep_after),
+        line("proxy", &proxy),
+        line("subnet", &subnet),
+    ];
     for (index, folder) in folders.iter().enumerate() {
         lines.push(line(
             if index == 0 { "folders" } else { "" },

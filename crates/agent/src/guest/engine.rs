@@ -217,7 +217,7 @@ address = "{CONTAINERD_SOCKET}"
 /// What Docker Desktop has, and limits for the logs: without them one chatty container fills the disk.
 fn dockerd_settings(proxy: &Proxy, containers: Containers, host: Ipv4Addr) -> String {
     let url = |secret: &Option<Secret>| secret.as_ref().map(|Secret(url)| url.clone()).unwrap_or_default();
-    serde_json::json!({
+    let mut settings = serde_json::json!({
         "hosts": [format!("unix://{SOCKET}")],
         "group": "root",
         "containerd": CONTAINERD_SOCKET,
@@ -227,6 +227,12 @@ fn dockerd_settings(proxy: &Proxy, containers: Containers, host: Ipv4Addr) -> St
         "storage-driver": "overlay2",
         // What `--add-host NAME:host-gateway` means.
         "host-gateway-ip": host,
+        // Away from what the host has routes to.
+        "default-address-pools": network::pools(),
+        // Networks with IPv6 are kept apart from each other as those with IPv4 are. In this version it counts only
+        // with the other setting.
+        "ip6tables": true,
+        "experimental": true,
         "userland-proxy": true,
         "userland-proxy-path": "/sbin/wherry-agent",
         "authorization-plugins": [authorize::NAME],
@@ -241,8 +247,14 @@ fn dockerd_settings(proxy: &Proxy, containers: Containers, host: Ipv4Addr) -> St
             "https-proxy": url(&proxy.https),
             "no-proxy": proxy.except,
         },
-    })
-    .to_string()
+    });
+    if let Some(mtu) = network::short_mtu() {
+        // Of the network that containers are in by default, and of all that are made from now on.
+        settings["mtu"] = mtu.into();
+        settings["default-network-opts"] =
+            serde_json::json!({ "bridge": { "com.docker.network.driver.mtu": mtu.to_string() } });
+    }
+    settings.to_string()
 }
 
 /// What becomes of containers when dockerd ends.

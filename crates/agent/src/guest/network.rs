@@ -1,17 +1,30 @@
 //! The machine's own network: which addresses it has, the loopback device, name servers. The kernel has configured
 //! the card itself (`ip=` on its command line).
 
-use std::{io, net::Ipv4Addr};
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::Serialize;
 
 use super::{
     mount::RUN,
     netlink::{self, ACKNOWLEDGE, CREATE, EXCLUSIVE, Message, REQUEST},
 };
 
-/// What the host says about the network, on the kernel's command line: a network of at least 256 addresses.
+/// What the host says about the network, on the kernel's command line: a network of at least 256 addresses, and
+/// where networks for containers are taken from (`BASE/PREFIX-SIZE,…`).
 const NETWORK: &str = "wherry.network=";
+const POOLS: &str = "wherry.pools=";
+/// The longest packet that the host can send.
+const MTU: &str = "wherry.mtu=";
+
+/// The card has one in every case.
+const CARDS_MTU: &str = "/sys/class/net/eth0/mtu";
+
+const USUAL_MTU: u16 = 1500;
 
 /// The loopback device has this index in every network namespace.
 const LOOPBACK: u32 = 1;
@@ -22,6 +35,12 @@ pub(super) enum Error {
     NoNetwork { command_line: String },
     #[error("Could not bring up the loopback device")]
     Loopback {
+        #[source]
+        source: io::Error,
+    },
+    #[error("Could not set the longest packet to {mtu} bytes")]
+    Mtu {
+        mtu: u16,
         #[source]
         source: io::Error,
     },
@@ -76,9 +95,59 @@ pub(super) fn addresses() -> Result<Addresses, Error> {
     }
 }
 
+/// Where the engine takes a network for containers from, and how large each is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Pool {
+    base: IpNet,
+    size: u8,
+}
+
+/// As the host has said it to the kernel, and one for IPv6, which clashes with nobody's (RFC 4193).
+pub(super) fn pools() -> Vec<Pool> {
+    let command_line = fs_err::read_to_string("/proc/cmdline").unwrap_or_default();
+    let mut pools = listed(&command_line);
+    // Without any of the others the engine's own are better than IPv6 alone.
+    if !pools.is_empty() {
+        let base = Ipv6Net::new_assert(Ipv6Addr::new(0xfd57, 0x6865, 0x7272, 0x7900, 0, 0, 0, 0), 56);
+        pools.push(Pool {
+            base: base.into(),
+            size: 64,
+        });
+    }
+    pools
+}
+
+/// What the host has said, when it is less than what every network has by default.
+pub(super) fn short_mtu() -> Option<u16> {
+    let command_line = fs_err::read_to_string("/proc/cmdline").unwrap_or_default();
+    let mtu: u16 = word(&command_line, MTU)?.parse().ok()?;
+    (mtu < USUAL_MTU).then_some(mtu)
+}
+
+fn word<'a>(command_line: &'a str, name: &str) -> Option<&'a str> {
+    command_line
+        .split_ascii_whitespace()
+        .find_map(|word| word.strip_prefix(name))
+}
+
+fn listed(command_line: &str) -> Vec<Pool> {
+    let list = word(command_line, POOLS);
+    let pool = |text: &str| {
+        let (base, size) = text.rsplit_once('-')?;
+        Some(Pool {
+            base: base.parse().ok()?,
+            size: size.parse().ok()?,
+        })
+    };
+    list.unwrap_or_default().split(',').filter_map(pool).collect()
+}
+
 /// Brings the network up as far as it needs nobody's help.
 pub(super) fn up(addresses: Addresses) -> Result<(), Error> {
     loopback().map_err(|source| Error::Loopback { source })?;
+    if let Some(mtu) = short_mtu() {
+        fs_err::write(CARDS_MTU, mtu.to_string()).map_err(|source| Error::Mtu { mtu, source })?;
+    }
     // On the loopback device they are the machine's own wherever a packet comes from: a container's network, a build,
     // the machine itself.
     for address in [addresses.name_server, addresses.host] {
@@ -93,11 +162,7 @@ pub(super) fn up(addresses: Addresses) -> Result<(), Error> {
 }
 
 fn network(command_line: &str) -> Option<Ipv4Net> {
-    let network: Ipv4Net = command_line
-        .split_ascii_whitespace()
-        .find_map(|word| word.strip_prefix(NETWORK))?
-        .parse()
-        .ok()?;
+    let network: Ipv4Net = word(command_line, NETWORK)?.parse().ok()?;
     (network.prefix_len() <= 24).then_some(network)
 }
 
@@ -148,6 +213,17 @@ fn prohibit(address: Ipv4Addr) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn networks_of_containers_come_from_there_too() {
+        let pools = listed("quiet wherry.pools=172.17.0.0/16-16,192.168.0.0/16-20 panic=-1\n");
+        assert_eq!(
+            serde_json::to_string(&pools).expect("JSON"),
+            r#"[{"base":"172.17.0.0/16","size":16},{"base":"192.168.0.0/16","size":20}]"#
+        );
+        assert_eq!(listed("quiet"), []);
+        assert_eq!(listed("wherry.pools="), []);
+    }
 
     #[test]
     fn the_network_comes_from_the_kernels_command_line() {

@@ -5,10 +5,9 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
-
 use crate::backend::{Attempt, Attempts, Backend, Begin, Facts, FilesLaunch, Launch};
 use crate::image::Image;
+use crate::subnet::Plan;
 use crate::{Accelerator, Failure, FailureCode, Home, Spec, Step, disk, system};
 
 /// Real hardware brings the agent up in less than two seconds. One that has not after this long does not run a
@@ -16,9 +15,6 @@ use crate::{Accelerator, Failure, FailureCode, Home, Spec, Step, disk, system};
 const FIRST_WORD_HARDWARE: Duration = Duration::from_secs(8);
 /// Software emulation takes one to two seconds on an idle computer, and much longer on a busy one.
 const FIRST_WORD_EMULATION: Duration = Duration::from_mins(2);
-
-/// Docker Desktop's: what people have noted somewhere goes on working.
-const NETWORK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 65, 0), 24);
 
 const ARM: bool = cfg!(target_arch = "aarch64");
 const PROGRAM: &str = if ARM {
@@ -141,7 +137,7 @@ impl Backend for Qemu {
         })
     }
 
-    fn launch(&self, home: &Home, spec: &Spec, accelerator: &str, files: bool, from: Begin) -> Launch {
+    fn launch(&self, home: &Home, spec: &Spec, network: &Plan, accelerator: &str, files: bool, from: Begin) -> Launch {
         let mut arguments: Vec<OsString> = Vec::new();
         let mut option = |name: &str, value: &str| {
             arguments.push(name.into());
@@ -172,7 +168,7 @@ impl Backend for Qemu {
         option("-m", &format!("{}M", spec.memory_mib));
 
         option("-kernel", &self.image.kernel.to_string_lossy());
-        option("-append", &kernel_command_line(NETWORK));
+        option("-append", &kernel_command_line(network));
 
         option(
             "-drive",
@@ -191,7 +187,7 @@ impl Backend for Qemu {
         );
         option("-device", "virtio-blk-pci,drive=data");
 
-        option("-netdev", &format!("user,id=net,net={NETWORK}"));
+        option("-netdev", &format!("user,id=net,net={}", network.machine));
         // An empty romfile saves the wait of its network boot code.
         option("-device", "virtio-net-pci,netdev=net,romfile=");
         // Memory that the guest frees goes back to the host.
@@ -257,8 +253,8 @@ fn machine(accelerator: &str) -> &'static str {
     }
 }
 
-fn kernel_command_line(network: Ipv4Net) -> String {
-    let at = |offset: u32| Ipv4Addr::from_bits(network.network().to_bits() + offset);
+fn kernel_command_line(network: &Plan) -> String {
+    let at = |offset: u32| Ipv4Addr::from_bits(network.machine.network().to_bits() + offset);
     let (console, clock) = if ARM {
         ("ttyAMA0", "")
     } else {
@@ -270,8 +266,8 @@ fn kernel_command_line(network: Ipv4Net) -> String {
         "quiet loglevel=4",
         "root=/dev/vda rootfstype=erofs ro init=/sbin/wherry-agent",
         // QEMU's user-mode network always gives these two addresses; asking for them would take a second.
-        &format!("ip={}::{}:{}:wherry:eth0:off", at(15), at(2), network.netmask()),
-        &format!("wherry.network={network}"),
+        &format!("ip={}::{}:{}:wherry:eth0:off", at(15), at(2), network.machine.netmask()),
+        &network.words(),
         "panic=-1",
     ]
     .join(" ")
@@ -299,7 +295,7 @@ mod tests {
             disk_gib: 60,
             accelerator: Accelerator::Auto,
         };
-        let launch = qemu.launch(&home, &spec, accelerator, accelerator == "kvm", from);
+        let launch = qemu.launch(&home, &spec, &Plan::imagined(), accelerator, accelerator == "kvm", from);
         let words = launch.arguments.iter().map(|word| word.to_string_lossy().into_owned());
         // One option a line, with its value.
         words.fold(launch.program.display().to_string(), |text, word| {

@@ -491,12 +491,17 @@ proxy: ProxyChoice,
 /**
  * Folders of this computer that the machine has, each at the path that it has here.
  */
-folders: Array<string>, };
+folders: Array<string>, 
+/**
+ * Where the machine and its containers have their addresses, from its next start on; `None` is wherever this
+ * computer has no route to.
+ */
+subnet: Subnet | null, };
 
 /**
  * One setting and what it shall be.
  */
-export type MachineSettingsChange = { "type": "sleepAfter", minutes: number | null, } | { "type": "proxy", proxy: ProxyChoice, } | { "type": "all", settings: MachineSettings, } | { "type": "shareFolder", path: string, } | { "type": "unshareFolder", path: string, };
+export type MachineSettingsChange = { "type": "sleepAfter", minutes: number | null, } | { "type": "proxy", proxy: ProxyChoice, } | { "type": "subnet", subnet: Subnet | null, } | { "type": "all", settings: MachineSettings, } | { "type": "shareFolder", path: string, } | { "type": "unshareFolder", path: string, };
 
 /**
  * What a machine is given. Changing it takes effect at the next start; the disk never shrinks.
@@ -709,6 +714,11 @@ millis: number | null,
  * One short sentence for the person: "60 GB at most, 212 MB in use."
  */
 detail: string | null, };
+
+/**
+ * A network that the person wants the machine and its containers to be in.
+ */
+export type Subnet = string;
 
 export type SystemSocketState = { "type": "free" } | { "type": "ours" } | { "type": "taken", by: string, } | { "type": "unavailable" };
 
