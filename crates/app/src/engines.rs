@@ -91,6 +91,10 @@ impl Engines {
         })
     }
 
+    pub(crate) fn watch(&self) -> watch::Receiver<Option<Current>> {
+        self.current.clone()
+    }
+
     /// Changes the choice and waits until it is known whether an engine answers there.
     pub(crate) async fn choose(&self, choice: EngineChoice) {
         self.choice.send_replace(choice.clone());

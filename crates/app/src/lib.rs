@@ -17,6 +17,7 @@ mod model;
 mod panics;
 mod port;
 mod problem;
+mod record;
 mod settings;
 mod streams;
 mod table;
@@ -30,7 +31,7 @@ use std::sync::{Arc, Mutex};
 use futures::stream::BoxStream;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use wherry_engine::Engine;
+use wherry_engine::{Engine, Recorder};
 use wherry_machine::{Machine, Status};
 
 use crate::commands::engine::Measured;
@@ -70,6 +71,8 @@ struct Parts {
     machine_status: tokio::sync::watch::Receiver<Status>,
     settings: SettingsFile,
     engines: Engines,
+    /// Of the engine in use; `None` while there is none.
+    recorder: tokio::sync::watch::Receiver<Option<Recorder>>,
     tasks: Tasks,
     events: Events,
     /// Held by a backup, a restore, or what takes back what a killed one left: one at a time in this process.
@@ -103,6 +106,7 @@ impl App {
             events.clone(),
             &end,
         );
+        let recorder = record::begin(engines.watch(), &end);
         let tasks = Tasks::new(events.clone(), end.clone());
         let end_too = end.clone();
         let app = App {
@@ -112,6 +116,7 @@ impl App {
                 machine_status,
                 settings,
                 engines,
+                recorder,
                 tasks,
                 events,
                 tidied: Arc::default(),
@@ -136,6 +141,20 @@ impl App {
     /// The engine in use, connected or not.
     async fn engine(&self) -> Result<Engine, Problem> {
         self.parts.engines.engine().await
+    }
+
+    /// What is kept of the engine in use.
+    async fn recorder(&self) -> Result<Recorder, Problem> {
+        let engine = self.engine().await?;
+        let mut recorder = self.parts.recorder.clone();
+        let of_it = recorder
+            .wait_for(|recorder| recorder.as_ref().is_some_and(|recorder| recorder.engine().is(&engine)))
+            .await;
+        match of_it.ok().and_then(|recorder| recorder.clone()) {
+            Some(recorder) => Ok(recorder),
+            // Only while everything ends.
+            None => Ok(Recorder::begin(engine)),
+        }
     }
 }
 

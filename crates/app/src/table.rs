@@ -3,7 +3,10 @@
 //! From this list come the dispatcher (used by the window and by the browser server alike) and the TypeScript
 //! types. A command without a handler in `commands/` does not compile.
 
-use wherry_engine::{BackupManifest, CommandLine, ContainerSummary, ImageDetail, ImageSummary, LogChunk, RunSpec};
+use wherry_engine::{
+    BackupManifest, CommandLine, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad,
+    Happening, ImageDetail, ImageSummary, LogChunk, RunSpec,
+};
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
 use crate::macros::{commands, streams};
@@ -31,6 +34,10 @@ commands! {
         /// The engine of Wherry's own machine takes over what has changed on this computer. Containers go on.
         restart() -> Status;
         cost() -> Cost;
+        /// What all containers used in the last hour, and each of them in a line.
+        history() -> EngineHistory;
+        /// What happened lately, latest first.
+        happenings() -> Vec<Happening>;
     }
     docker {
         /// What the docker command in a terminal talks to.
@@ -68,6 +75,8 @@ commands! {
         stop(ContainerRef) -> ();
         restart(ContainerRef) -> ();
         remove(ContainerRemove) -> ();
+        /// What it used in the last hour.
+        history(ContainerRef) -> ContainerHistory;
         /// Pulls the image when it is missing, creates, starts. The task's outcome names the container.
         run(RunRequest) -> TaskId;
         /// The `docker run` line that equals this spec.
@@ -115,5 +124,11 @@ streams! {
     container {
         /// Ends when the container stops (with `follow`) or at the end of the log.
         logs(LogsRequest) -> LogChunk;
+        /// What it uses, every two seconds while it runs.
+        stats(ContainerRef) -> ContainerLoad;
+    }
+    engine {
+        /// What all running containers use, every two seconds while any run.
+        load() -> EngineLoad;
     }
 }

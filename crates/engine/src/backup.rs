@@ -19,6 +19,7 @@ use ts_rs::TS;
 use crate::Error;
 use archive::Reader;
 
+pub(crate) use helper::OWNER;
 pub use restore::{Existing, RestoreReport, RestoreRequest};
 pub use save::{BackupReport, BackupRequest};
 

@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::error::Subject;
 use crate::transport::{ApiVersion, Call, Client};
-use crate::{Address, EngineInfo, Error, wire};
+use crate::{Address, EngineInfo, Error, Happening, wire};
 
 /// The newest version whose answers were looked at, and the oldest that has everything we ask for (Docker 20.10).
 const NEWEST: ApiVersion = ApiVersion { major: 1, minor: 53 };
@@ -31,8 +31,14 @@ const COALESCE: Duration = Duration::from_millis(100);
 /// How many changes may wait for a slow receiver. Later ones say the same.
 const CHANGES: usize = 16;
 
+/// How many happenings may wait. A compose project that starts makes dozens at once.
+const HAPPENINGS: usize = 256;
+
 /// Nothing that an engine sends as one event is longer, though all labels come with every event.
-const LONGEST_EVENT: usize = 1 << 20;
+pub(crate) const LONGEST_EVENT: usize = 1 << 20;
+
+/// Which events are of interest, as the engine's API filters them.
+pub(crate) const EVENTS: &str = r#"{"type":["container","image"]}"#;
 
 /// What became old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +76,7 @@ struct Shared {
     address: Address,
     link: watch::Receiver<Link>,
     changes: broadcast::Sender<Change>,
+    happenings: broadcast::Sender<Happening>,
     /// Try now instead of after the pause.
     now: Arc<Notify>,
     rest: watch::Sender<bool>,
@@ -92,12 +99,14 @@ impl Engine {
         let (link_sender, link) = watch::channel(first);
         let (rest, rests) = watch::channel(at_rest);
         let changes = broadcast::Sender::new(CHANGES);
+        let happenings = broadcast::Sender::new(HAPPENINGS);
         let now = Arc::new(Notify::new());
         let end = CancellationToken::new();
         let keeper = Keeper {
             address: address.clone(),
             link: link_sender,
             changes: changes.clone(),
+            happenings: happenings.clone(),
             now: now.clone(),
             rests,
         };
@@ -107,6 +116,7 @@ impl Engine {
                 address,
                 link,
                 changes,
+                happenings,
                 now,
                 rest,
                 _end: end.drop_guard(),
@@ -125,6 +135,40 @@ impl Engine {
     /// What changes from now on.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.shared.changes.subscribe()
+    }
+
+    /// What happens from now on.
+    pub(crate) fn happenings(&self) -> broadcast::Receiver<Happening> {
+        self.shared.happenings.subscribe()
+    }
+
+    pub(crate) fn rests(&self) -> watch::Receiver<bool> {
+        self.shared.rest.subscribe()
+    }
+
+    /// The same connection, not only the same address.
+    pub fn is(&self, other: &Engine) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// The connection and the engine's memory, when it is there and not about to sleep. Never makes one.
+    pub(crate) fn connected(&self) -> Option<(Client, u64)> {
+        let rests = *self.shared.rest.borrow();
+        match &*self.shared.link.borrow() {
+            Link::Connected { info, client } if !rests => Some((client.clone(), info.memory)),
+            Link::Connected { .. } | Link::Connecting | Link::Away { .. } => None,
+        }
+    }
+
+    /// Why it does not answer, when it does not; asks nothing and wakes nobody.
+    pub fn answers(&self) -> Result<(), Error> {
+        if self.connected().is_some() {
+            return Ok(());
+        }
+        match &*self.shared.link.borrow() {
+            Link::Away { reason } => Err(Error::Away(reason.clone())),
+            Link::Connecting | Link::Connected { .. } => Err(Error::AtRest),
+        }
     }
 
     /// Tries to connect now, when the pause between two attempts would be in the way.
@@ -243,6 +287,7 @@ struct Keeper {
     address: Address,
     link: watch::Sender<Link>,
     changes: broadcast::Sender<Change>,
+    happenings: broadcast::Sender<Happening>,
     now: Arc<Notify>,
     rests: watch::Receiver<bool>,
 }
@@ -294,9 +339,8 @@ impl Keeper {
     /// Events are subscribed before anybody learns that the engine is here, so that no change falls between.
     async fn connect(&self) -> Result<hyper::body::Incoming, Error> {
         let (info, client) = greet(&self.address).await?;
-        let filters = serde_json::json!({ "type": ["container", "image"] }).to_string();
         let call = Call::get("/events", Subject::Engine, "tell its events")
-            .query("filters", &filters)
+            .query("filters", EVENTS)
             .within(GREETING);
         let events = client.open(call).await?.into_body();
         self.link.send_replace(Link::Connected {
@@ -327,6 +371,9 @@ impl Keeper {
                 line = lines.next() => match line {
                     Some(Ok(line)) => {
                         let event = serde_json::from_str::<wire::Event>(&line).unwrap_or_default();
+                        if let Some(happening) = Happening::of(&event) {
+                            let _ = self.happenings.send(happening);
+                        }
                         for change in changed_by(&event) {
                             if !waiting.contains(change) {
                                 waiting.push(*change);
@@ -402,6 +449,7 @@ mod tests {
         let event = |kind: &str, action: &str| wire::Event {
             kind: kind.into(),
             action: action.into(),
+            ..wire::Event::default()
         };
         assert_eq!(changed_by(&event("container", "exec_start: /bin/sh -c true")), &[]);
         assert_eq!(

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Compose writes its project here.
-const PROJECT: &str = "com.docker.compose.project";
+pub(crate) const PROJECT: &str = "com.docker.compose.project";
 
 impl Engine {
     /// Newest first; with `all` stopped ones too.

@@ -177,6 +177,23 @@ pub(crate) struct Event {
     #[serde(rename = "Type")]
     pub(crate) kind: String,
     pub(crate) action: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) actor: Actor,
+    /// Unix time; engines that are not Docker may give seconds alone.
+    #[serde(rename = "time")]
+    pub(crate) seconds: i64,
+    #[serde(rename = "timeNano")]
+    pub(crate) nanos: i64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Actor {
+    #[serde(rename = "ID", deserialize_with = "or_empty")]
+    pub(crate) id: String,
+    /// Labels too.
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) attributes: HashMap<String, String>,
 }
 
 /// One line of a pull.
@@ -257,16 +274,54 @@ pub(crate) struct DiskUsageTotal {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Stats {
+    /// When it was read, in words; the year one for a container that does not run.
+    pub(crate) read: String,
+    #[serde(rename = "memory_stats", deserialize_with = "or_empty")]
+    pub(crate) memory: MemoryStats,
+    #[serde(rename = "cpu_stats", deserialize_with = "or_empty")]
+    pub(crate) cpu: CpuStats,
+    /// By interface. None for a container on the machine's own network.
     #[serde(deserialize_with = "or_empty")]
-    pub(crate) memory_stats: MemoryStats,
+    pub(crate) networks: HashMap<String, NetworkStats>,
+    #[serde(rename = "blkio_stats", deserialize_with = "or_empty")]
+    pub(crate) disk: DiskStats,
+    #[serde(rename = "pids_stats", deserialize_with = "or_empty")]
+    pub(crate) pids: PidsStats,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct NetworkStats {
+    pub(crate) rx_bytes: u64,
+    pub(crate) tx_bytes: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct DiskStats {
     #[serde(deserialize_with = "or_empty")]
-    pub(crate) cpu_stats: CpuStats,
+    pub(crate) io_service_bytes_recursive: Vec<DiskCount>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct DiskCount {
+    pub(crate) op: String,
+    pub(crate) value: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PidsStats {
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) current: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct MemoryStats {
     pub(crate) usage: u64,
+    pub(crate) limit: u64,
     #[serde(deserialize_with = "or_empty")]
     pub(crate) stats: HashMap<String, u64>,
 }

@@ -8,11 +8,11 @@ use std::pin::pin;
 use futures::{Stream, StreamExt as _};
 use support::{BUSYBOX, address, dockerd};
 use wherry_engine::{
-    Change, ContainerState, Engine, Error, Link, LogChunk, LogLine, LogSource, Protocol, PublishedPort, RunSpec,
-    Variable,
+    Change, ContainerState, Engine, Error, Happened, Link, LogChunk, LogLine, LogSource, Protocol, PublishedPort,
+    Recorder, RunSpec, Variable,
 };
 use wherry_tests::images::busybox_tar;
-use wherry_tests::process::run;
+use wherry_tests::process::{run, until};
 use wherry_tests::registry::Registry;
 
 fn spec(name: &str, command: &[&str]) -> RunSpec {
@@ -108,8 +108,6 @@ async fn a_container_is_made_seen_stopped_and_removed() {
     );
     assert!(matches!(engine.create(&spec).await, Err(Error::NameTaken { name: Some(name), .. }) if name == "web"));
 
-    let load = engine.load().await.expect("a load");
-    assert!(load.memory() > 0);
     assert!(engine.disk_usage().await.expect("usage").images > 0);
 
     engine.start("web").await.expect("one that runs may be started");
@@ -290,4 +288,78 @@ async fn an_image_is_pulled_with_progress_or_told_not_to_be_there() {
             .await,
         Err(Error::ImageNotFound { .. })
     ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_containers_use_and_what_happened_is_kept() {
+    need_dockerd!();
+    let dockerd = dockerd();
+    let engine = Engine::connect(address(&dockerd));
+    // Before anybody listens: the engine is asked for it afterwards.
+    let early = started(&engine, &spec("early", &["true"])).await;
+    run(dockerd.docker().args(["wait", "early"]));
+    let recorder = Recorder::begin(engine.clone());
+    let mut live = pin!(recorder.live());
+    let busy = started(
+        &engine,
+        &spec(
+            "busy",
+            &[
+                "sh",
+                "-c",
+                "dd if=/dev/zero of=/file bs=1M count=8 conv=fsync; while true; do true; done",
+            ],
+        ),
+    )
+    .await;
+    let load = loop {
+        let load = live.next().await.expect("the recorder goes on");
+        if let Some(found) = load
+            .containers
+            .iter()
+            .find(|found| found.id == busy && found.sample.cpu > 1.0)
+        {
+            break found.clone();
+        }
+    };
+    assert!(
+        load.sample.memory > 0 && load.sample.memory_limit > load.sample.memory && load.sample.pids > 0,
+        "{load:?}"
+    );
+    let known = recorder.container(&busy[..12]).expect("it runs");
+    assert!(known.totals.is_some());
+    let total = recorder.total().await.expect("a total");
+    assert!(total.cpu > 1.0 && total.memory >= load.sample.memory, "{total:?}");
+    assert!(
+        recorder
+            .history()
+            .containers
+            .iter()
+            .any(|hour| hour.id == busy && hour.now.is_some())
+    );
+
+    engine.remove("busy", true).await.expect("removed");
+    while live
+        .next()
+        .await
+        .expect("the recorder goes on")
+        .containers
+        .iter()
+        .any(|found| found.id == busy)
+    {}
+    let told = |id: &str| {
+        let mut told: Vec<Happened> = recorder
+            .happenings()
+            .into_iter()
+            .filter(|happening| happening.id == id)
+            .map(|happening| happening.what)
+            .collect();
+        told.reverse();
+        told
+    };
+    // Events come over a connection of their own.
+    let whole = [Happened::Started, Happened::Ended { exit_code: 137 }, Happened::Removed];
+    until("the end of busy", || (told(&busy) == whole).then_some(()));
+    let whole = [Happened::Started, Happened::Ended { exit_code: 0 }];
+    until("the story of early", || (told(&early) == whole).then_some(()));
 }

@@ -1,6 +1,6 @@
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
-use wherry_engine::{CommandLine, ContainerSummary, Engine, Error, RunSpec};
+use wherry_engine::{CommandLine, ContainerHistory, ContainerSummary, Engine, Error, RunSpec};
 
 use crate::explain::{container_name, failed};
 use crate::tasks::Progress;
@@ -36,6 +36,17 @@ pub(crate) async fn remove(app: &App, container: ContainerRemove) -> Result<(), 
     let engine = app.engine().await?;
     let result = engine.remove(&container.id, container.force).await;
     explained(&engine, "remove", &container.id, result).await
+}
+
+pub(crate) async fn history(app: &App, container: ContainerRef) -> Result<ContainerHistory, Problem> {
+    let recorder = app.recorder().await?;
+    if let Some(history) = recorder.container(&container.id) {
+        return Ok(history);
+    }
+    // A name, or one that has not run in this hour. Only an engine that is there is asked.
+    recorder.engine().answers()?;
+    let id = recorder.engine().container(&container.id).await?.id;
+    Ok(recorder.container(&id).unwrap_or_default())
 }
 
 async fn explained(engine: &Engine, verb: &str, id: &str, result: Result<(), Error>) -> Result<(), Problem> {

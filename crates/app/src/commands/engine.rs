@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wherry_engine::{DiskUsage, Engine, EngineOrigin, Link, Load};
+use wherry_engine::{DiskUsage, Engine, EngineHistory, EngineOrigin, Happening, Link};
 use wherry_machine::{State, Status};
 
 use crate::engines::{FIRST_ANSWER, is_same_place};
@@ -14,16 +14,11 @@ const DISK_AGE: Duration = Duration::from_secs(30);
 /// and would keep a machine awake that nobody uses.
 const DISK_CHANGE: u64 = 1 << 20;
 
-/// Two samples of processor time further apart say little about now, and closer together little at all.
-const LOAD_AGE: Duration = Duration::from_secs(15);
-const LOAD_SPAN: Duration = Duration::from_millis(250);
-
 /// What was measured lately, and at which engine.
 #[derive(Default)]
 pub(crate) struct Measured {
     address: String,
     disk: Option<MeasuredDisk>,
-    load: Option<Load>,
 }
 
 #[derive(Clone)]
@@ -174,16 +169,24 @@ pub(crate) async fn cost(app: &App) -> Result<Cost, Problem> {
         Link::Connected { info, .. } => (info.cpus, info.memory),
         Link::Connecting | Link::Away { .. } => (1, 0),
     };
-    let (load, percent_of_one) = load(app, &engine).await?;
+    let load = app.recorder().await?.total().await.unwrap_or_default();
     Ok(Cost {
-        memory: load.memory(),
+        memory: load.memory,
         memory_total,
         disk: by_parts,
         disk_total: None,
-        cpu_percent: percent_of_one / cores(cpus),
+        cpu_percent: load.cpu / cores(cpus),
         cpus,
         disk_by,
     })
+}
+
+pub(crate) async fn history(app: &App) -> Result<EngineHistory, Problem> {
+    Ok(app.recorder().await?.history())
+}
+
+pub(crate) async fn happenings(app: &App) -> Result<Vec<Happening>, Problem> {
+    Ok(app.recorder().await?.happenings())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nobody has 2^24 cores")]
@@ -206,20 +209,6 @@ async fn disk(app: &App, engine: &Engine, held: Option<u64>) -> Result<DiskUsage
         });
     });
     Ok(usage)
-}
-
-/// The load now, and the processor time since the last sample: 100 is one core.
-async fn load(app: &App, engine: &Engine) -> Result<(Load, f32), Problem> {
-    let kept = measured(app, engine, |measured| measured.load.clone());
-    let before = match kept.filter(|load| load.at.elapsed() < LOAD_AGE) {
-        Some(load) => load,
-        None => engine.load().await?,
-    };
-    tokio::time::sleep_until(before.at + LOAD_SPAN).await;
-    let now = engine.load().await?;
-    let percent = now.percent_since(&before);
-    measured(app, engine, |measured| measured.load = Some(now.clone()));
-    Ok((now, percent))
 }
 
 /// Looks at or changes what was measured, which is forgotten with its engine.

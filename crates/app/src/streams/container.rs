@@ -1,9 +1,9 @@
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use wherry_engine::LogChunk;
+use wherry_engine::{ContainerLoad, LogChunk};
 
 use crate::explain::{container_name, failed};
-use crate::{App, LogsRequest, Problem};
+use crate::{App, ContainerRef, LogsRequest, Problem};
 
 pub(crate) async fn logs(
     app: &App,
@@ -19,4 +19,19 @@ pub(crate) async fn logs(
             Err(failed(&engine, "open the log of", &name, error, &[]).await)
         }
     }
+}
+
+/// Silent while it does not run.
+pub(crate) async fn stats(
+    app: &App,
+    container: ContainerRef,
+) -> Result<BoxStream<'static, Result<ContainerLoad, Problem>>, Problem> {
+    let recorder = app.recorder().await?;
+    recorder.engine().answers()?;
+    let id = recorder.engine().container(&container.id).await?.id;
+    let loads = recorder.live().filter_map(move |load| {
+        let found = load.containers.iter().find(|container| container.id == id).cloned();
+        std::future::ready(found.map(Ok))
+    });
+    Ok(loads.boxed())
 }

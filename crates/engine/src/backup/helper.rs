@@ -16,7 +16,7 @@ use crate::transport::{Call, Client};
 use crate::{Engine, Error, name, wire};
 
 /// Whose helper it is.
-const OWNER: &str = "app.wherry.backup";
+pub(crate) const OWNER: &str = "app.wherry.backup";
 /// The volume that this helper fills, which is worth nothing before it is full.
 const FILLS: &str = "app.wherry.backup.fills";
 /// The containers that are paused while this helper reads, by id, with commas.

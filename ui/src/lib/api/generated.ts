@@ -150,11 +150,42 @@ export type CommandPartKind = "program" | "flag" | "image" | "argument";
 
 export type Connection = { "type": "connecting" } | { "type": "away", reason: string, } | { "type": "connected", info: EngineInfo, };
 
+/**
+ * The last hour of one container. Samples are ten seconds apart; where it did not run there are none.
+ */
+export type ContainerHistory = { samples: Array<Sample>, 
+/**
+ * Of a container that runs.
+ */
+totals: Totals | null, };
+
+/**
+ * One container's hour in a line.
+ */
+export type ContainerHour = { id: string, 
+/**
+ * While it runs.
+ */
+now: Sample | null, 
+/**
+ * Over the time in which it ran: 100 is one core.
+ */
+cpuMean: number, memoryMost: number, 
+/**
+ * Bytes that went in and out in this hour, over the network and to and from disks.
+ */
+network: number, disk: number, };
+
 export type ContainerList = { 
 /**
  * Stopped ones too.
  */
 all: boolean, };
+
+/**
+ * One container at one moment.
+ */
+export type ContainerLoad = { id: string, sample: Sample, totals: Totals, };
 
 /**
  * A container by id or name.
@@ -270,6 +301,19 @@ unreachable: string | null, };
 export type EngineChoice = { "type": "auto" } | { "type": "machine" } | { "type": "address", address: string, };
 
 /**
+ * The last hour of everything.
+ */
+export type EngineHistory = { 
+/**
+ * Ten seconds apart. Where the engine did not answer, or slept, there are none.
+ */
+total: Array<Sample>, 
+/**
+ * Every container that ran in this hour.
+ */
+containers: Array<ContainerHour>, };
+
+/**
  * What the engine says of itself.
  */
 export type EngineInfo = { 
@@ -277,6 +321,11 @@ export type EngineInfo = {
  * "Docker", "Podman".
  */
 product: string, version: string, apiVersion: string, operatingSystem: string, kernel: string, architecture: string, cpus: number, memory: number, };
+
+/**
+ * All running containers at one moment.
+ */
+export type EngineLoad = { total: Sample, containers: Array<ContainerLoad>, };
 
 /**
  * Where an engine was found.
@@ -364,6 +413,29 @@ owner: string | null,
  * Why it does not work now, when it does not. It does as soon as the port is free.
  */
 dead: string | null, };
+
+export type Happened = { "type": "started" } | { "type": "ended", exitCode: number, } | { "type": "outOfMemory" } | { "type": "paused" } | { "type": "unpaused" } | { "type": "renamed", before: string, } | { "type": "removed" } | { "type": "healthy" } | { "type": "unhealthy" } | { "type": "imagePulled" } | { "type": "imagePushed" } | { "type": "imageLoaded" } | { "type": "imageTagged" } | { "type": "imageRemoved" };
+
+/**
+ * One thing that happened.
+ */
+export type Happening = { 
+/**
+ * Milliseconds of Unix time.
+ */
+at: number, what: Happened, 
+/**
+ * Of the container or the image.
+ */
+id: string, 
+/**
+ * As people know it: a container's name, an image's reference.
+ */
+name: string, 
+/**
+ * The compose project of the container.
+ */
+project: string | null, };
 
 export type Health = "starting" | "healthy" | "unhealthy";
 
@@ -687,6 +759,31 @@ command: Array<string>,
 removeWhenStopped: boolean, };
 
 /**
+ * What a container, or all of them, used at one moment. Rates are averages since the sample before.
+ */
+export type Sample = { 
+/**
+ * Milliseconds of Unix time.
+ */
+at: number, 
+/**
+ * Of one core: 100 is one core.
+ */
+cpu: number, 
+/**
+ * Bytes, without what the kernel only keeps as cache.
+ */
+memory: number, 
+/**
+ * What it may use; of a container without a limit, and of all together, what the engine has.
+ */
+memoryLimit: number, 
+/**
+ * Received and sent, read and written: bytes a second.
+ */
+rx: number, tx: number, read: number, write: number, pids: number, };
+
+/**
  * What the person decided. Kept in one file; a broken one is set aside, never overwritten.
  */
 export type Settings = { theme: Theme, engine: EngineChoice, 
@@ -744,6 +841,11 @@ export type Theme = "system" | "light" | "dark";
 
 export type Topic = "engine" | "containers" | "images" | "settings";
 
+/**
+ * Bytes since the container started.
+ */
+export type Totals = { rx: number, tx: number, read: number, write: number, };
+
 export type Variable = { name: string, value: string, };
 
 export type Verdict = "pass" | "warn" | "fail" | "skip";
@@ -767,6 +869,10 @@ export interface Commands {
   /** The engine of Wherry's own machine takes over what has changed on this computer. Containers go on. */
   "engine.restart": { params: null; result: MachineStatus };
   "engine.cost": { params: null; result: Cost };
+  /** What all containers used in the last hour, and each of them in a line. */
+  "engine.history": { params: null; result: EngineHistory };
+  /** What happened lately, latest first. */
+  "engine.happenings": { params: null; result: Array<Happening> };
   /** What the docker command in a terminal talks to. */
   "docker.setup": { params: null; result: DockerSetup };
   /** Points it to Wherry's own machine. */
@@ -798,6 +904,8 @@ export interface Commands {
   "container.stop": { params: ContainerRef; result: null };
   "container.restart": { params: ContainerRef; result: null };
   "container.remove": { params: ContainerRemove; result: null };
+  /** What it used in the last hour. */
+  "container.history": { params: ContainerRef; result: ContainerHistory };
   /** Pulls the image when it is missing, creates, starts. The task's outcome names the container. */
   "container.run": { params: RunRequest; result: TaskId };
   /** The `docker run` line that equals this spec. */
@@ -831,4 +939,8 @@ export interface Streams {
   "app.events": { params: null; result: Event };
   /** Ends when the container stops (with `follow`) or at the end of the log. */
   "container.logs": { params: LogsRequest; result: LogChunk };
+  /** What it uses, every two seconds while it runs. */
+  "container.stats": { params: ContainerRef; result: ContainerLoad };
+  /** What all running containers use, every two seconds while any run. */
+  "engine.load": { params: null; result: EngineLoad };
 }
