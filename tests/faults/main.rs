@@ -1,22 +1,28 @@
 //! Whatever is killed at whatever moment: the engine answers again, what was finished is still there, and nothing is
 //! left behind. `cargo xtask test faults` does it 200 times, `cargo xtask test` a few times.
 
+mod place;
 mod work;
+mod writers;
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use fastrand::Rng;
-use wherry_tests::images::busybox_tar;
+use place::{Place, bounded};
+use wherry_tests::long;
 use wherry_tests::machine::Machine;
 use wherry_tests::process::{alive, output, run, say, signal, until};
-use wherry_tests::{PATIENCE, long};
 use work::{Done, Work};
 
 /// How often something is killed, when the person says so.
 const ROUNDS: &str = "WHERRY_FAULT_ROUNDS";
-const FEW_ROUNDS: u32 = 5;
+const FEW_ROUNDS: u32 = 6;
 const MANY_ROUNDS: u32 = 200;
+/// How often QEMU is killed under somebody who has every line synced.
+const WRITERS: &str = "WHERRY_FAULT_WRITERS";
+const FEW_WRITERS: u32 = 1;
+const MANY_WRITERS: u32 = 50;
 /// The number that a run prints first; with it the same things are killed in the same order.
 const SEED: &str = "WHERRY_FAULT_SEED";
 /// Long enough that a kill meets the beginning, the middle and the end of the work.
@@ -35,9 +41,6 @@ enum Victim {
     Containerd,
 }
 
-/// Those of the short form first. containerd is killed in the long form only: a container that ends in the second
-/// before the next containerd is up is taken for running by dockerd, and whoever waits for it waits on. That is a fault
-/// which the long form finds.
 const VICTIMS: [Victim; 6] = [
     Victim::Machine,
     Victim::Dockerd,
@@ -49,64 +52,55 @@ const VICTIMS: [Victim; 6] = [
 
 #[test]
 fn nothing_is_lost_whatever_is_killed() {
-    let (usual, victims) = if long() {
-        (MANY_ROUNDS, &VICTIMS[..])
-    } else {
-        (FEW_ROUNDS, &VICTIMS[..5])
+    let rounds = |variable, few, many| {
+        let usual = if long() { many } else { few };
+        number(variable).map_or(usual, |rounds| u32::try_from(rounds).expect("a count"))
     };
-    let rounds = number(ROUNDS).map_or(usual, |rounds| u32::try_from(rounds).expect("a count"));
+    let (writers, rounds) = (
+        rounds(WRITERS, FEW_WRITERS, MANY_WRITERS),
+        rounds(ROUNDS, FEW_ROUNDS, MANY_ROUNDS),
+    );
     let seed = number(SEED).unwrap_or_else(|| u64::from(std::process::id()));
-    say(&format!("{SEED}={seed}, {rounds} rounds"));
+    say(&format!("{SEED}={seed}, {rounds} rounds, {writers} writers"));
     let mut random = Rng::with_seed(seed);
 
-    let machine = Machine::start();
-    run(machine
-        .docker()
-        .arg("import")
-        .arg(busybox_tar(machine.path()))
-        .arg("busybox"));
-    run(machine.docker().args([
-        "run",
-        "--detach",
-        "--name",
-        "killer",
-        "--restart",
-        "always",
-        "--privileged",
-        "--pid",
-        "host",
-        "busybox",
-        "/bin/sleep",
-        "100000000",
-    ]));
+    let place = Place::new();
+    let machine = &place.machine;
     let mut done = Done::default();
-    // Every victim and every kind of work comes up equally often, each pair in an order of its own.
+    // Every victim comes up equally often, with work that is chosen by chance.
     for round in 0..rounds {
-        let victim = victims[round as usize % victims.len()];
+        let victim = VICTIMS[round as usize % VICTIMS.len()];
         let work = Work::ALL[random.usize(..Work::ALL.len())];
         let delay = LONGEST_DELAY.mul_f64(random.f64());
         say(&format!(
             "round {}: {victim:?} during {work:?}, after {delay:?}",
             round + 1
         ));
+        work.prepare(&place, round);
         std::thread::scope(|scope| {
-            let working = scope.spawn(|| work.begin(&machine, round));
+            let working = scope.spawn(|| work.begin(&place, round));
             // The moment of the kill is what the round is about; nothing waits for it.
             std::thread::sleep(delay);
-            kill(&machine, victim);
-            recover(&machine);
+            kill(machine, victim);
+            if !work.is_of_the_machine() {
+                recover(machine);
+            }
             done.add(
                 working
                     .join()
                     .expect("the work ends by itself once the engine is back or gone"),
+                &place,
             );
         });
-        done.check(&machine);
-        assert_one_of_each(&machine);
+        recover(machine);
+        done.check(machine);
+        assert_one_of_each(machine);
     }
-    done.check_images(&machine);
+    done.check_images(machine);
+    assert_whole_backup(&place);
+    writers::killed(machine, writers, &mut random);
     machine.wherry(&["stop"]);
-    assert_nothing_left(&machine);
+    assert_nothing_left(machine);
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -137,14 +131,7 @@ fn kill_on_host(victims: &[u32]) {
 
 /// The command that kills may not come back from it.
 fn kill_inside(machine: &Machine, line: &str) {
-    let mut exec = machine.docker();
-    let ended = exec
-        .args(["exec", "killer", "/bin/sh", "-c", line])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .expect("the docker command starts");
+    let ended = bounded(machine.docker().args(["exec", "killer", "/bin/sh", "-c", line])).status;
     if !ended.success() {
         say(&format!("  the command that kills ended with {ended}"));
     }
@@ -195,20 +182,15 @@ fn assert_nothing_left(machine: &Machine) {
     run(Command::new("e2fsck").args(["-f", "-n"]).arg(&disk));
 }
 
-/// A command of the work that outlives [`PATIENCE`] hangs, which is a fault of its own.
-fn bounded(command: &mut Command) -> std::process::Output {
-    let mut with_bound = Command::new("timeout");
-    with_bound
-        .arg(PATIENCE.as_secs().to_string())
-        .arg(command.get_program())
-        .args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => with_bound.env(name, value),
-            None => with_bound.env_remove(name),
-        };
+/// What a killed one left in the engine is gone after the next.
+fn assert_whole_backup(place: &Place) {
+    let file = place.machine.person().join("last.tar");
+    run(place.wherry().arg("backup").arg(&file));
+    place.check_backup(&file, true);
+    for listed in [&["ps", "--all"][..], &["image", "ls"]] {
+        let mut left = place.machine.docker();
+        left.args(listed)
+            .args(["--quiet", "--filter", "label=app.wherry.backup"]);
+        assert_eq!(run(&mut left), "", "nothing of a backup is left in the engine");
     }
-    let output = output(&mut with_bound);
-    assert_ne!(output.status.code(), Some(124), "it hangs: {command:?}");
-    output
 }

@@ -625,6 +625,8 @@ impl Boot<'_> {
     async fn serve_files(&self, backend: &dyn Backend, partial: &mut Partial) -> Option<(Files, mpsc::Receiver<Said>)> {
         let launch = backend.files(self.home())?;
         put_aside(&self.home().files_log());
+        // Whoever still answers there is the server of the machine before.
+        let _ = fs_err::remove_file(&launch.control);
         let started = async {
             let process = Process::spawn(&launch.program, &launch.arguments, &self.home().files_log())?;
             partial.files = Some(process.clone());

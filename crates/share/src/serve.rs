@@ -37,6 +37,8 @@ const FORGETTING: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("Could not wait for the server before this one")]
+    Turn { source: io::Error },
     #[error("Could not listen on {}", path.display())]
     Listen { path: PathBuf, source: io::Error },
     #[error("Could not allow enough open files: {why}")]
@@ -51,7 +53,10 @@ pub enum Error {
 
 /// Serves files to the one machine that connects to `device`, and does what the daemon says on `control`, until the
 /// machine ends.
+///
+/// The server of a machine that was killed may still be on its way out, and would remove the sockets of this one.
 pub fn serve(device: &Path, control: &Path) -> Result<(), Error> {
+    let _turn = turn(device).map_err(|source| Error::Turn { source })?;
     let mut listener = listen(device, |path| Listener::new(path, true).map_err(io::Error::other))?;
     let descriptors = setup_rlimit_nofile(None).map_err(|why| Error::OpenFiles { why })?;
     let config = Config {
@@ -100,6 +105,13 @@ pub fn serve(device: &Path, control: &Path) -> Result<(), Error> {
         let _ = fs_err::remove_file(socket);
     }
     Ok(())
+}
+
+/// Waits until no other server uses these sockets; the next one waits until this file is closed.
+fn turn(device: &Path) -> io::Result<fs_err::File> {
+    let turn = fs_err::File::create(device.with_extension("lock"))?;
+    turn.file().lock()?;
+    Ok(turn)
 }
 
 /// The guest forgets a file only when its own memory runs short, and each that it knows is open here.

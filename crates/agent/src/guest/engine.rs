@@ -20,6 +20,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixStream, unix::pipe},
+    sync::Notify,
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
@@ -136,10 +137,16 @@ pub(super) fn start(guest: &Arc<Guest>) -> Running {
     if let Err(error) = prepare() {
         guest.status.fail(failure(&error));
     }
+    let containerd_died = Arc::<Notify>::default();
     let supervised = |program| {
         let stop = CancellationToken::new();
         Supervised {
-            task: tokio::spawn(supervise(Arc::clone(guest), program, stop.clone())),
+            task: tokio::spawn(supervise(
+                Arc::clone(guest),
+                program,
+                Arc::clone(&containerd_died),
+                stop.clone(),
+            )),
             stop,
         }
     };
@@ -268,11 +275,11 @@ enum Containers {
 }
 
 /// Keeps one program running until it is stopped or given up.
-async fn supervise(guest: Arc<Guest>, program: Program, stop: CancellationToken) {
+async fn supervise(guest: Arc<Guest>, program: Program, containerd_died: Arc<Notify>, stop: CancellationToken) {
     let mut deaths = Deaths::default();
     let mut containers = Containers::End;
     loop {
-        let death = match run(&guest, program, containers, &stop).await {
+        let death = match run(&guest, program, containers, &containerd_died, &stop).await {
             Ended::Stopped => return,
             Ended::Restart { containers: then } => {
                 containers = then;
@@ -281,6 +288,10 @@ async fn supervise(guest: Arc<Guest>, program: Program, stop: CancellationToken)
             Ended::Died(death) => death,
         };
         guest.status.enter(Stage::EngineDied { message: death.message });
+        match program {
+            Program::Containerd => containerd_died.notify_one(),
+            Program::Dockerd => {}
+        }
         let Some(delay) = deaths.next(Instant::now()) else {
             let output = death.output;
             return guest.status.fail(GuestFailure::EngineKeepsDying { output });
@@ -307,7 +318,13 @@ enum Ended {
 }
 
 /// Runs it until it ends.
-async fn run(guest: &Guest, program: Program, containers: Containers, stop: &CancellationToken) -> Ended {
+async fn run(
+    guest: &Guest,
+    program: Program,
+    containers: Containers,
+    containerd_died: &Notify,
+    stop: &CancellationToken,
+) -> Ended {
     let proxy = match program {
         Program::Containerd => Proxy::default(),
         Program::Dockerd => {
@@ -340,9 +357,11 @@ async fn run(guest: &Guest, program: Program, containers: Containers, stop: &Can
     let asked = tokio::select! {
         status = child.ended() => Asked::Nothing { status },
         () = stop.cancelled() => Asked::Stop,
+        () = containerd_died.notified(), if program == Program::Dockerd => Asked::StartAnew,
         () = announce(guest, program, &engine, containers) => tokio::select! {
             status = child.ended() => Asked::Nothing { status },
             () = stop.cancelled() => Asked::Stop,
+            () = containerd_died.notified(), if program == Program::Dockerd => Asked::StartAnew,
             () = guest.restart_engine.notified(), if program == Program::Dockerd => Asked::Restart,
         },
     };
@@ -365,6 +384,17 @@ async fn run(guest: &Guest, program: Program, containers: Containers, stop: &Can
             end(&mut child, program).await;
             return Ended::Restart { containers };
         }
+        Asked::StartAnew => {
+            // Not asked to end, which it does only after containerd has answered it.
+            child.signal(Signal::KILL);
+            let _ = timeout(Duration::from_secs(1), child.ended()).await;
+            let containers = if in_a_swarm() {
+                Containers::End
+            } else {
+                Containers::GoOn
+            };
+            return Ended::Restart { containers };
+        }
     };
     // Its last words may still be in the pipe, which containers' processes may hold open for ever.
     let _ = timeout(Duration::from_millis(200), reading).await;
@@ -383,6 +413,9 @@ enum Asked {
     },
     Stop,
     Restart,
+    /// containerd has died. What containers do until there is a new one is told to nobody: dockerd would take one that
+    /// has ended for running, and let whoever waits for it wait for ever. It asks containerd only when it starts.
+    StartAnew,
 }
 
 fn not_started(program: Program, error: &dyn std::error::Error) -> Ended {
@@ -444,10 +477,12 @@ fn in_a_swarm() -> bool {
     Path::new("/data/docker/swarm/docker-state.json").exists()
 }
 
-/// Says that the engine answers, once it does. Either program's return may be what it took.
+/// Says that the engine answers, once it does.
 async fn announce(guest: &Guest, program: Program, engine: &Dockerd, containers: Containers) {
-    if program == Program::Containerd {
-        answering(CONTAINERD_SOCKET).await;
+    match program {
+        // dockerd answers after it, and starts anew when it does.
+        Program::Containerd => return,
+        Program::Dockerd => {}
     }
     let version: Version = loop {
         match get(answering(SOCKET).await, "/version").await {
