@@ -6,6 +6,18 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::process::{Running, run, until};
+use crate::tools;
+
+/// Runs dockerd in another root (`$0`) that has this computer's devices and temporary files.
+const CHANGED_ROOT: &str = r#"
+mount --bind "$0" "$0"
+mount -t proc proc "$0/proc"
+mount --rbind /sys "$0/sys"
+mount --rbind /dev "$0/dev"
+mount --rbind /tmp "$0/tmp"
+mount -t tmpfs tmpfs "$0/run"
+exec chroot "$0" dockerd "$@"
+"#;
 
 pub struct Engine {
     process: Running,
@@ -17,6 +29,28 @@ pub struct Engine {
 impl Engine {
     /// Starts it, with `mirror` (`127.0.0.1:PORT`) in place of Docker Hub when given.
     pub fn start(mirror: Option<&str>) -> Engine {
+        let mut command = Command::new("dockerd");
+        if let Some(mirror) = mirror {
+            command.arg("--registry-mirror").arg(format!("http://{mirror}"));
+        }
+        Engine::run(command)
+    }
+
+    /// The engine that is in the machine's image too, from Debian 13, with these environment variables.
+    pub fn of_debian_13(environment: &[(&str, &str)]) -> Engine {
+        let root = tools::debian_with_engine();
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--propagation", "private", "sh", "-e", "-c", CHANGED_ROOT])
+            .arg(&root)
+            // Those of other networks on this computer are left alone.
+            .args(["--default-address-pool", "base=10.211.0.0/16,size=24"])
+            .envs(environment.iter().copied());
+        Engine::run(command)
+    }
+
+    /// Runs it by a command that lacks the settings that each has of its own.
+    fn run(mut command: Command) -> Engine {
         let turn = fs_err::File::create(std::env::temp_dir().join("wherry-test-engine.lock")).expect("a lock file");
         turn.file().lock().expect("the lock");
         // Short: the path of a socket has at most 104 bytes.
@@ -25,7 +59,6 @@ impl Engine {
             .tempdir_in("/tmp")
             .expect("a temporary folder");
         let at = folder.path();
-        let mut command = Command::new("dockerd");
         command
             .arg("--data-root")
             .arg(at.join("data"))
@@ -36,9 +69,6 @@ impl Engine {
             .arg("--host")
             .arg(format!("unix://{}", at.join("docker.sock").display()))
             .args(["--log-level", "warn"]);
-        if let Some(mirror) = mirror {
-            command.arg("--registry-mirror").arg(format!("http://{mirror}"));
-        }
         let mut process = Running::start(&mut command, &at.join("dockerd.log"));
         let socket = at.join("docker.sock");
         until("the engine to answer", || {
@@ -61,6 +91,11 @@ impl Engine {
             folder,
             _turn: turn,
         }
+    }
+
+    /// A folder of its own, at the same path for its containers' mounts.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn socket(&self) -> PathBuf {

@@ -107,10 +107,7 @@ pub const PAGE: &str = "served by wherry's test";
 pub fn busybox_tar(folder: &Path) -> PathBuf {
     let root = folder.join("busybox");
     fs_err::create_dir_all(root.join("bin")).expect("a folder");
-    let busybox = ["/bin/busybox", "/usr/bin/busybox"]
-        .into_iter()
-        .find(|path| Path::new(path).is_file());
-    fs_err::copy(busybox.expect("busybox-static is installed"), root.join("bin/busybox")).expect("a copy");
+    fs_err::copy(busybox(), root.join("bin/busybox")).expect("a copy");
     for name in [
         "sh", "ls", "cat", "echo", "sleep", "httpd", "wget", "nc", "true", "false", "seq", "hostname", "ps",
         "nslookup", "id", "mkdir", "chmod", "chown", "find", "test", "touch", "rm", "mv",
@@ -125,4 +122,13 @@ pub fn busybox_tar(folder: &Path) -> PathBuf {
     let tar = folder.join("busybox.tar");
     run(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&tar).arg("."));
     tar
+}
+
+/// The program of Debian's static build.
+pub(crate) fn busybox() -> &'static Path {
+    ["/bin/busybox", "/usr/bin/busybox"]
+        .into_iter()
+        .map(Path::new)
+        .find(|path| path.is_file())
+        .expect("busybox-static is installed")
 }

@@ -4,6 +4,7 @@
 //! (a line, a connection), bounded by [`PATIENCE`]; the bound is there so that a hang has a name.
 
 pub mod authority;
+pub mod docker_py;
 pub mod engine;
 pub mod fetch;
 pub mod images;

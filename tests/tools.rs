@@ -27,6 +27,28 @@ pub fn compose() -> PathBuf {
     .join(PLUGIN)
 }
 
+/// Debian 13 with the engine of the machine's image.
+pub(crate) fn debian_with_engine() -> PathBuf {
+    kept("engine-trixie", |folder| {
+        let tree = folder.join("tree.tar");
+        run(Command::new("mmdebstrap")
+            .args(["--variant=minbase", "--quiet", "--include=docker.io,iptables"])
+            .args([
+                "--aptopt=APT::Install-Recommends \"false\"",
+                "--aptopt=Acquire::Languages \"none\"",
+            ])
+            .arg("trixie")
+            .arg(&tree));
+        run(Command::new("tar")
+            .arg("--directory")
+            .arg(folder)
+            .arg("--extract")
+            .arg("--file")
+            .arg(&tree));
+        fs_err::remove_file(tree).expect("the tar goes");
+    })
+}
+
 /// A Python that has these packages, as pip names them with their versions.
 pub fn python(packages: &[&str]) -> PathBuf {
     kept(&format!("python-{}", packages.join("-")), |folder| {
@@ -40,7 +62,7 @@ pub fn python(packages: &[&str]) -> PathBuf {
 }
 
 /// The folder of this name, made by `make` unless it is there.
-fn kept(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
+pub(crate) fn kept(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let cache = cache().join("test-tools");
     fs_err::create_dir_all(&cache).expect("the cache folder");
     let turn = fs_err::File::create(cache.join("lock")).expect("a lock file");

@@ -110,15 +110,25 @@ const STAGES: &[Stage] = &[
         inputs: &[Input::Interface, Input::Programs, Input::Image],
         run: |inputs, log| suite("faults", inputs, log),
     },
+    Stage {
+        name: "docker-py",
+        about: "docker-py's own tests, all of them, on the engine and through the machine's socket; by name only",
+        needs: &[Need::Interface, Need::Window, Need::Machine, Need::Image, Need::Engine],
+        inputs: &[Input::Interface, Input::Programs, Input::Image],
+        run: |inputs, log| suite("docker-py", inputs, log),
+    },
 ];
 
+/// Stages that take too long to be among all. A short form of each is part of another one.
+const BY_NAME_ONLY: &[&str] = &["docker-py"];
+
 /// Test programs of the package `tests` that are stages of their own; everything else is a unit test.
-const SUITES: &[&str] = &["guest", "window", "clients", "faults"];
+const SUITES: &[&str] = &["guest", "window", "clients", "faults", "docker-py"];
 
 /// The names of all stages and what each is about.
 pub(crate) fn list() {
     for stage in STAGES {
-        output::line(format!("{:8} {}", stage.name, stage.about));
+        output::line(format!("{:9} {}", stage.name, stage.about));
     }
 }
 
@@ -208,7 +218,10 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Stage>, Error> {
     }
     Ok(STAGES
         .iter()
-        .filter(|stage| names.is_empty() || names.iter().any(|name| name == stage.name))
+        .filter(|stage| {
+            let asked_for = names.iter().any(|name| name == stage.name);
+            asked_for || (names.is_empty() && !BY_NAME_ONLY.contains(&stage.name))
+        })
         .collect())
 }
 
@@ -397,6 +410,16 @@ mod tests {
             .map(|stage| stage.name)
             .collect();
         assert_eq!(names, ["check", "unit"]);
+    }
+
+    #[test]
+    fn a_stage_that_takes_long_runs_only_by_its_name() {
+        let names = |asked: &[String]| -> Vec<&str> {
+            let stages = chosen(asked).expect("they are known");
+            stages.iter().map(|stage| stage.name).collect()
+        };
+        assert_eq!(names(&["docker-py".to_owned()]), ["docker-py"]);
+        assert!(!names(&[]).contains(&"docker-py"));
     }
 
     #[test]
