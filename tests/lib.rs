@@ -12,6 +12,7 @@ pub mod machine;
 pub mod process;
 pub mod proxy;
 pub mod registry;
+pub mod token;
 pub mod tools;
 
 use std::time::Duration;

@@ -275,7 +275,7 @@ impl Registry {
 }
 
 /// One that goes through the proxy that the engine goes through.
-fn client(proxy: &HostProxy) -> reqwest::ClientBuilder {
+pub(crate) fn client(proxy: &HostProxy) -> reqwest::ClientBuilder {
     let except = || reqwest::NoProxy::from_string(&proxy.shown.except);
     let http = proxy.http.as_ref().map(|url| reqwest::Proxy::http(url.secret()));
     let https = proxy.https.as_ref().map(|url| reqwest::Proxy::https(url.secret()));

@@ -31,8 +31,15 @@ pub enum Topic {
     Containers,
     Images,
     Settings,
+    Registries,
 }
 
 impl Topic {
-    pub(crate) const ALL: [Topic; 4] = [Topic::Engine, Topic::Containers, Topic::Images, Topic::Settings];
+    pub(crate) const ALL: [Topic; 5] = [
+        Topic::Engine,
+        Topic::Containers,
+        Topic::Images,
+        Topic::Settings,
+        Topic::Registries,
+    ];
 }

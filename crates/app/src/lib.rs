@@ -18,6 +18,8 @@ mod panics;
 mod port;
 mod problem;
 mod record;
+mod registries;
+mod registry_problem;
 mod settings;
 mod streams;
 mod table;
@@ -31,7 +33,7 @@ use std::sync::{Arc, Mutex};
 use futures::stream::BoxStream;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use wherry_engine::{Engine, Recorder};
+use wherry_engine::{Engine, Logins, Recorder, SystemKeychain};
 use wherry_machine::{Machine, Status};
 
 use crate::commands::engine::Measured;
@@ -45,6 +47,7 @@ pub use event::{Event, Topic};
 pub use model::*;
 pub use panics::report_panics;
 pub use problem::{Action, Code, Problem};
+pub use registries::{RegistryEntry, RegistryList, RegistryLogin, RegistryLook, RegistryRef};
 pub use table::{COMMANDS, STREAMS};
 pub use task::{Outcome, Task, TaskId, TaskRef, Work};
 pub use typescript::typescript;
@@ -74,6 +77,7 @@ struct Parts {
     /// Of the engine in use; `None` while there is none.
     recorder: tokio::sync::watch::Receiver<Option<Recorder>>,
     tasks: Tasks,
+    logins: Logins,
     events: Events,
     /// Held by a backup, a restore, or what takes back what a killed one left: one at a time in this process.
     tidied: Arc<tokio::sync::Mutex<()>>,
@@ -108,6 +112,7 @@ impl App {
         );
         let recorder = record::begin(engines.watch(), &end);
         let tasks = Tasks::new(events.clone(), end.clone());
+        let logins = Logins::new(home.root().join("registries.json"), Arc::new(SystemKeychain));
         let end_too = end.clone();
         let app = App {
             parts: Arc::new(Parts {
@@ -118,6 +123,7 @@ impl App {
                 engines,
                 recorder,
                 tasks,
+                logins,
                 events,
                 tidied: Arc::default(),
                 measured: Mutex::default(),

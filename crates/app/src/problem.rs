@@ -5,8 +5,10 @@ use std::io::ErrorKind;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use wherry_engine::system_socket::SocketError;
-use wherry_engine::{BackupError, ConfigError, Error as EngineError};
+use wherry_engine::{BackupError, ConfigError, Error as EngineError, registry_of};
 use wherry_machine::{Error as MachineError, Failure, FailureCode, ports};
+
+use crate::registry_problem;
 
 /// An error a person can act on. The UI branches on `code` and never on text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -46,6 +48,14 @@ pub enum Code {
     NoSpace,
     /// A restore would replace what is there: the UI asks whether to keep or to replace it.
     Exists,
+    /// 401: a registry wants to know who the person is, or does not accept whom they say they are.
+    Unauthorized,
+    /// 403: it knows them and says no.
+    Forbidden,
+    /// 429: a registry allows no more for now.
+    RateLimited,
+    /// 5xx, or no answer that makes sense: it is worth trying again.
+    RegistryTrouble,
     Cancelled,
     /// Our own mistake: the UI offers a report to copy.
     Panic,
@@ -63,6 +73,9 @@ pub enum Action {
         instead: u16,
     },
     Retry,
+    SignIn {
+        registry: String,
+    },
     /// Remove although it runs or is used.
     Force,
     /// A command for the person's terminal: `sudo apt install qemu-system-x86`.
@@ -134,6 +147,7 @@ impl From<&EngineError> for Problem {
                 if let Some((message, hint)) = familiar_refusal(&source.message) {
                     problem.message = message;
                     problem.hint = Some(hint);
+                    problem.code = registry_problem::code_in(&source.message).unwrap_or(problem.code);
                 } else {
                     problem.message.clone_from(&source.message);
                     problem.causes.clear();
@@ -204,7 +218,7 @@ fn hint_for(error: &EngineError) -> Option<&'static str> {
         EngineError::PortTaken { .. } => "Use another port, or stop what uses it.",
         EngineError::NameTaken { .. } => "Give it another name, or remove the other container.",
         EngineError::ImageNotFound { .. } => {
-            "See whether the name is spelled right. A private image needs docker login first."
+            "See whether the name is spelled right. For a private image, sign in to its registry first."
         }
         EngineError::NotFound { .. } => "It was removed meanwhile.",
         EngineError::InUse { .. } => "Stop what uses it first, or force it.",
@@ -223,13 +237,16 @@ fn action_for(error: &EngineError) -> Option<Action> {
         EngineError::AtRest | EngineError::Unreachable { .. } => Some(Action::StartEngine),
         EngineError::Silent { .. } | EngineError::BrokenOff { .. } | EngineError::Garbled { .. } => Some(Action::Retry),
         EngineError::InUse { .. } => Some(Action::Force),
+        // A name without a registry is misspelled more often than it is private.
+        EngineError::ImageNotFound { reference, .. } => registry_of(reference)
+            .filter(|_| reference.contains('/'))
+            .map(|registry| Action::SignIn { registry }),
         EngineError::Away(_)
         | EngineError::BadAddress { .. }
         | EngineError::UnsupportedAddress { .. }
         | EngineError::TooOld { .. }
         | EngineError::PortTaken { .. }
         | EngineError::NameTaken { .. }
-        | EngineError::ImageNotFound { .. }
         | EngineError::NotFound { .. }
         | EngineError::NoSpace { .. }
         | EngineError::Invalid(_)
@@ -302,7 +319,19 @@ fn registry_trouble(words: &str) -> Option<(String, String)> {
     if says(&["toomanyrequests", "too many requests"]) {
         return Some((
             "The registry allows no more pulls for now".into(),
-            "Sign in with docker login, which allows more, or try again later.".into(),
+            "Sign in to it, which allows more, or try again later.".into(),
+        ));
+    }
+    if says(&[
+        "unexpected http status: 5",
+        "unexpected status code 5",
+        "500 internal server",
+        "502 bad gateway",
+        "503 service",
+    ]) {
+        return Some((
+            "The registry is in trouble itself".into(),
+            "Nothing is wrong here. Try again in a few minutes.".into(),
         ));
     }
     let (_, address) = words.split_once("://")?;
@@ -465,7 +494,7 @@ pub(crate) fn command_in(hint: &str) -> Option<String> {
     (!command.is_empty()).then(|| command.to_owned())
 }
 
-fn causes(error: &dyn std::error::Error) -> Vec<String> {
+pub(crate) fn causes(error: &dyn std::error::Error) -> Vec<String> {
     std::iter::successors(error.source(), |cause| cause.source())
         .map(ToString::to_string)
         .collect()

@@ -5,7 +5,7 @@
 
 use wherry_engine::{
     BackupManifest, CommandLine, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad,
-    Happening, ImageDetail, ImageSummary, LogChunk, RunSpec,
+    Greeting, Happening, ImageDetail, ImageSummary, LogChunk, RunSpec,
 };
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
@@ -13,8 +13,8 @@ use crate::macros::{commands, streams};
 use crate::{
     About, BackupMake, BackupRef, BackupRestore, BackupSuggestion, Bundle, ContainerList, ContainerRef,
     ContainerRemove, Cost, DiagnoseRequest, DockerSetup, DoctorRequest, EngineCandidate, EngineChoice, EngineStatus,
-    Event, Examination, ImageRef, ImageRemove, LogsRequest, MachineErase, PortAnswer, PortQuestion, RunRequest,
-    Settings, Task, TaskId, TaskRef,
+    Event, Examination, ImageRef, ImageRemove, LogsRequest, MachineErase, PortAnswer, PortQuestion, RegistryEntry,
+    RegistryList, RegistryLogin, RegistryLook, RegistryRef, RunRequest, Settings, Task, TaskId, TaskRef,
 };
 
 commands! {
@@ -87,6 +87,20 @@ commands! {
         get(ImageRef) -> ImageDetail;
         pull(ImageRef) -> TaskId;
         remove(ImageRemove) -> ();
+    }
+    registry {
+        /// Those with a login, those that were added, and Docker Hub. Nobody is asked for it but credential helpers.
+        list() -> RegistryList;
+        /// What is there, and where a login could be kept.
+        look(RegistryRef) -> RegistryLook;
+        /// Asks with the login that is kept.
+        check(RegistryRef) -> Greeting;
+        /// Tries the login, and keeps it when the registry accepts it.
+        login(RegistryLogin) -> Greeting;
+        logout(RegistryRef) -> ();
+        /// Lists it, also without a login.
+        add(RegistryRef) -> RegistryEntry;
+        remove(RegistryRef) -> ();
     }
     backup {
         suggest() -> BackupSuggestion;

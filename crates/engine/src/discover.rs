@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::credentials::{docker_config, docker_folder};
 use crate::docker_command::context_file;
+use crate::docker_command::{DockerCommand, docker_folder};
 use crate::system_socket::SYSTEM_SOCKET;
 use crate::{Address, EngineInfo, Error, engine};
 
@@ -70,7 +70,9 @@ impl Surroundings {
             docker_host: variable("DOCKER_HOST"),
             docker_context: variable("DOCKER_CONTEXT"),
             docker_folder: docker_folder(),
-            current_context: docker_config().current_context,
+            current_context: DockerCommand::of_this_user()
+                .ok()
+                .and_then(|docker| docker.current_context()),
             runtime_folder: variable("XDG_RUNTIME_DIR").map(PathBuf::from),
             system: if cfg!(windows) {
                 vec![(EngineOrigin::System, PathBuf::from(PIPE))]

@@ -3,6 +3,8 @@
 //! That configuration is the person's. It is never written without a copy beside it, keys that are not understood stay
 //! as they are, and what was changed is kept as [`Changes`], so that it can be taken back.
 
+mod logins;
+
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::credentials::docker_folder;
 use crate::discover::context_address;
+pub(crate) use logins::docker_key;
 
 /// The variables that win over the configuration, the strongest first.
 const HOST: &str = "DOCKER_HOST";
@@ -113,6 +115,14 @@ struct ContextChange {
     after: String,
 }
 
+/// `DOCKER_CONFIG`, else `~/.docker`.
+pub(crate) fn docker_folder() -> Option<PathBuf> {
+    match std::env::var_os("DOCKER_CONFIG").filter(|folder| !folder.is_empty()) {
+        Some(folder) => Some(PathBuf::from(folder)),
+        None => etcetera::home_dir().ok().map(|home| home.join(".docker")),
+    }
+}
+
 impl Changes {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -132,8 +142,24 @@ impl DockerCommand {
         })
     }
 
+    /// The context that its configuration names.
+    pub(crate) fn current_context(&self) -> Option<String> {
+        match Config::read(&self.config()) {
+            Ok(config) => config.text(CURRENT_CONTEXT),
+            Err(error) => {
+                tracing::warn!(%error, "the docker configuration cannot be used");
+                None
+            }
+        }
+    }
+
+    /// Where its configuration is, or would be.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.join("config.json")
+    }
+
     fn config(&self) -> PathBuf {
-        let file = self.folder.join("config.json");
+        let file = self.config_file();
         // Through a link, as people who keep their configuration elsewhere have it: the link stays.
         file.canonicalize().unwrap_or(file)
     }
@@ -156,7 +182,7 @@ impl DockerCommand {
             .unwrap_or_else(|| DEFAULT_CONTEXT.to_owned());
         Ok(Setup {
             program: self.program("docker"),
-            config: self.folder.join("config.json"),
+            config: self.config_file(),
             address: self.address(overridden.as_ref(), &context),
             context,
             overridden,
@@ -477,7 +503,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// In one step, with the rights that the file had; a new one is the person's alone, since it may come to hold logins.
-fn write_whole(file: &Path, text: &[u8]) -> Result<(), ConfigError> {
+pub(crate) fn write_whole(file: &Path, text: &[u8]) -> Result<(), ConfigError> {
     let write = || -> io::Result<()> {
         let folder = file.parent().unwrap_or(Path::new("."));
         fs_err::create_dir_all(folder)?;

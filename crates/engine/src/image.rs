@@ -10,7 +10,7 @@ use tokio_util::io::StreamReader;
 use crate::error::{Reply, Subject};
 use crate::name::Reference;
 use crate::transport::Call;
-use crate::{Engine, Error, LayerProgress, LayerStage, PullProgress, credentials, name, wire};
+use crate::{Engine, Error, LayerProgress, LayerStage, PullProgress, name, wire};
 
 /// How long a registry may take until the first word of a pull: a slow one, asked through a slow proxy.
 const REGISTRY: Duration = Duration::from_mins(2);
@@ -30,14 +30,14 @@ impl Engine {
         self.client().await?.done(call).await
     }
 
-    /// Gets an image from its registry. Each item is the whole progress so far; an `Err` is the last. Dropping the
+    /// Gets an image from its registry, as whom `auth` says ([`crate::Logins::header`]). Each item is the whole progress so far; an `Err` is the last. Dropping the
     /// stream makes the engine stop.
     pub async fn pull(
         &self,
         reference: &str,
+        auth: Option<String>,
     ) -> Result<impl Stream<Item = Result<PullProgress, Error>> + Send + use<>, Error> {
         let parsed = Reference::parse(reference)?;
-        let auth = credentials::header(parsed.registry).await;
         let call = Call::post("/images/create", Subject::Image(reference), "reach the registry")
             .query("fromImage", parsed.repository)
             .query("tag", parsed.version)

@@ -1,11 +1,10 @@
-//! A Docker-compatible engine behind a socket: inventory, actions, logs, pulls.
+//! A Docker-compatible engine behind a socket: inventory, actions, logs, pulls; and registries, asked directly.
 //!
 //! Knows nothing of machines and windows: it is given a socket and speaks the Docker API, 1.41 to 1.5x.
 
 mod address;
 mod backup;
 mod container;
-mod credentials;
 mod discover;
 mod docker_command;
 mod engine;
@@ -17,6 +16,7 @@ mod logs;
 mod model;
 mod name;
 mod recorder;
+mod registry;
 mod run;
 mod stats;
 pub mod system_socket;
@@ -37,6 +37,11 @@ pub use error::{Error, Reply};
 pub use happening::{Happened, Happening};
 pub use model::*;
 pub use recorder::Recorder;
+pub use registry::{
+    Greeting, Kept, Keychain, KnownRegistry, Limit, Login, LoginError, Logins, RegistryClient, RegistryError,
+    RegistrySettings, RemoteImage, RemoteLayer, Secret, SystemKeychain, Wants, certificate_files, is_on_this_computer,
+    registry_address, registry_of,
+};
 pub use run::{Invalid, command_line, validate};
 pub use stats::{ContainerHistory, ContainerHour, ContainerLoad, EngineHistory, EngineLoad, Sample, Totals};
 pub use transport::Client;

@@ -171,6 +171,31 @@ pub(crate) struct Info {
     pub(crate) mem_total: u64,
 }
 
+/// `/info`, as far as it is about registries.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct RegistryInfo {
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) registry_config: RegistryConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct RegistryConfig {
+    #[serde(rename = "InsecureRegistryCIDRs", deserialize_with = "or_empty")]
+    pub(crate) insecure_networks: Vec<String>,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) index_configs: BTreeMap<String, IndexConfig>,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) mirrors: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct IndexConfig {
+    pub(crate) secure: bool,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Event {

@@ -5,15 +5,13 @@
 mod support;
 
 use std::process::Command;
+use std::sync::Arc;
 
 use futures::StreamExt as _;
 use support::{BUSYBOX, address, dockerd};
-use wherry_engine::{Engine, Error};
-use wherry_tests::fetch::{free_port, get};
-use wherry_tests::process::{Running, installed, output, run, until};
-
-/// `ada` with the password `s:cret`, as `htpasswd -B` writes it.
-const USERS: &str = "ada:$2b$04$DXSKudHxfnebMENm0nAdn.JToNlv01R1KCeJA.u6xlEyU/mO29WRG\n";
+use wherry_engine::{Engine, Error, Logins, SystemKeychain, registry_of};
+use wherry_tests::process::{installed, output, run};
+use wherry_tests::registry::{Guests, Registry};
 
 /// base64 of `ada:s:cret`
 const LOGIN: &str = "YWRhOnM6Y3JldA==";
@@ -28,7 +26,11 @@ async fn pull_in_this_process() {
         return;
     };
     let engine = Engine::connect(wherry_engine::Address::parse(&engine).expect("an address"));
-    let mut pull = match engine.pull(&reference).await {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let logins = Logins::new(folder.path().join("registries.json"), Arc::new(SystemKeychain));
+    let registry = registry_of(&reference).expect("a registry");
+    let auth = logins.header(&registry).await;
+    let mut pull = match engine.pull(&reference, auth).await {
         Ok(pull) => Box::pin(pull),
         Err(error) => {
             assert!(matches!(error, Error::ImageNotFound { .. }), "{error:?}");
@@ -52,21 +54,8 @@ fn a_private_image_comes_with_the_stored_login_and_not_without() {
     wherry_tests::skip_unless!(installed("docker-registry"), "docker-registry is not installed");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| folder.path().join(name);
-    let port = free_port();
-    let registry = format!("127.0.0.1:{port}");
-    fs_err::write(path("users"), USERS).expect("written");
-    let configuration = format!(
-        "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {registry}\n\
-         auth:\n  htpasswd:\n    realm: test\n    path: {}\n",
-        path("storage").display(),
-        path("users").display()
-    );
-    fs_err::write(path("registry.yml"), configuration).expect("written");
-    let _registry = Running::start(
-        Command::new("docker-registry").arg("serve").arg(path("registry.yml")),
-        &path("registry.log"),
-    );
-    until("the registry", || get(&registry));
+    let server = Registry::serve_for(&path("storage"), &Guests::Ada);
+    let registry = server.address();
 
     let config = |name: &str, text: String| {
         fs_err::create_dir_all(path(name)).expect("a folder");

@@ -194,7 +194,7 @@ async fn an_odd_pull_ends_in_an_error() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let server = Server::start(folder.path(), well_but(&[("/images/create", json(200, body))]));
         let engine = server.engine();
-        let mut pull = pin!(engine.pull("python").await.expect("it begins"));
+        let mut pull = pin!(engine.pull("python", None).await.expect("it begins"));
         pull.next().await.expect("a first line").expect("progress");
         match pull.next().await {
             Some(Err(Error::ImageNotFound { .. })) => assert!(is_known),
@@ -314,7 +314,7 @@ async fn a_pull_that_is_dropped_lets_the_engine_know() {
     );
     let mut server = Server::start(folder.path(), well_but(&[("/images/create", begun.into_bytes())]));
     let engine = server.engine();
-    let mut pull = Box::pin(engine.pull("python").await.expect("it begins"));
+    let mut pull = Box::pin(engine.pull("python", None).await.expect("it begins"));
     pull.next().await.expect("a first line").expect("progress");
     drop(pull);
     assert_eq!(server.let_go.recv().await.as_deref(), Some("/images/create"));
@@ -329,7 +329,7 @@ async fn a_pull_that_is_dropped_before_its_first_word_lets_the_engine_know() {
     let mut asked = server.asked.subscribe();
     let asked = asked.wait_for(|asked| asked.iter().any(|target| target.contains("/images/create")));
     tokio::select! {
-        pull = engine.pull("python") => panic!("it ended by itself: {:?}", pull.err()),
+        pull = engine.pull("python", None) => panic!("it ended by itself: {:?}", pull.err()),
         asked = asked => drop(asked.expect("the server goes on")),
     }
     assert_eq!(server.let_go.recv().await.as_deref(), Some("/images/create"));

@@ -256,7 +256,7 @@ async fn an_image_is_pulled_with_progress_or_told_not_to_be_there() {
     run(dockerd.docker().args(["rmi", &name]));
     let engine = Engine::connect(address(&dockerd));
     for reference in [name.clone(), format!("{name}:latest"), format!("{name}@{digest}")] {
-        let mut pull = pin!(engine.pull(&reference).await.expect("it begins"));
+        let mut pull = pin!(engine.pull(&reference, None).await.expect("it begins"));
         while let Some(progress) = pull.next().await {
             let progress = progress.expect("progress");
             assert!(progress.done_bytes <= progress.total_bytes, "{progress:?}");
@@ -264,7 +264,7 @@ async fn an_image_is_pulled_with_progress_or_told_not_to_be_there() {
         engine.image(&reference).await.expect("it is here");
     }
     let missing = format!("{}/nobody/nothing:1", registry.address());
-    let error = match engine.pull(&missing).await {
+    let error = match engine.pull(&missing, None).await {
         Err(error) => error,
         Ok(pull) => {
             let mut last = None;

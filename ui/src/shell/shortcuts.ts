@@ -9,6 +9,7 @@ export const SHORTCUTS: { title: string; keys: Shortcut[] }[] = [
       { keys: ["Ctrl 1"], does: "Home" },
       { keys: ["Ctrl 2"], does: "Containers" },
       { keys: ["Ctrl 3"], does: "Images" },
+      { keys: ["Ctrl 8"], does: "Registries" },
       { keys: ["Ctrl ,"], does: "Settings" },
       { keys: ["Ctrl N"], does: "Run an image" },
       { keys: ["Ctrl Shift P"], does: "Pull an image" },

@@ -1,6 +1,6 @@
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
-use wherry_engine::{CommandLine, ContainerHistory, ContainerSummary, Engine, Error, RunSpec};
+use wherry_engine::{CommandLine, ContainerHistory, ContainerSummary, Engine, Error, Logins, RunSpec, registry_of};
 
 use crate::explain::{container_name, failed};
 use crate::tasks::Progress;
@@ -68,18 +68,19 @@ pub(crate) async fn run(app: &App, request: RunRequest) -> Result<TaskId, Proble
     let spec = request.spec;
     wherry_engine::validate(&spec).map_err(Error::from)?;
     let engine = app.engine().await?;
+    let logins = app.parts.logins.clone();
     let about = Work::Run {
         image: spec.image.clone(),
         name: spec.name.clone(),
     };
-    Ok(app
-        .parts
-        .tasks
-        .start(about, |progress, cancel| run_container(engine, spec, progress, cancel)))
+    Ok(app.parts.tasks.start(about, |progress, cancel| {
+        run_container(engine, logins, spec, progress, cancel)
+    }))
 }
 
 async fn run_container(
     engine: Engine,
+    logins: Logins,
     spec: RunSpec,
     progress: Progress,
     cancel: CancellationToken,
@@ -92,7 +93,7 @@ async fn run_container(
         .unwrap_or(spec.image.trim());
     let id = match engine.create(&spec).await {
         Err(Error::ImageNotFound { .. }) => {
-            pull(&engine, spec.image.trim(), &progress, &cancel).await?;
+            pull(&engine, &logins, spec.image.trim(), &progress, &cancel).await?;
             engine.create(&spec).await
         }
         result => result,
@@ -121,12 +122,17 @@ async fn run_container(
 /// Gets an image, telling how far it is.
 pub(crate) async fn pull(
     engine: &Engine,
+    logins: &Logins,
     reference: &str,
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> Result<(), Problem> {
     let pull = async {
-        let mut pull = std::pin::pin!(engine.pull(reference).await?);
+        let auth = match registry_of(reference) {
+            Some(registry) => logins.header(&registry).await,
+            None => None,
+        };
+        let mut pull = std::pin::pin!(engine.pull(reference, auth).await?);
         while let Some(latest) = pull.next().await {
             progress.set(latest?);
         }

@@ -17,11 +17,12 @@ pub(crate) async fn pull(app: &App, image: ImageRef) -> Result<TaskId, Problem> 
         return Err(Problem::plain(Code::Invalid, "An image is missing"));
     }
     let engine = app.engine().await?;
+    let logins = app.parts.logins.clone();
     let about = Work::Pull {
         reference: reference.clone(),
     };
     Ok(app.parts.tasks.start(about, |progress, cancel| async move {
-        container::pull(&engine, &reference, &progress, &cancel)
+        container::pull(&engine, &logins, &reference, &progress, &cancel)
             .await
             .map(|()| None)
     }))

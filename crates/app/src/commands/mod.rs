@@ -8,5 +8,6 @@ pub(crate) mod engine;
 pub(crate) mod image;
 pub(crate) mod machine;
 pub(crate) mod port;
+pub(crate) mod registry;
 pub(crate) mod settings;
 pub(crate) mod task;

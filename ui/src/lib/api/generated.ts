@@ -8,7 +8,7 @@ home: string, };
 
 export type Accelerator = "auto" | "emulation";
 
-export type Action = { "type": "startEngine" } | { "type": "usePort", taken: number, instead: number, } | { "type": "retry" } | { "type": "force" } | { "type": "runInTerminal", command: string, };
+export type Action = { "type": "startEngine" } | { "type": "usePort", taken: number, instead: number, } | { "type": "retry" } | { "type": "signIn", registry: string, } | { "type": "force" } | { "type": "runInTerminal", command: string, };
 
 export type BackupContainer = { name: string, image: string, running: boolean, member: string, };
 
@@ -122,7 +122,7 @@ export type CheckGroup = "engine" | "network" | "computer";
 /**
  * A code exists only if the UI acts on it.
  */
-export type Code = "engineUnreachable" | "machineFailed" | "portTaken" | "nameTaken" | "imageNotFound" | "notFound" | "inUse" | "invalid" | "noSpace" | "exists" | "cancelled" | "panic" | "other";
+export type Code = "engineUnreachable" | "machineFailed" | "portTaken" | "nameTaken" | "imageNotFound" | "notFound" | "inUse" | "invalid" | "noSpace" | "exists" | "unauthorized" | "forbidden" | "rateLimited" | "registryTrouble" | "cancelled" | "panic" | "other";
 
 /**
  * A shell line, in parts that can be pointed at.
@@ -414,6 +414,15 @@ owner: string | null,
  */
 dead: string | null, };
 
+/**
+ * What a registry is like.
+ */
+export type Greeting = { wants: Wants, 
+/**
+ * Over TLS.
+ */
+encrypted: boolean, millis: number, };
+
 export type Happened = { "type": "started" } | { "type": "ended", exitCode: number, } | { "type": "outOfMemory" } | { "type": "paused" } | { "type": "unpaused" } | { "type": "renamed", before: string, } | { "type": "removed" } | { "type": "healthy" } | { "type": "unhealthy" } | { "type": "imagePulled" } | { "type": "imagePushed" } | { "type": "imageLoaded" } | { "type": "imageTagged" } | { "type": "imageRemoved" };
 
 /**
@@ -473,6 +482,11 @@ references: Array<string>, digests: Array<string>, size: number, created: number
  * Names of the containers made from it.
  */
 usedBy: Array<string>, };
+
+/**
+ * Where a login is.
+ */
+export type Kept = { "type": "helper", program: string, } | { "type": "keychain" } | { "type": "session" } | { "type": "configFile" };
 
 export type LayerProgress = { id: string, stage: LayerStage, doneBytes: number, 
 /**
@@ -739,6 +753,72 @@ hostPort: number | null, containerPort: number, protocol: Protocol, };
  */
 export type PullProgress = { layers: Array<LayerProgress>, doneBytes: number, totalBytes: number, bytesPerSecond: number, };
 
+export type RegistryEntry = { address: string, 
+/**
+ * The person has added it.
+ */
+added: boolean, 
+/**
+ * Whom it knows; empty for a token that names nobody.
+ */
+user: string | null, kept: Kept | null, 
+/**
+ * The engine asks it without TLS, or does not look at its certificate.
+ */
+insecure: boolean, 
+/**
+ * Files with certificate authorities for it alone.
+ */
+certificates: Array<string>, };
+
+export type RegistryList = { registries: Array<RegistryEntry>, 
+/**
+ * What the engine was told; `None` while it cannot be asked.
+ */
+engine: RegistrySettings | null, 
+/**
+ * It is the one of Wherry's own machine, which takes certificates over from this computer.
+ */
+ownEngine: boolean, };
+
+export type RegistryLogin = { registry: string, user: string, secret: string, place: Kept, };
+
+/**
+ * What a sign-in needs to know.
+ */
+export type RegistryLook = { 
+/**
+ * As it is kept.
+ */
+address: string, 
+/**
+ * Where a login could be kept, the best first.
+ */
+places: Array<Kept>, 
+/**
+ * The docker command's configuration.
+ */
+config: string, greeting: Greeting | null, 
+/**
+ * Why it does not answer.
+ */
+problem: Problem | null, };
+
+/**
+ * A registry by its address: `docker.io`, `ghcr.io`, `localhost:5000`.
+ */
+export type RegistryRef = { registry: string, };
+
+export type RegistrySettings = { 
+/**
+ * Asked without TLS, or without looking at the certificate. Without those that every engine has: this computer's.
+ */
+insecure: Array<string>, 
+/**
+ * Asked before Docker Hub, as addresses with a scheme.
+ */
+mirrors: Array<string>, };
+
 export type RunRequest = { spec: RunSpec, };
 
 /**
@@ -839,7 +919,7 @@ export type TaskRef = { id: TaskId, };
 
 export type Theme = "system" | "light" | "dark";
 
-export type Topic = "engine" | "containers" | "images" | "settings";
+export type Topic = "engine" | "containers" | "images" | "settings" | "registries";
 
 /**
  * Bytes since the container started.
@@ -849,6 +929,11 @@ export type Totals = { rx: number, tx: number, read: number, write: number, };
 export type Variable = { name: string, value: string, };
 
 export type Verdict = "pass" | "warn" | "fail" | "skip";
+
+/**
+ * Whom a registry wants to talk to.
+ */
+export type Wants = "nobody" | "password" | "token";
 
 /**
  * What it is about.
@@ -914,6 +999,18 @@ export interface Commands {
   "image.get": { params: ImageRef; result: ImageDetail };
   "image.pull": { params: ImageRef; result: TaskId };
   "image.remove": { params: ImageRemove; result: null };
+  /** Those with a login, those that were added, and Docker Hub. Nobody is asked for it but credential helpers. */
+  "registry.list": { params: null; result: RegistryList };
+  /** What is there, and where a login could be kept. */
+  "registry.look": { params: RegistryRef; result: RegistryLook };
+  /** Asks with the login that is kept. */
+  "registry.check": { params: RegistryRef; result: Greeting };
+  /** Tries the login, and keeps it when the registry accepts it. */
+  "registry.login": { params: RegistryLogin; result: Greeting };
+  "registry.logout": { params: RegistryRef; result: null };
+  /** Lists it, also without a login. */
+  "registry.add": { params: RegistryRef; result: RegistryEntry };
+  "registry.remove": { params: RegistryRef; result: null };
   "backup.suggest": { params: null; result: BackupSuggestion };
   /** What a file holds, from its table of contents. */
   "backup.contents": { params: BackupRef; result: BackupManifest };

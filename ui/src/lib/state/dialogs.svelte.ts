@@ -5,6 +5,8 @@ export type OpenDialog =
 
 class Dialogs {
   open = $state.raw<OpenDialog | null>(null);
+  /** Over whatever else is open, which goes on when this is done. `null` in it: any registry. */
+  signingIn = $state.raw<{ registry: string | null } | null>(null);
 
   run(image: string | null = null): void {
     this.open = { type: "run", image };
@@ -16,6 +18,14 @@ class Dialogs {
 
   shortcuts(): void {
     this.open = { type: "shortcuts" };
+  }
+
+  signIn(registry: string | null = null): void {
+    this.signingIn = { registry };
+  }
+
+  signedIn(): void {
+    this.signingIn = null;
   }
 
   close(): void {

@@ -1,0 +1,379 @@
+//! Where logins are kept and found: what `docker login` has stored, this computer's keychain, or this session.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::docker_command::{ConfigError, DockerCommand, write_whole};
+use crate::registry::{HUB, Keychain, Login};
+
+/// The person may be asked to unlock it.
+const KEYCHAIN: Duration = Duration::from_mins(1);
+
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    #[error("This computer has no keychain that can be used")]
+    NoKeychain { said: String },
+    #[error("The keychain did not do it")]
+    Keychain { source: keyring::Error },
+    #[error("The keychain did not answer within {} s", KEYCHAIN.as_secs())]
+    KeychainSilent,
+    #[error("No credential helper is set up for the docker command")]
+    NoHelper,
+    #[error("{program} did not do it")]
+    Helper { program: String, said: String },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// Where a login is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Kept {
+    /// With a credential helper of the docker command's: `program` is `docker-credential-pass`.
+    Helper { program: String },
+    /// In this computer's keychain, for Wherry alone.
+    Keychain,
+    /// In memory, until Wherry quits.
+    Session,
+    /// Readable, in the docker command's configuration.
+    ConfigFile,
+}
+
+/// A registry that the person has a login at, or has added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownRegistry {
+    pub address: String,
+    /// The person has added it: it is listed without a login, too.
+    pub added: bool,
+    /// Whom it knows, and where that is kept.
+    pub login: Option<(String, Kept)>,
+}
+
+/// What is kept in Wherry's own file: no secrets.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Remembered {
+    registries: BTreeMap<String, RememberedRegistry>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RememberedRegistry {
+    added: bool,
+    /// The keychain has a login of this user's. It cannot be asked for everything it has.
+    keychain_user: Option<String>,
+}
+
+/// The logins of this person. Cheap to clone.
+#[derive(Clone)]
+pub struct Logins {
+    file: PathBuf,
+    keychain: Arc<dyn Keychain>,
+    /// Locked for a look or one change.
+    session: Arc<Mutex<HashMap<String, Login>>>,
+    /// Held while the file is read and written.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Logins {
+    /// `file` remembers what the keychain holds, and which registries were added.
+    pub fn new(file: PathBuf, keychain: Arc<dyn Keychain>) -> Logins {
+        Logins {
+            file,
+            keychain,
+            session: Arc::default(),
+            turn: Arc::default(),
+        }
+    }
+
+    /// Who the person is to this registry: what they have said here comes before what the docker command knows.
+    pub async fn find(&self, registry: &str) -> Option<(Login, Kept)> {
+        if let Some(login) = self.session().get(registry) {
+            return Some((login.clone(), Kept::Session));
+        }
+        if self.remembers_keychain(registry) {
+            let asked = registry.to_owned();
+            match self.keychain(move |keychain| keychain.get(&asked)).await {
+                Ok(Some(login)) => return Some((login, Kept::Keychain)),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, registry, "the keychain did not give the login"),
+            }
+        }
+        let docker = DockerCommand::of_this_user().ok()?;
+        let login = docker.login(registry).await?;
+        let kept = match docker.helper_for(registry) {
+            Ok(Some(helper)) => Kept::Helper {
+                program: format!("docker-credential-{helper}"),
+            },
+            Ok(None) | Err(_) => Kept::ConfigFile,
+        };
+        Some((login, kept))
+    }
+
+    /// The header for the engine, if the person has a login there.
+    pub async fn header(&self, registry: &str) -> Option<String> {
+        let (login, _) = self.find(registry).await?;
+        Some(login.header(registry))
+    }
+
+    /// Where a login at this registry could be kept, the best first.
+    pub async fn places(&self, registry: &str) -> Result<Vec<Kept>, LoginError> {
+        let helper = DockerCommand::of_this_user()?.helper_for(registry)?;
+        let helper = helper.map(|name| Kept::Helper {
+            program: format!("docker-credential-{name}"),
+        });
+        // The helper is the system's keychain on most computers, and the docker command knows it too.
+        let keychain = self.keychain(Keychain::check).await.is_ok();
+        let has_helper = helper.is_some();
+        let mut places: Vec<Kept> = helper.into_iter().collect();
+        places.extend(keychain.then_some(Kept::Keychain));
+        places.push(Kept::Session);
+        if !has_helper {
+            // With a helper set, the docker command would not look there.
+            places.push(Kept::ConfigFile);
+        }
+        Ok(places)
+    }
+
+    /// Keeps a login, in one place only.
+    pub async fn keep(&self, registry: &str, login: Login, place: &Kept) -> Result<(), LoginError> {
+        let user = login.user.clone();
+        match place {
+            Kept::Helper { .. } => {
+                DockerCommand::of_this_user()?
+                    .store_with_helper(registry, &login)
+                    .await?;
+                self.forget_own(registry).await?;
+            }
+            Kept::ConfigFile => {
+                DockerCommand::of_this_user()?.store_in_config(registry, &login)?;
+                self.forget_own(registry).await?;
+            }
+            Kept::Keychain => {
+                let asked = registry.to_owned();
+                self.keychain(move |keychain| keychain.set(&asked, &login)).await?;
+                self.session().remove(registry);
+                self.change(registry, |known| known.keychain_user = Some(user)).await?;
+            }
+            Kept::Session => {
+                self.forget_own(registry).await?;
+                self.session().insert(registry.to_owned(), login);
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs out: nobody finds the login any more, the docker command neither.
+    pub async fn forget(&self, registry: &str) -> Result<(), LoginError> {
+        self.forget_own(registry).await?;
+        DockerCommand::of_this_user()?.forget_login(registry).await
+    }
+
+    async fn forget_own(&self, registry: &str) -> Result<(), LoginError> {
+        self.session().remove(registry);
+        if self.remembers_keychain(registry) {
+            let asked = registry.to_owned();
+            self.keychain(move |keychain| keychain.remove(&asked)).await?;
+            self.change(registry, |known| known.keychain_user = None).await?;
+        }
+        Ok(())
+    }
+
+    /// Lists the registry even without a login, or no longer.
+    pub async fn set_added(&self, registry: &str, added: bool) -> Result<(), LoginError> {
+        self.change(registry, |known| known.added = added).await
+    }
+
+    /// Every registry that is worth a line: Docker Hub, those with a login, those that were added.
+    pub async fn known(&self) -> Result<Vec<KnownRegistry>, LoginError> {
+        let mut all: BTreeMap<String, KnownRegistry> = BTreeMap::new();
+        let entry = |all: &mut BTreeMap<String, KnownRegistry>, address: &str, login: Option<(String, Kept)>| {
+            let known = all.entry(address.to_owned()).or_insert_with(|| KnownRegistry {
+                address: address.to_owned(),
+                added: false,
+                login: None,
+            });
+            known.login = known.login.take().or(login);
+        };
+        for (address, login) in self.session().iter() {
+            entry(&mut all, address, Some((login.user.clone(), Kept::Session)));
+        }
+        for (address, known) in self.remembered().registries {
+            let login = known.keychain_user.map(|user| (user, Kept::Keychain));
+            entry(&mut all, &address, login);
+            if let Some(listed) = all.get_mut(&address) {
+                listed.added = known.added;
+            }
+        }
+        for stored in DockerCommand::of_this_user()?.logins().await? {
+            let kept = match stored.helper {
+                Some(name) => Kept::Helper {
+                    program: format!("docker-credential-{name}"),
+                },
+                None => Kept::ConfigFile,
+            };
+            entry(&mut all, &stored.registry, Some((stored.user, kept)));
+        }
+        entry(&mut all, HUB, None);
+        let mut list: Vec<KnownRegistry> = all
+            .into_values()
+            .filter(|known| known.added || known.login.is_some() || known.address == HUB)
+            .collect();
+        list.sort_by_key(|known| known.address != HUB);
+        Ok(list)
+    }
+
+    fn session(&self) -> MutexGuard<'_, HashMap<String, Login>> {
+        // Nothing that holds this lock can leave half a change.
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remembers_keychain(&self, registry: &str) -> bool {
+        let remembered = self.remembered();
+        let known = remembered.registries.get(registry);
+        known.is_some_and(|known| known.keychain_user.is_some())
+    }
+
+    fn remembered(&self) -> Remembered {
+        let Ok(text) = fs_err::read(&self.file) else {
+            return Remembered::default();
+        };
+        serde_json::from_slice(&text).unwrap_or_else(|error| {
+            tracing::warn!(file = %self.file.display(), %error, "the list of registries cannot be read");
+            Remembered::default()
+        })
+    }
+
+    async fn change(&self, registry: &str, change: impl FnOnce(&mut RememberedRegistry)) -> Result<(), LoginError> {
+        let _turn = self.turn.lock().await;
+        let mut remembered = self.remembered();
+        let known = remembered.registries.entry(registry.to_owned()).or_default();
+        change(known);
+        if !known.added && known.keychain_user.is_none() {
+            remembered.registries.remove(registry);
+        }
+        // Maps with text for keys cannot fail to be JSON.
+        let text = serde_json::to_vec_pretty(&remembered).unwrap_or_default();
+        Ok(write_whole(&self.file, &text)?)
+    }
+
+    async fn keychain<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&dyn Keychain) -> Result<T, LoginError> + Send + 'static,
+    ) -> Result<T, LoginError> {
+        let keychain = self.keychain.clone();
+        let asked = tokio::task::spawn_blocking(move || ask(keychain.as_ref()));
+        match tokio::time::timeout(KEYCHAIN, asked).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(LoginError::KeychainSilent),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Secret;
+
+    #[derive(Default)]
+    struct Drawer {
+        kept: Mutex<HashMap<String, Login>>,
+        missing: bool,
+    }
+
+    impl Keychain for Drawer {
+        fn check(&self) -> Result<(), LoginError> {
+            if self.missing {
+                return Err(LoginError::NoKeychain { said: "none".into() });
+            }
+            Ok(())
+        }
+
+        fn get(&self, registry: &str) -> Result<Option<Login>, LoginError> {
+            Ok(self.kept.lock().expect("unpoisoned").get(registry).cloned())
+        }
+
+        fn set(&self, registry: &str, login: &Login) -> Result<(), LoginError> {
+            self.kept
+                .lock()
+                .expect("unpoisoned")
+                .insert(registry.into(), login.clone());
+            Ok(())
+        }
+
+        fn remove(&self, registry: &str) -> Result<(), LoginError> {
+            self.kept.lock().expect("unpoisoned").remove(registry);
+            Ok(())
+        }
+    }
+
+    fn ada() -> Login {
+        Login {
+            user: "ada".into(),
+            secret: Secret("s:cret".into()),
+            is_token: false,
+        }
+    }
+
+    // The docker command's own configuration is the business of its tests: these registries are in nobody's.
+    const REGISTRY: &str = "registry.wherry.invalid";
+
+    #[tokio::test]
+    async fn a_login_is_in_the_keychain_or_in_the_session_and_in_one_place_only() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("registries.json");
+        let logins = Logins::new(file.clone(), Arc::new(Drawer::default()));
+        assert_eq!(logins.find(REGISTRY).await, None);
+
+        logins.keep(REGISTRY, ada(), &Kept::Keychain).await.expect("kept");
+        assert_eq!(logins.find(REGISTRY).await, Some((ada(), Kept::Keychain)));
+        let text = fs_err::read_to_string(&file).expect("a file");
+        assert!(text.contains("ada") && !text.contains("cret"), "{text}");
+
+        logins.keep(REGISTRY, ada(), &Kept::Session).await.expect("kept");
+        assert_eq!(logins.find(REGISTRY).await, Some((ada(), Kept::Session)));
+        let asked = logins.keychain(|keychain| keychain.get(REGISTRY)).await.expect("asked");
+        assert_eq!(asked, None, "it is in one place only");
+
+        logins.forget(REGISTRY).await.expect("forgotten");
+        assert_eq!(logins.find(REGISTRY).await, None);
+    }
+
+    #[tokio::test]
+    async fn what_was_added_is_listed_and_the_hub_always() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("registries.json");
+        let logins = Logins::new(file, Arc::new(Drawer::default()));
+        logins.set_added(REGISTRY, true).await.expect("added");
+        let known = logins.known().await.expect("listed");
+        assert_eq!(known[0].address, HUB);
+        assert!(
+            known
+                .iter()
+                .any(|known| known.address == REGISTRY && known.login.is_none())
+        );
+        logins.set_added(REGISTRY, false).await.expect("removed");
+        let known = logins.known().await.expect("listed");
+        assert!(known.iter().all(|known| known.address != REGISTRY));
+    }
+
+    #[tokio::test]
+    async fn without_a_keychain_none_is_offered() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keychain = Drawer {
+            missing: true,
+            ..Drawer::default()
+        };
+        let logins = Logins::new(folder.path().join("registries.json"), Arc::new(keychain));
+        let places = logins.places(REGISTRY).await.expect("places");
+        assert!(
+            places.contains(&Kept::Session) && !places.contains(&Kept::Keychain),
+            "{places:?}"
+        );
+    }
+}
