@@ -48,6 +48,33 @@ fn a_type_lives_with_what_produces_it() {
     }
 }
 
+/// A package takes away what it brought. The person's data is in a folder of the person, below which no package has
+/// anything, and no script of a package runs that could remove it.
+#[test]
+fn removing_a_package_touches_no_data() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../src-tauri/tauri.conf.json");
+    let text = fs_err::read_to_string(path).expect("the configuration of the packages");
+    let configuration: Value = serde_json::from_str(&text).expect("JSON");
+    let bundle = configuration["bundle"].to_string();
+    for script in [
+        "preInstallScript",
+        "postInstallScript",
+        "preRemoveScript",
+        "postRemoveScript",
+        "installerHooks",
+    ] {
+        assert!(
+            !bundle.contains(script),
+            "{script} has to be looked at for what it removes"
+        );
+    }
+    // The uninstaller on Windows offers to remove the window's own folder, which has this name.
+    assert_ne!(
+        configuration["identifier"], "wherry",
+        "the name of the folder with the data"
+    );
+}
+
 /// Every package's direct dependencies that are built into it, by name.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let text = run(Command::new(env!("CARGO")).args(["metadata", "--format-version", "1", "--locked"]));

@@ -1,5 +1,6 @@
 //! The real machine: the guest image booted under QEMU, used through `wherry` and the docker command.
 
+mod data;
 mod faults;
 mod giveback;
 mod names;

@@ -31,6 +31,11 @@ use recipe::Recipe;
 /// Raised when the same recipe would give another image: the layout of the folder, the file system's options.
 const FORMAT: u32 = 2;
 
+const ROOT: &str = "root.erofs";
+
+/// What the system of the second image calls itself.
+const ANOTHER: &str = "Wherry (another one)";
+
 /// How many images of one architecture stay in the cache. Each change of the agent makes one of some 120 MB.
 const KEPT: usize = 6;
 
@@ -199,15 +204,9 @@ pub(crate) fn build(arch: Arch) -> Result<PathBuf, Error> {
             let kernel = kernel::ensure(&cache, &recipe, arch, &kernel_key)?;
             output::doing("Packing the image");
             cache.make(&image, |folder| {
-                let taken = root::pack(&cache, arch, &root, &agent, &folder.join("root.erofs"))?;
+                let taken = root::pack(&cache, arch, &root, &agent, &folder.join(ROOT))?;
                 fs_err::copy(kernel.path(arch), folder.join(arch.kernel()))?;
-                let mut files = BTreeMap::new();
-                for name in ["root.erofs", arch.kernel()] {
-                    let path = folder.join(name);
-                    let size = fs_err::metadata(&path)?.len();
-                    let sha256 = hash_file(&path)?;
-                    files.insert(name, File { size, sha256 });
-                }
+                let files = files(folder, arch)?;
                 let manifest = Manifest {
                     format: FORMAT,
                     arch: arch.name(),
@@ -226,8 +225,47 @@ pub(crate) fn build(arch: Arch) -> Result<PathBuf, Error> {
     }
     // The youngest stay: being used makes young.
     fs_err::File::open(&image)?.file().set_modified(SystemTime::now())?;
-    link(&image, arch)?;
+    link(&image, arch.name())?;
     Ok(image)
+}
+
+/// A second image, `target/guest/<arch>.another`, which differs from the first one in the name that its system gives
+/// itself: for tests of an upgrade.
+pub(crate) fn build_another(arch: Arch) -> Result<PathBuf, Error> {
+    let first = build(arch)?;
+    let recipe = Recipe::read(arch)?;
+    let cache = Cache::open()?;
+    let root_key = root::key(&recipe)?;
+    let another = PathBuf::from(format!("{}.another", first.display()));
+    if !another.is_dir() {
+        let _lock = cache.lock(arch.name())?;
+        if !another.is_dir() {
+            let root = root::ensure(&cache, &recipe, arch, &root_key)?;
+            output::doing("Packing another image");
+            cache.make(&another, |folder| {
+                root::repack(&cache, arch, &root, ANOTHER, &folder.join(ROOT))?;
+                fs_err::copy(first.join(arch.kernel()), folder.join(arch.kernel()))?;
+                let manifest = fs_err::read(first.join("manifest.json"))?;
+                let mut manifest: serde_json::Value = serde_json::from_slice(&manifest).map_err(io::Error::from)?;
+                manifest["files"] = serde_json::to_value(files(folder, arch)?).map_err(io::Error::from)?;
+                fs_err::write(folder.join("manifest.json"), json(&manifest)?)?;
+                Ok(())
+            })?;
+        }
+    }
+    link(&another, &format!("{}.another", arch.name()))?;
+    Ok(another)
+}
+
+fn files(folder: &Path, arch: Arch) -> Result<BTreeMap<&'static str, File>, Error> {
+    let mut files = BTreeMap::new();
+    for name in [ROOT, arch.kernel()] {
+        let path = folder.join(name);
+        let size = fs_err::metadata(&path)?.len();
+        let sha256 = hash_file(&path)?;
+        files.insert(name, File { size, sha256 });
+    }
+    Ok(files)
 }
 
 /// Writes `packages.<arch>.lock` anew, with what Debian has today.
@@ -241,15 +279,15 @@ pub(crate) fn update(arch: Arch) -> Result<PathBuf, Error> {
     Ok(path)
 }
 
-fn link(image: &Path, arch: Arch) -> Result<(), Error> {
+fn link(image: &Path, name: &str) -> Result<(), Error> {
     let folder = workspace::target().join("guest");
     fs_err::create_dir_all(&folder)?;
-    let place = folder.join(arch.name());
+    let place = folder.join(name);
     if fs_err::read_link(&place).is_ok_and(|old| old == image) {
         return Ok(());
     }
     // Renamed into place, so that a build beside us never sees it missing.
-    let fresh = folder.join(format!("{}.{}", arch.name(), std::process::id()));
+    let fresh = folder.join(format!("{name}.{}", std::process::id()));
     tool::symlink(image, &fresh)?;
     fs_err::rename(fresh, place)?;
     Ok(())

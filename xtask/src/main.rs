@@ -58,6 +58,9 @@ enum Command {
         /// Take the newest Debian packages instead of the pinned ones, and pin those.
         #[arg(long)]
         update: bool,
+        /// Also make the second image, from which the tests upgrade.
+        #[arg(long, conflicts_with = "update")]
+        another: bool,
     },
     /// Check format, lints, types and the generated file.
     Check,
@@ -86,7 +89,7 @@ fn main() -> ExitCode {
         Command::Test { names, .. } => test::run(&names),
         Command::Build => run::build(),
         Command::Serve { port } => run::serve(port),
-        Command::Guest { arch, update } => image(arch, update),
+        Command::Guest { arch, update, another } => image(arch, update, another),
         Command::Check => check(),
         Command::Types => types(),
         Command::Bench { list: true, .. } => {
@@ -105,7 +108,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn image(arch: guest::Arch, update: bool) -> Result<(), Error> {
+fn image(arch: guest::Arch, update: bool, another: bool) -> Result<(), Error> {
     deps::install(if arch == guest::Arch::host() {
         &[Need::Image]
     } else {
@@ -113,6 +116,8 @@ fn image(arch: guest::Arch, update: bool) -> Result<(), Error> {
     })?;
     let folder = if update {
         guest::update(arch)?
+    } else if another {
+        guest::build_another(arch)?
     } else {
         guest::build(arch)?
     };

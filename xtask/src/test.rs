@@ -233,7 +233,7 @@ fn start_image(logs: &Path) -> Result<Background, Error> {
         "Building the machine's image meanwhile; its log is {}",
         log.display()
     ));
-    Background::start(&mut process::command(xtask, ["guest"]), log)
+    Background::start(&mut process::command(xtask, ["guest", "--another"]), log)
 }
 
 impl Input {

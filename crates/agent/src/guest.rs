@@ -137,6 +137,7 @@ async fn run(mounted: Result<(), mount::Error>) {
     let running = match prepare(&guest, mounted).await {
         Ok(()) => {
             tokio::spawn(giveback::keep());
+            tokio::spawn(disk::watch(Arc::clone(&guest)));
             Some(engine::start(&guest))
         }
         Err(cause) => {

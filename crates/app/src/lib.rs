@@ -34,7 +34,7 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wherry_engine::{Engine, Logins, Recorder, SystemKeychain};
-use wherry_machine::{Machine, Status};
+use wherry_machine::{DiskFill, HostRoom, Machine, Status};
 
 use crate::commands::engine::Measured;
 use crate::engines::Engines;
@@ -165,8 +165,21 @@ impl App {
 }
 
 async fn tell_of_machine(mut status: tokio::sync::watch::Receiver<Status>, events: Events) {
+    let (mut disk, mut host_room) = (DiskFill::default(), HostRoom::default());
     while status.changed().await.is_ok() {
         let status = status.borrow_and_update().clone();
+        // A machine that sleeps, starts or is away has the disk that it had.
+        if let MachineState::Running { running } = &status.state {
+            // Each level is told once, on the way up; after that it stands in the machine's status.
+            let fuller = (running.disk > disk).then(|| running.disk.sentence()).flatten();
+            let scarcer = (running.host_room > host_room)
+                .then(|| running.host_room.sentence())
+                .flatten();
+            for sentence in fuller.into_iter().chain(scarcer) {
+                events.notice(Problem::plain(Code::NoSpace, sentence));
+            }
+            (disk, host_room) = (running.disk, running.host_room);
+        }
         events.send(Event::Machine { status });
     }
 }

@@ -22,7 +22,7 @@ pub use datagram::{BURST, Datagrams, FLOW_IDLE, FLOWS, Flow, LONGEST_DATAGRAM, O
 pub use error::Error;
 pub use files::{FilesAnswer, FilesView, RefusedFolder};
 pub use message::{
-    Authorities, Binds, Change, ChangeKind, Configuration, Folder, GivenBack, GuestFailure, GuestRequest, Hello,
+    Authorities, Binds, Change, ChangeKind, Configuration, Fill, Folder, GivenBack, GuestFailure, GuestRequest, Hello,
     HostRequest, PORT_NAME, Protocol, Proxy, Publication, RegistryFile, Reply, Report, SHARES_TAG, Secret, Stage,
     Target, Usage, VERSION,
 };

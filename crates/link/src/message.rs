@@ -51,6 +51,8 @@ pub enum HostRequest {
     /// Makes containers and engine stand still where they are and writes everything to the disk, before the machine's
     /// memory is saved. Replies when that is done. The next [`HostRequest::Hello`] lets them go on.
     Rest,
+    /// The data disk has been made larger and has this many bytes. Replied to when its file system has grown, too.
+    GrowDisk { bytes: u64 },
     /// Stops containers, engine and disks in that order, then powers off. The reply comes at once.
     PowerOff,
     /// The reply is followed by what the agent and the engine have logged since boot, one JSON string a line, oldest
@@ -288,8 +290,21 @@ pub struct Report {
     pub engine_outdated: bool,
     /// Whether containers or steps of builds run.
     pub busy: bool,
+    pub disk: Fill,
     /// What the person should know about the data disk: repaired, nearly full.
     pub notes: Vec<String>,
+}
+
+/// How full the data disk is. A level is left only when there is clearly more room again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Fill {
+    #[default]
+    Roomy,
+    /// From 90 % on.
+    NearlyFull,
+    /// From 97 % on: what is written next may fail.
+    Full,
 }
 
 /// How far the guest has come.

@@ -24,7 +24,8 @@ use crate::shares::{self, Files, Said};
 use crate::socket::EngineSocket;
 use crate::subnet::Plan;
 use crate::suspend::{self, Standing};
-use crate::{Failure, FailureCode, Home, Spec, Step, clock, disk, network, settings, spec, system, tail};
+use crate::system::Makes;
+use crate::{Failure, FailureCode, Home, Spec, Step, clock, disk, host_disk, network, settings, spec, system, tail};
 
 /// How long the machine's process may take until it listens for us.
 const LISTEN: Duration = Duration::from_secs(10);
@@ -40,6 +41,8 @@ const DATA: Duration = Duration::from_mins(20);
 const ENGINE: Duration = Duration::from_mins(5);
 /// How long a guest may take to begin powering off when a start is called off.
 const POWER_OFF_EARLY: Duration = Duration::from_secs(20);
+/// When a conversation ends because the link does, the link says so within this time.
+const LINK_ENDS: Duration = Duration::from_millis(500);
 /// How many lines of the console a failure shows.
 const CONSOLE_LINES: usize = 20;
 
@@ -258,9 +261,9 @@ impl Boot<'_> {
         let told = seen
             .await
             .map_err(|error| io_failure(Step::Linux, "Could not read this computer's settings", &error.into()))?;
-        told.tell(&met.session)
-            .await
-            .map_err(|error| self.silence(vec![link_cause(&error)]))?;
+        if let Err(error) = told.tell(&met.session).await {
+            return Err(self.no_exchange(&met.session, &error).await.into());
+        }
         Ok(self.bring_up_engine(met, told, socket).await?)
     }
 
@@ -397,6 +400,10 @@ impl Boot<'_> {
                 error = suspend::causes(&error),
                 "the monitor of the machine does not answer"
             ),
+        }
+        tokio::select! {
+            () = host_disk::until_it_runs(self.home()) => {}
+            () = process.ended() => return Err(gone().into()),
         }
         let stream = connect(&self.home().link(), &process)
             .await
@@ -628,7 +635,12 @@ impl Boot<'_> {
         // Whoever still answers there is the server of the machine before.
         let _ = fs_err::remove_file(&launch.control);
         let started = async {
-            let process = Process::spawn(&launch.program, &launch.arguments, &self.home().files_log())?;
+            let process = Process::spawn(
+                &launch.program,
+                &launch.arguments,
+                &self.home().files_log(),
+                Makes::Anything,
+            )?;
             partial.files = Some(process.clone());
             tokio::select! {
                 connected = Files::connect(&launch.control) => connected,
@@ -650,7 +662,13 @@ impl Boot<'_> {
     }
 
     fn spawn(&self, launch: &Launch) -> Result<Process, Failure> {
-        Process::spawn(&launch.program, &launch.arguments, &self.home().process_log()).map_err(|error| {
+        Process::spawn(
+            &launch.program,
+            &launch.arguments,
+            &self.home().process_log(),
+            Makes::PlainFiles,
+        )
+        .map_err(|error| {
             let message = format!("Could not start {}", launch.program.display());
             Failure {
                 message,
@@ -669,27 +687,34 @@ impl Boot<'_> {
             answer = timeout(HELLO, session.ask::<_, Hello>(&request)) => answer,
             () = process.ended() => return Err(self.died(Step::Linux)),
         };
-        let refused = |cause: String| Failure {
-            code: FailureCode::NoAnswer,
-            step: Some(Step::Linux),
-            message: "The machine's system does not fit this Wherry".into(),
-            causes: vec![cause],
-            hint: "Stop the machine and start it again; if that does not help, install Wherry again.".into(),
-            console: Vec::new(),
-        };
         match answer {
             Ok(Ok((hello, _))) if hello.version == wherry_link::VERSION => Ok(hello),
-            Ok(Ok((hello, _))) => Err(refused(format!(
+            Ok(Ok((hello, _))) => Err(does_not_fit(format!(
                 "It speaks version {} of the link, this is {}",
                 hello.version,
                 wherry_link::VERSION
             ))),
-            Ok(Err(LinkError::Refused { message })) => Err(refused(message)),
+            Ok(Err(LinkError::Refused { message })) => Err(does_not_fit(message)),
             Ok(Err(error)) => Err(self.silence(vec![link_cause(&error)])),
             Err(_) => Err(self.silence(vec![format!(
                 "It did not introduce itself within {} s",
                 HELLO.as_secs()
             )])),
+        }
+    }
+
+    /// What a guest that has introduced itself does not understand is of another Wherry. One of before the words for
+    /// that ends the conversation, and the link stays.
+    async fn no_exchange(&self, session: &Session, error: &LinkError) -> Failure {
+        let cause = link_cause(error);
+        match error {
+            LinkError::Refused { .. } | LinkError::Message { .. } | LinkError::TooLong { .. } | LinkError::Cut => {
+                does_not_fit(cause)
+            }
+            LinkError::Closed | LinkError::Io { .. } if timeout(LINK_ENDS, session.closed()).await.is_err() => {
+                does_not_fit("It did not understand what it was told of this computer".into())
+            }
+            LinkError::NoAnswer { .. } | LinkError::Closed | LinkError::Io { .. } => self.silence(vec![cause]),
         }
     }
 
@@ -722,9 +747,10 @@ impl Boot<'_> {
             tokio::spawn(shares::listen(said, session.clone()));
             tokio::spawn(shares::follow_binds(files.clone(), session.clone()));
         }
-        let mut reports = watch_reports(&session)
-            .await
-            .map_err(|error| self.silence(vec![link_cause(&error)]))?;
+        let mut reports = match watch_reports(&session).await {
+            Ok(reports) => reports,
+            Err(error) => return Err(self.no_exchange(&session, &error).await),
+        };
 
         let data = self.report(&mut reports, &process, Step::Data, DATA, |stage| match stage {
             Stage::Disk => false,
@@ -880,6 +906,17 @@ impl Boot<'_> {
             step: Some(step),
             ..died(self.home())
         }
+    }
+}
+
+fn does_not_fit(cause: String) -> Failure {
+    Failure {
+        code: FailureCode::NoAnswer,
+        step: Some(Step::Linux),
+        message: "The machine's system does not fit this Wherry".into(),
+        causes: vec![cause],
+        hint: "Stop the machine and start it again; if that does not help, install Wherry again.".into(),
+        console: Vec::new(),
     }
 }
 

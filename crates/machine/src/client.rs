@@ -390,7 +390,7 @@ impl Machine {
             .env(home::HOME_VARIABLE, self.home.root())
             .current_dir("/");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        system::detach(&mut command);
+        system::detach(&mut command, system::Makes::Anything);
         command.spawn().map_err(|source| Error::Spawn {
             program: self.program.clone(),
             source,

@@ -3,8 +3,20 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
-use crate::{Failure, FailureCode, Home, Step, system};
+use serde_json::json;
+use tokio::time::timeout;
+use wherry_link::{HostRequest, Session};
+
+use crate::qmp::Qmp;
+use crate::{Failure, FailureCode, Home, Step, file, saved, system};
+
+/// How QEMU knows the data disk.
+pub(crate) const DRIVE: &str = "data";
+
+/// Growing writes some blocks for each gibibyte, which under emulation and load takes its time.
+const GROW: Duration = Duration::from_mins(2);
 
 const GIB: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;
@@ -91,16 +103,50 @@ pub(crate) fn prepare(path: &Path, gib: u64) -> Result<String, Failure> {
 /// In one step, so that a half-made disk is never taken for the person's data.
 fn create(path: &Path, length: u64) -> io::Result<()> {
     let temporary = path.with_extension("new");
-    let file = fs_err::File::create(&temporary)?;
+    file::remove(&temporary)?;
+    system::create_private_file(&temporary)?;
+    let file = fs_err::OpenOptions::new().write(true).open(&temporary)?;
     file.set_len(length)?;
     file.sync_all()?;
     drop(file);
     fs_err::rename(&temporary, path)
 }
 
-/// Removes what the person has in the machine. The person was asked.
+/// Makes the disk of a machine that runs larger: first the file, by QEMU, then what the guest has on it.
+pub(crate) async fn grow_online(home: &Home, session: &Session, gib: u64) -> Result<(), Failure> {
+    let bytes = gib.saturating_mul(GIB);
+    let failed = |error: &dyn std::error::Error| Failure {
+        code: FailureCode::Io,
+        step: None,
+        message: "The data disk could not become larger while the machine runs".into(),
+        causes: std::iter::successors(Some(error), |error| error.source())
+            .map(ToString::to_string)
+            .collect(),
+        hint: "It becomes so at the next start: wherry restart. Nothing on it is touched.".into(),
+        console: Vec::new(),
+    };
+    let mut qmp = Qmp::connect(&home.qmp()).await.map_err(|error| failed(&error))?;
+    // Two may have asked for a larger disk, and the larger one come first. QEMU would make it smaller again, with what
+    // is on it. Nobody else is at the monitor now.
+    if length(&home.data_disk()).is_none_or(|present| present < bytes) {
+        qmp.execute::<serde_json::Value>("block_resize", json!({ "device": DRIVE, "size": bytes }))
+            .await
+            .map_err(|error| failed(&error))?;
+    }
+    drop(qmp);
+    let asked = timeout(GROW, session.ask::<_, ()>(&HostRequest::GrowDisk { bytes })).await;
+    match asked {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(failed(&error)),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Removes what the person has in the machine, and what it had in memory, which is of no use without the disk and holds
+/// the person's data, too. The person was asked.
 pub(crate) fn remove(home: &Home) -> io::Result<()> {
-    crate::file::remove(&home.data_disk())
+    saved::remove(home)?;
+    file::remove(&home.data_disk())
 }
 
 fn grow(path: &Path, length: u64) -> io::Result<()> {

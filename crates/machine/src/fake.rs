@@ -33,6 +33,8 @@ pub(crate) struct Guest {
     /// Whether its containers stand still.
     pub(crate) rests: Arc<AtomicBool>,
     pub(crate) monitor: Arc<Monitor>,
+    /// Whether it is of before it could be told of this computer.
+    pub(crate) is_older: Arc<AtomicBool>,
     /// The home whose machine's process ends when this guest powers off.
     home: Option<Home>,
     /// What happens when this guest is asked to give back what it does not need.
@@ -46,6 +48,8 @@ pub(crate) type Configured = (Configuration, Vec<String>);
 pub(crate) struct Monitor {
     pub(crate) version: Mutex<[u32; 3]>,
     pub(crate) running: AtomicBool,
+    /// It stands still, because this computer's disk had no room for a write.
+    pub(crate) no_room: AtomicBool,
     /// The memory cannot be written, as on a full disk.
     pub(crate) cannot_save: AtomicBool,
     /// The daemon is to be lost once the memory is saved: the monitor never answers to `quit`.
@@ -62,6 +66,7 @@ pub(crate) fn report(stage: Stage) -> Report {
         engine_restarts: 0,
         engine_outdated: false,
         busy: false,
+        disk: wherry_link::Fill::default(),
         notes: Vec::new(),
     }
 }
@@ -83,9 +88,11 @@ impl Guest {
             monitor: Arc::new(Monitor {
                 version: Mutex::new([10, 0, 2]),
                 running: AtomicBool::new(true),
+                no_room: AtomicBool::default(),
                 cannot_save: AtomicBool::default(),
                 never_quits: AtomicBool::default(),
             }),
+            is_older: Arc::default(),
             home: None,
             gives_back: Arc::new(|| ()),
         }
@@ -164,6 +171,7 @@ impl Guest {
                 };
                 stream.accept(value).await
             }
+            HostRequest::Configure { .. } if self.is_older.load(Ordering::SeqCst) => Ok(()),
             HostRequest::Configure { configuration } => {
                 let mut authorities = Vec::new();
                 for _ in 0..configuration.authorities.count {
@@ -205,6 +213,7 @@ impl Guest {
                 stream.accept(GivenBack::default()).await
             }
             HostRequest::SetClock { .. }
+            | HostRequest::GrowDisk { .. }
             | HostRequest::Share { .. }
             | HostRequest::Changed { .. }
             | HostRequest::ForgetFiles
@@ -261,10 +270,26 @@ impl Monitor {
             let asked: Value = serde_json::from_str(&line)?;
             let (mut answer, mut status) = (json!({ "return": {} }), None);
             match asked["execute"].as_str().unwrap_or_default() {
-                "query-status" => answer = json!({ "return": { "running": self.running.load(Ordering::SeqCst) } }),
+                "query-status" => {
+                    let running = self.running.load(Ordering::SeqCst);
+                    let status = match (running, self.no_room.load(Ordering::SeqCst)) {
+                        (true, _) => "running",
+                        (false, true) => "io-error",
+                        (false, false) => "paused",
+                    };
+                    answer = json!({ "return": { "running": running, "status": status } });
+                }
+                "block_resize" => {
+                    let size = asked["arguments"]["size"].as_u64().unwrap_or_default();
+                    let disk = fs_err::OpenOptions::new().write(true).open(home.data_disk())?;
+                    disk.set_len(size)?;
+                }
                 "query-migrate" => answer = json!({ "return": { "error-desc": "No space left on device" } }),
                 "stop" => self.running.store(false, Ordering::SeqCst),
-                "cont" => self.running.store(true, Ordering::SeqCst),
+                "cont" => {
+                    self.running.store(true, Ordering::SeqCst);
+                    self.no_room.store(false, Ordering::SeqCst);
+                }
                 "migrate" if self.cannot_save.load(Ordering::SeqCst) => status = Some("failed"),
                 "migrate" => {
                     let mut file = fs_err::OpenOptions::new().write(true).open(home.saved_unfinished())?;

@@ -3,10 +3,15 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Replaces the file with these bytes, in one step.
+use crate::system;
+
+/// Replaces the file with these bytes, in one step. Only its owner may read it, whatever it was before: there may be a
+/// password in it.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("new");
-    let mut file = fs_err::File::create(&temporary)?;
+    remove(&temporary)?;
+    system::create_private_file(&temporary)?;
+    let mut file = fs_err::OpenOptions::new().write(true).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     drop(file);
@@ -45,4 +50,23 @@ pub(crate) fn shorten(path: &Path, longest: u64) -> io::Result<()> {
     // A writer in append mode may be in between; its line stands before ours then, which harms nobody.
     let mut file = fs_err::OpenOptions::new().append(true).open(path)?;
     file.write_all(&kept)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_its_owner_s_alone() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("settings.json");
+        fs_err::write(&path, "a")?;
+        fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o644))?;
+        write_whole(&path, b"a password")?;
+        assert_eq!(fs_err::metadata(&path)?.permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs_err::read(&path)?, b"a password");
+        Ok(())
+    }
 }

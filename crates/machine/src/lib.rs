@@ -20,6 +20,7 @@ mod file;
 mod forward;
 mod free;
 mod home;
+mod host_disk;
 mod image;
 mod names;
 mod network;
@@ -50,7 +51,7 @@ pub use home::{HOME_VARIABLE, Home};
 pub use proxy::{BadProxyUrl, HostProxy, ProxyChoice, ProxyInUse, ProxySource, ProxyUrl};
 pub use settings::{Settings, SettingsChange};
 pub use state::{
-    Accelerator, Failure, FailureCode, Forward, Freed, Network, Running, Spec, SpecChange, State, Status, Step,
-    StepReport, Usage,
+    Accelerator, DiskFill, Failure, FailureCode, Forward, Freed, HostRoom, Network, Running, Spec, SpecChange, State,
+    Status, Step, StepReport, Usage,
 };
 pub use subnet::{NoSubnet, Subnet};

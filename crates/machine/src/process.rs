@@ -19,7 +19,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts it so that it outlives us; what it says goes to the log.
-    pub(crate) fn spawn(program: &Path, arguments: &[OsString], log: &Path) -> io::Result<Self> {
+    pub(crate) fn spawn(program: &Path, arguments: &[OsString], log: &Path, makes: system::Makes) -> io::Result<Self> {
         let log = fs_err::OpenOptions::new()
             .create(true)
             .append(true)
@@ -29,7 +29,7 @@ impl Process {
         let mut command = Command::new(program);
         command.args(arguments).current_dir("/");
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        system::detach(&mut command);
+        system::detach(&mut command, makes);
         let child = command.spawn()?;
         let pid = child.id();
         // It cannot vanish and its number cannot be given away before it is reaped, which `Process::ended` does.

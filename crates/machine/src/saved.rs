@@ -155,18 +155,8 @@ impl Saved {
 
 /// Keeps memory that cannot be used beside its place, instead of any that was kept so before: it is large.
 pub(crate) fn set_aside(home: &Home, why: &str) -> String {
-    if let Ok(entries) = fs_err::read_dir(home.machine()) {
-        let name = home
-            .saved()
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        for entry in entries.filter_map(Result::ok) {
-            if entry.file_name().to_string_lossy().starts_with(&format!("{name}.bad-")) {
-                let _ = file::remove(&entry.path());
-            }
-        }
+    if let Err(error) = remove_set_aside(home) {
+        tracing::warn!(%error, "older memory that could not be used stays");
     }
     match file::set_aside(&home.saved()) {
         Ok(aside) => format!(
@@ -180,6 +170,28 @@ pub(crate) fn set_aside(home: &Home, why: &str) -> String {
             format!("The machine was started anew, because what it had in memory could not be used: {why}.")
         }
     }
+}
+
+fn remove_set_aside(home: &Home) -> io::Result<()> {
+    let saved = home.saved();
+    let name = saved.file_name().unwrap_or_default().to_string_lossy();
+    let kept = format!("{name}.bad-");
+    match fs_err::read_dir(home.machine()) {
+        Ok(entries) => entries
+            .filter_map(Result::ok)
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(&kept))
+            .try_for_each(|entry| file::remove(&entry.path())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes all that was ever kept of a machine's memory.
+pub(crate) fn remove(home: &Home) -> io::Result<()> {
+    remove_set_aside(home)?;
+    [home.saved_unfinished(), home.saved_spent(), home.saved()]
+        .iter()
+        .try_for_each(|path| file::remove(path))
 }
 
 /// Removes what an interrupted suspension or resumption left. It is of no use: not whole, or used already.

@@ -100,7 +100,93 @@ pub struct Running {
     /// The machine's own process on this host.
     pub pid: u32,
     pub usage: Usage,
+    pub disk: DiskFill,
+    pub host_room: HostRoom,
     pub engine_restarts: u32,
+}
+
+/// How full the machine's disk is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum DiskFill {
+    #[default]
+    Roomy,
+    /// From 90 % on.
+    NearlyFull,
+    /// From 97 % on: what is written next may fail.
+    Full,
+}
+
+impl DiskFill {
+    /// For the person, with what makes room.
+    pub fn sentence(self) -> Option<&'static str> {
+        match self {
+            Self::Roomy => None,
+            Self::NearlyFull => Some(
+                "The machine's disk is more than 90 % full. Remove what is not needed (docker system prune), or make it \
+                 larger: wherry start --disk SIZE.",
+            ),
+            Self::Full => Some(
+                "The machine's disk is full: what is written next may fail. Remove what is not needed (docker system \
+                 prune), or make it larger: wherry start --disk SIZE.",
+            ),
+        }
+    }
+}
+
+/// How much room there is for the machine on this computer's own disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum HostRoom {
+    #[default]
+    Roomy,
+    NearlyFull,
+    /// The machine stands still at a write that found no room, and goes on by itself when there is some.
+    StandsStill,
+}
+
+impl HostRoom {
+    /// For the person, with what makes room.
+    pub fn sentence(self) -> Option<&'static str> {
+        match self {
+            Self::Roomy => None,
+            Self::NearlyFull => Some(
+                "This computer's disk is nearly full. When it is full, the machine stands still until there is room; \
+                 nothing is lost by that. Make room on it.",
+            ),
+            Self::StandsStill => Some(
+                "The machine stands still, because this computer's disk is full. It goes on by itself when there is \
+                 room again; nothing is lost.",
+            ),
+        }
+    }
+}
+
+impl Status {
+    /// All that the person should know, most urgent first.
+    pub fn remarks(&self) -> Vec<String> {
+        let disks = match &self.state {
+            State::Running { running } => [running.host_room.sentence(), running.disk.sentence()],
+            State::Stopped
+            | State::Starting { .. }
+            | State::Suspending
+            | State::Suspended { .. }
+            | State::Stopping
+            | State::Failed { .. } => [None, None],
+        };
+        let disks = disks.into_iter().flatten().map(str::to_owned);
+        disks.chain(self.notes.iter().cloned()).collect()
+    }
+}
+
+impl From<wherry_link::Fill> for DiskFill {
+    fn from(fill: wherry_link::Fill) -> Self {
+        match fill {
+            wherry_link::Fill::Roomy => Self::Roomy,
+            wherry_link::Fill::NearlyFull => Self::NearlyFull,
+            wherry_link::Fill::Full => Self::Full,
+        }
+    }
 }
 
 /// What the machine costs, in bytes. Guest figures are the guest's, host figures are this computer's.

@@ -18,8 +18,8 @@ use crate::socket::EngineSocket;
 use crate::spec::{self, Host};
 use crate::suspend::{self, NotSaved};
 use crate::{
-    Failure, FailureCode, Home, Network, Running, Settings, Spec, SpecChange, State, Status, Step, StepReport, Usage,
-    clock, disk, file, network, shares,
+    DiskFill, Failure, FailureCode, Home, HostRoom, Network, Running, Settings, Spec, SpecChange, State, Status, Step,
+    StepReport, Usage, clock, disk, file, host_disk, host_disk::HostDisk, network, shares,
 };
 
 /// Containers have ten seconds each to stop, at the same time; then the engine and the disks. Under emulation and
@@ -83,6 +83,23 @@ pub(crate) enum Command {
     Link {
         reply: oneshot::Sender<Option<(u32, Session)>>,
     },
+}
+
+impl Command {
+    /// Who waits for it to be done.
+    fn reply(self) -> Option<Reply> {
+        match self {
+            Self::Start { reply, .. }
+            | Self::Stop { reply }
+            | Self::Restart { reply }
+            | Self::RestartEngine { reply }
+            | Self::ResetSpec { reply }
+            | Self::Erase { reply }
+            | Self::Suspend { reply }
+            | Self::Share { reply } => Some(reply),
+            Self::Measure { .. } | Self::Link { .. } => None,
+        }
+    }
 }
 
 /// A handle on the supervisor.
@@ -210,6 +227,8 @@ impl Up {
             ready_in_millis: live.record.ready.map_or(0, |ready| ready.in_millis),
             pid: live.process.pid,
             usage: Usage::default(),
+            disk: DiskFill::default(),
+            host_room: HostRoom::default(),
             engine_restarts: 0,
         }
     }
@@ -221,9 +240,11 @@ impl Up {
             tokio::spawn(watch_process(
                 live.process.clone(),
                 live.session.clone(),
+                context.home.clone(),
                 events.clone(),
             ))
             .abort_handle(),
+            tokio::spawn(watch_host_disk(pid, context.home.clone(), events.clone())).abort_handle(),
             tokio::spawn(watch_reports(pid, live.reports.clone(), events.clone())).abort_handle(),
             tokio::spawn(tell_what_changes(
                 pid,
@@ -295,6 +316,18 @@ enum Event {
     Knocked,
     /// The machine with whatever watches it, and what became of suspending it.
     Suspended(Box<(Box<Up>, Result<Saved, NotSaved>)>),
+    /// The data disk was to become larger while the machine runs.
+    Grown {
+        pid: u32,
+        gib: u64,
+        grown: Result<(), Failure>,
+        waiters: Vec<Reply>,
+    },
+    /// How much room there is on this computer's disk from now on.
+    HostDisk {
+        pid: u32,
+        room: HostRoom,
+    },
     /// The stop is done; the note says what about it was not in order.
     Stopped {
         note: Option<String>,
@@ -403,26 +436,29 @@ impl Task {
             },
             Phase::Suspended { saved, .. } => {
                 let saved = saved.clone();
-                self.begin(
-                    Origin::Saved {
-                        saved,
-                        spec: kept.clone(),
-                    },
-                    vec![reply],
-                );
+                // Before the start, which keeps it, too, where the memory turns out to be of no use.
                 self.keep_for_later(&spec);
+                self.begin(Origin::Saved { saved, spec }, vec![reply]);
             }
             Phase::Suspending { deferred, .. } => deferred.push(Command::Start {
                 change: change.clone(),
                 reply,
             }),
-            Phase::Starting { waiters, .. } => {
-                waiters.push(reply);
+            // A start from nothing keeps its own spec, and is not to be overtaken in that.
+            Phase::Starting { deferred, .. } if spec != kept => deferred.push(Command::Start {
+                change: change.clone(),
+                reply,
+            }),
+            Phase::Starting { waiters, .. } => waiters.push(reply),
+            Phase::Running(up) => {
+                let larger = spec.disk_gib > up.live.record.spec.disk_gib;
+                let (session, pid) = (up.live.session.clone(), up.live.process.pid);
                 self.keep_for_later(&spec);
-            }
-            Phase::Running(_) => {
-                self.keep_for_later(&spec);
-                let _ = reply.send(Ok(()));
+                if larger {
+                    self.grow(session, pid, spec.disk_gib, vec![reply]);
+                } else {
+                    let _ = reply.send(Ok(()));
+                }
             }
             Phase::Stopping { then, .. } => match then {
                 Some(then) => {
@@ -751,11 +787,18 @@ impl Task {
                     let _ = reply.send(Ok(()));
                 }
             }
-            Phase::Starting { call_off, waiters, .. } => {
+            Phase::Starting {
+                call_off,
+                waiters,
+                deferred,
+                from: Source::Nothing | Source::Running,
+            } => {
                 call_off.cancel();
-                for waiter in waiters {
-                    let _ = waiter.send(Err(called_off()));
-                }
+                tell_called_off(
+                    waiters
+                        .into_iter()
+                        .chain(deferred.into_iter().filter_map(Command::reply)),
+                );
                 self.phase = Phase::Stopping {
                     waiters: reply.into_iter().collect(),
                     then,
@@ -789,9 +832,7 @@ impl Task {
                 // The last word counts: a stop after a start that was still to come calls that off.
                 let then = match (before, then) {
                     (Some(before), None) => {
-                        for waiter in before.waiters {
-                            let _ = waiter.send(Err(called_off()));
-                        }
+                        tell_called_off(before.waiters);
                         None
                     }
                     (Some(before), Some(mut then)) => {
@@ -976,16 +1017,26 @@ impl Task {
                     });
                 });
             }
-            (Phase::Running(mut up), Event::Measured { pid, usage, cpu, reply }) if up.live.process.pid == pid => {
-                up.measured = Some(Instant::now());
-                up.cpu = cpu;
+            (Phase::Running(up), Event::Measured { pid, usage, cpu, reply }) if up.live.process.pid == pid => {
+                self.measured(up, usage, cpu);
+                let _ = reply.send(());
+            }
+            (
+                Phase::Running(up),
+                Event::Grown {
+                    pid,
+                    gib,
+                    grown,
+                    waiters,
+                },
+            ) if up.live.process.pid == pid => self.grown(up, gib, &grown, waiters),
+            (Phase::Running(up), Event::HostDisk { pid, room }) if up.live.process.pid == pid => {
                 self.phase = Phase::Running(up);
                 self.change(|status| {
                     if let State::Running { running } = &mut status.state {
-                        running.usage = usage;
+                        running.host_room = room;
                     }
                 });
-                let _ = reply.send(());
             }
             // What is said of a machine that is no longer there, or of a start that is no longer wanted.
             (
@@ -1007,6 +1058,8 @@ impl Task {
                 | Event::Idle { .. }
                 | Event::Knocked
                 | Event::Suspended(_)
+                | Event::Grown { .. }
+                | Event::HostDisk { .. }
                 | Event::Stopped { .. },
             ) => self.phase = phase,
         }
@@ -1034,6 +1087,58 @@ impl Task {
             }
             Err(Ended::Failed(failure)) => self.fail(&failure, waiters),
             Err(Ended::CalledOff) => self.fail(&called_off(), waiters),
+        }
+    }
+
+    fn measured(&mut self, mut up: Box<Up>, usage: Usage, cpu: Option<(Instant, u64)>) {
+        up.measured = Some(Instant::now());
+        up.cpu = cpu;
+        self.phase = Phase::Running(up);
+        self.change(|status| {
+            if let State::Running { running } = &mut status.state {
+                running.usage = usage;
+            }
+        });
+    }
+
+    /// Makes the data disk of the machine that runs larger; the outcome comes as an event.
+    fn grow(&self, session: Session, pid: u32, gib: u64, waiters: Vec<Reply>) {
+        let (home, events) = (self.context.home.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let grown = disk::grow_online(&home, &session, gib).await;
+            let event = Event::Grown {
+                pid,
+                gib,
+                grown,
+                waiters,
+            };
+            let _ = events.send(event).await;
+        });
+    }
+
+    fn grown(&mut self, mut up: Box<Up>, gib: u64, grown: &Result<(), Failure>, waiters: Vec<Reply>) {
+        match grown {
+            Ok(()) => {
+                let now = gib.max(up.live.record.spec.disk_gib);
+                up.live.record.spec.disk_gib = now;
+                if let Err(error) = up.live.record.write(&self.context.home) {
+                    tracing::warn!(%error, "the machine's record has its disk's old size");
+                }
+                self.change(|status| status.spec.disk_gib = now);
+            }
+            Err(failure) => {
+                tracing::warn!(message = failure.message, causes = ?failure.causes, "the disk has its old size");
+                let note = format!("{}. {}", failure.message, failure.hint);
+                self.change(|status| {
+                    if !status.notes.contains(&note) {
+                        status.notes.push(note);
+                    }
+                });
+            }
+        }
+        self.phase = Phase::Running(up);
+        for waiter in waiters {
+            let _ = waiter.send(grown.clone());
         }
     }
 
@@ -1085,12 +1190,21 @@ impl Task {
             status.forwards = forwards;
             status.network = Some(network);
         });
+        // Whatever was asked for while it slept; a machine that starts from nothing has it already.
+        let kept = self.kept_spec();
+        let (wanted, larger) = (kept.disk_gib, kept.disk_gib > up.live.record.spec.disk_gib);
+        self.say_later(&kept);
+        let (session, pid) = (up.live.session.clone(), up.live.process.pid);
         match report {
             Some(report) => self.reported(up, report),
             None => self.phase = Phase::Running(up),
         }
-        for waiter in waiters {
-            let _ = waiter.send(Ok(()));
+        if larger {
+            self.grow(session, pid, wanted, waiters);
+        } else {
+            for waiter in waiters {
+                let _ = waiter.send(Ok(()));
+            }
         }
     }
 
@@ -1118,6 +1232,7 @@ impl Task {
         self.change(|status| {
             if let State::Running { running } = &mut status.state {
                 running.engine_restarts = report.engine_restarts;
+                running.disk = report.disk.into();
             }
             if let Some(network) = &mut status.network {
                 network.engine_outdated = report.engine_outdated;
@@ -1190,7 +1305,12 @@ impl Task {
     }
 
     fn say_later(&self, spec: &Spec) {
-        if self.published.borrow().spec != *spec {
+        // A disk becomes larger at once.
+        let now = Spec {
+            disk_gib: spec.disk_gib,
+            ..self.published.borrow().spec.clone()
+        };
+        if now != *spec {
             let note = "The change takes effect when the machine is started the next time.".to_owned();
             self.change(|status| {
                 if !status.notes.contains(&note) {
@@ -1341,16 +1461,36 @@ fn called_off() -> Failure {
     }
 }
 
-async fn watch_process(process: Process, session: Session, events: mpsc::Sender<Event>) {
+fn tell_called_off(waiters: impl IntoIterator<Item = Reply>) {
+    for waiter in waiters {
+        let _ = waiter.send(Err(called_off()));
+    }
+}
+
+async fn watch_process(process: Process, session: Session, home: Home, events: mpsc::Sender<Event>) {
     let pid = process.pid;
     let event = tokio::select! {
         () = process.ended() => Event::Exited { pid },
-        () = session.closed() => match timeout(PROCESS_ENDS_WITH_LINK, process.ended()).await {
-            Ok(()) => Event::Exited { pid },
-            Err(_) => Event::LinkLost { pid },
-        },
+        () = session.closed() => {
+            let alone = async {
+                tokio::time::sleep(PROCESS_ENDS_WITH_LINK).await;
+                host_disk::until_it_runs(&home).await;
+            };
+            tokio::select! {
+                () = process.ended() => Event::Exited { pid },
+                () = alone => Event::LinkLost { pid },
+            }
+        }
     };
     let _ = events.send(event).await;
+}
+
+async fn watch_host_disk(pid: u32, home: Home, events: mpsc::Sender<Event>) {
+    let mut disk = HostDisk::new(home);
+    loop {
+        let room = disk.changed().await;
+        let _ = events.send(Event::HostDisk { pid, room }).await;
+    }
 }
 
 async fn watch_reports(pid: u32, mut reports: watch::Receiver<Option<Report>>, events: mpsc::Sender<Event>) {

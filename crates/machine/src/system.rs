@@ -34,3 +34,11 @@ fn digest(root: &Path) -> u64 {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         })
 }
+
+/// What a process of ours may make for itself. All of it is this user's alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Makes {
+    Anything,
+    /// Nothing that is run or entered: QEMU makes its sockets as if they were programs.
+    PlainFiles,
+}

@@ -62,8 +62,9 @@ impl Data {
         let Some(manifest) = verified else {
             return Ok(ExitCode::FAILURE);
         };
+        let manifest = manifest?;
         let length = file.metadata()?.len();
-        self.tell(file, &manifest?, length, "Whole:")
+        self.tell(file, &manifest, length, "Whole:")
     }
 
     fn tell(&self, file: &Path, manifest: &BackupManifest, file_bytes: u64, verb: &str) -> Result<ExitCode, Ended> {
@@ -169,7 +170,7 @@ fn steps() -> BackupProgress {
     let told = Mutex::new(String::new());
     Arc::new(move |step| {
         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        if *told != step.doing {
+        if !step.doing.is_empty() && *told != step.doing {
             output::complain(&step.doing);
             *told = step.doing;
         }

@@ -153,10 +153,10 @@ impl Progress {
             complain(&done(report));
             self.told += 1;
         }
-        for note in &status.notes {
-            if !self.notes.contains(note) {
-                complain(note);
-                self.notes.push(note.clone());
+        for note in status.remarks() {
+            if !self.notes.contains(&note) {
+                complain(&note);
+                self.notes.push(note);
             }
         }
     }
@@ -369,8 +369,8 @@ impl Words {
                 format!("{} -> {}/{}{dead}", forward.host, forward.container, forward.protocol),
             );
         }
-        for note in &status.notes {
-            say("Note", note.clone());
+        for note in status.remarks() {
+            say("Note", note);
         }
         words.iter().map(|line| line.trim_end().to_owned()).collect()
     }

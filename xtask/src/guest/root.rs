@@ -99,16 +99,40 @@ pub(super) fn ensure(cache: &Cache, recipe: &Recipe, arch: Arch, key: &str) -> R
 pub(super) fn pack(cache: &Cache, arch: Arch, root: &Path, agent: &Path, image: &Path) -> Result<Vec<Package>, Error> {
     let tree = root.join("tree");
     fs_err::copy(agent, tree.join(AGENT))?;
+    make(cache, arch, &tree, image)?;
+    let packages = fs_err::read_to_string(root.join("packages.json"))?;
+    Ok(serde_json::from_str(&packages).map_err(std::io::Error::from)?)
+}
+
+/// Makes the file system of a root that was packed before, with another name of the system in it.
+pub(super) fn repack(cache: &Cache, arch: Arch, root: &Path, name: &str, image: &Path) -> Result<(), Error> {
+    let tree = image.with_extension("tree");
+    // Links to the same files: the one that is to differ is written anew.
+    let log = cache.log("another", arch);
+    tool::run(Command::new("cp").arg("-al").arg(root.join("tree")).arg(&tree), &log)?;
+    let release = tree.join("etc/os-release");
+    let text = fs_err::read_to_string(&release)?;
+    fs_err::remove_file(&release)?;
+    let lines = text.lines().map(|line| match line.split_once('=') {
+        Some(("PRETTY_NAME", _)) => format!("PRETTY_NAME=\"{name}\"\n"),
+        Some(_) | None => format!("{line}\n"),
+    });
+    fs_err::write(&release, lines.collect::<String>())?;
+    make(cache, arch, &tree, image)?;
+    fs_err::remove_dir_all(tree)?;
+    Ok(())
+}
+
+fn make(cache: &Cache, arch: Arch, tree: &Path, image: &Path) -> Result<(), Error> {
     let hints = image.with_extension("hints");
     fs_err::write(&hints, HINTS)?;
     let mut mkfs = mkfs(cache)?;
     mkfs.arg("--quiet").args(OPTIONS);
     mkfs.arg(format!("--compress-hints={}", hints.display()));
     mkfs.arg(format!("--workers={}", std::thread::available_parallelism()?));
-    tool::run(mkfs.arg(image).arg(&tree), &cache.log("erofs", arch))?;
+    tool::run(mkfs.arg(image).arg(tree), &cache.log("erofs", arch))?;
     fs_err::remove_file(hints)?;
-    let packages = fs_err::read_to_string(root.join("packages.json"))?;
-    Ok(serde_json::from_str(&packages).map_err(std::io::Error::from)?)
+    Ok(())
 }
 
 /// Debian 13's `mkfs.erofs`, whatever the host is: an older one knows neither threads nor zstd, and another one would

@@ -14,7 +14,7 @@ use rustix::{
     ioctl,
     mount::MountFlags,
 };
-use wherry_link::GuestFailure;
+use wherry_link::{Fill, GuestFailure};
 
 use super::{Guest, children::Output, failure, log::say};
 
@@ -33,6 +33,9 @@ const APPEARS: Duration = Duration::from_secs(2);
 
 /// This much of a new disk must be zero. The host makes it as a file with nothing in it, so all of it is.
 const BEGINNING: usize = 1024 * 1024;
+
+/// Filling a disk from 90 % on takes longer, and a look costs nothing.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// A disk that is larger than its file system by less is not worth a resize: the last group may not take it.
 const WORTH_GROWING: u64 = 16 * 1024 * 1024;
@@ -215,7 +218,9 @@ async fn format(guest: &Guest, device: &Path) -> Result<(), GuestFailure> {
     say!("formatting the data disk");
     // Prezeroed: nothing is written for inode tables and journal, now or later, so the host's file stays small.
     let prezeroed = "nodiscard,assume_storage_prezeroed=1";
-    let arguments = ["-q", "-F", "-L", LABEL, "-m", "0", "-E", prezeroed];
+    // Some is kept for whoever may exceed limits, as the engine may and an ordinary container may not: so that with a
+    // full disk things can still be removed. Whom it is kept for, mounting says.
+    let arguments = ["-q", "-F", "-L", LABEL, "-m", "0.5", "-E", prezeroed];
     let output = run(guest, "mkfs.ext4", &arguments, device).await?;
     if output.code == Some(0) {
         return Ok(());
@@ -271,11 +276,71 @@ async fn mount_at_data(device: &Path) -> io::Result<()> {
             DATA,
             "ext4",
             MountFlags::NOATIME,
-            c"errors=remount-ro,nodelalloc",
+            // The reserve is for nobody by name: by default it is root's, which programs in containers are, too.
+            c"errors=remount-ro,nodelalloc,resuid=4294967294",
         )
     })
     .await??;
     Ok(())
+}
+
+/// Grows the mounted file system to a disk that has become larger.
+pub(super) async fn grow_to(bytes: u64) -> io::Result<()> {
+    let device = find()
+        .await
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no data disk"))?;
+    // The kernel learns of it by an interrupt of its own, which may come after the host's words to us.
+    let larger = async {
+        while capacity(&device)? < bytes {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(APPEARS, larger)
+        .await
+        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the kernel does not see that it is larger"))
+        .flatten()?;
+    tokio::task::spawn_blocking(move || {
+        let block = statvfs(DATA)?.f_bsize;
+        say!("growing the data disk to {} MiB", bytes >> 20);
+        grow(capacity(&device)? / block)
+    })
+    .await?
+}
+
+fn capacity(device: &Path) -> io::Result<u64> {
+    File::open(device)?.seek(SeekFrom::End(0))
+}
+
+/// Looks now and then how full the data disk is, and tells the host.
+pub(super) async fn watch(guest: std::sync::Arc<Guest>) {
+    let mut tick = tokio::time::interval(LOOK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Some((free, all)) = room() {
+            guest.status.filled(fill(guest.status.fill(), free, all));
+        }
+    }
+}
+
+/// What is free to everybody, and of how much. What is kept for the engine is neither.
+fn room() -> Option<(u64, u64)> {
+    let disk = statvfs(DATA).ok()?;
+    let used = disk.f_blocks.saturating_sub(disk.f_bfree);
+    Some((disk.f_bavail, used + disk.f_bavail)).filter(|(_, all)| *all > 0)
+}
+
+/// The next level. It goes up at once and down with a distance, so that a disk at a limit is not told of all the time.
+fn fill(before: Fill, free: u64, all: u64) -> Fill {
+    let used = 100 - free.saturating_mul(100).div_ceil(all).min(100);
+    let at = |more: u64| match used + more {
+        97.. => Fill::Full,
+        90.. => Fill::NearlyFull,
+        _ => Fill::Roomy,
+    };
+    let (up, down) = (at(0), at(2));
+    if up > before { up } else { down.min(before) }
 }
 
 /// Grows the mounted file system. This is all that resize2fs(8) does with one, and it would have to open the device
@@ -381,6 +446,19 @@ mod tests {
         change(&file, 0, b"x")?;
         assert!(matches!(look_at(file.path())?.0, Contents::Foreign(_)));
         Ok(())
+    }
+
+    #[test]
+    fn a_level_is_left_only_with_a_distance() {
+        let percent = |before, used: u64| fill(before, 1000 - used * 10, 1000);
+        assert_eq!(percent(Fill::Roomy, 89), Fill::Roomy);
+        assert_eq!(percent(Fill::Roomy, 90), Fill::NearlyFull);
+        assert_eq!(percent(Fill::Roomy, 97), Fill::Full);
+        assert_eq!(percent(Fill::Full, 96), Fill::Full);
+        assert_eq!(percent(Fill::Full, 94), Fill::NearlyFull);
+        assert_eq!(percent(Fill::NearlyFull, 88), Fill::NearlyFull);
+        assert_eq!(percent(Fill::NearlyFull, 87), Fill::Roomy);
+        assert_eq!(percent(Fill::Full, 0), Fill::Roomy);
     }
 
     #[test]

@@ -19,8 +19,19 @@ const REQUEST: Duration = Duration::from_secs(10);
 
 /// Answers one stream. Whatever goes wrong on it ends it and concerns nobody else.
 pub(super) async fn answer(guest: Arc<Guest>, session: Session, mut stream: Stream) {
-    if let Ok(Ok(Some(request))) = timeout(REQUEST, stream.read_message()).await {
-        let _ = serve(&guest, session, stream, request).await;
+    match timeout(REQUEST, stream.read_message()).await {
+        Ok(Ok(Some(request))) => {
+            let _ = serve(&guest, session, stream, request).await;
+        }
+        // A host that is newer than this asks for what only a newer system can do.
+        Ok(Err(Error::Message { source })) => {
+            let _ = stream
+                .refuse(&format!(
+                    "The machine's system does not know what it was asked for: {source}"
+                ))
+                .await;
+        }
+        Ok(Ok(None) | Err(_)) | Err(_) => {}
     }
 }
 
@@ -81,6 +92,14 @@ async fn serve(guest: &Guest, session: Session, mut stream: Stream, request: Hos
             tokio::task::spawn_blocking(share::forget_files);
             stream.accept(()).await?;
         }
+        HostRequest::GrowDisk { bytes } => match disk::grow_to(bytes).await {
+            Ok(()) => stream.accept(()).await?,
+            Err(error) => {
+                return stream
+                    .refuse(&format!("The data disk could not be grown: {error}"))
+                    .await;
+            }
+        },
         HostRequest::PowerOff => {
             stream.accept(()).await?;
             guest.power_off.cancel();

@@ -1,7 +1,7 @@
 //! How far the guest has come, for whoever watches.
 
 use tokio::sync::watch;
-use wherry_link::{GuestFailure, Report, Stage};
+use wherry_link::{Fill, GuestFailure, Report, Stage};
 
 use super::{clock, log::say};
 
@@ -18,6 +18,7 @@ impl Status {
                 engine_restarts: 0,
                 engine_outdated: false,
                 busy: false,
+                disk: Fill::default(),
                 notes: Vec::new(),
             }),
         }
@@ -63,6 +64,21 @@ impl Status {
         self.report.send_if_modified(|report| {
             let changed = report.engine_outdated != outdated;
             report.engine_outdated = outdated;
+            changed
+        });
+    }
+
+    pub(super) fn fill(&self) -> Fill {
+        self.report.borrow().disk
+    }
+
+    pub(super) fn filled(&self, fill: Fill) {
+        self.report.send_if_modified(|report| {
+            let changed = report.disk != fill;
+            if changed {
+                say!("the data disk: {fill:?}");
+            }
+            report.disk = fill;
             changed
         });
     }

@@ -185,7 +185,8 @@ impl Backend for Qemu {
             "-drive",
             &format!("if=none,id=data,format=raw,cache=writeback,discard=unmap,detect-zeroes=unmap,file={data}"),
         );
-        option("-device", "virtio-blk-pci,drive=data");
+        // A write for which this computer has no room stops the machine until there is some, instead of failing in it.
+        option("-device", "virtio-blk-pci,drive=data,werror=enospc");
 
         option("-netdev", &format!("user,id=net,net={}", network.machine));
         // An empty romfile saves the wait of its network boot code.

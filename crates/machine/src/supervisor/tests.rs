@@ -11,6 +11,8 @@ use crate::backend::Attempt;
 use crate::fake::{Fake, Guest, kill, published, ready, report};
 use crate::{Home, ProxyChoice, SettingsChange, ports, system};
 
+mod disk;
+
 /// What a broken test waits for at most; none of these is reached by one that passes.
 const PATIENCE: Duration = Duration::from_mins(1);
 

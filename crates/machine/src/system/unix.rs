@@ -7,6 +7,8 @@ use std::process::Command;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::Makes;
+
 pub(crate) type Stream = UnixStream;
 
 pub(crate) const ENDPOINTS_ARE_FILES: bool = true;
@@ -133,17 +135,20 @@ pub(crate) async fn connect(path: &Path) -> io::Result<Stream> {
 }
 
 /// Gives the child a session of its own: no terminal's Ctrl-C reaches it and no parent's end takes it along. Should
-/// it crash, its memory, which may be a whole machine's with all its secrets, is not written to disk. What it makes,
-/// sockets too, is this user's alone.
-pub(crate) fn detach(command: &mut Command) {
-    let start_session = || {
+/// it crash, its memory, which may be a whole machine's with all its secrets, is not written to disk.
+pub(crate) fn detach(command: &mut Command, makes: Makes) {
+    let umask = match makes {
+        Makes::Anything => 0o077,
+        Makes::PlainFiles => 0o177,
+    };
+    let start_session = move || {
         rustix::process::setsid()?;
         let none = rustix::process::Rlimit {
             current: Some(0),
             maximum: Some(0),
         };
         rustix::process::setrlimit(rustix::process::Resource::Core, none)?;
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask));
         Ok(())
     };
     #[expect(unsafe_code, reason = "there is no safe way yet to give a child its own session")]

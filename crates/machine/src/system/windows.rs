@@ -17,6 +17,8 @@ use windows_sys::Win32::System::Threading::{
     PROCESS_TERMINATE, TerminateProcess, WaitForSingleObject,
 };
 
+use super::Makes;
+
 /// The hardware accelerator of this system, in QEMU's word.
 pub(crate) const ACCELERATOR: &str = "whpx";
 
@@ -187,7 +189,7 @@ pub(crate) async fn connect(path: &Path) -> io::Result<Stream> {
 }
 
 /// No console of the parent's, and not its Ctrl-C.
-pub(crate) fn detach(command: &mut Command) {
+pub(crate) fn detach(command: &mut Command, _makes: Makes) {
     command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { MachineSpec } from "$lib/api";
-import { sizeChange, sizeOf } from "./machineSize";
+import { inEffectAtOnce, savingWords, sizeChange, sizeOf } from "./machineSize";
 
 const SPEC: MachineSpec = { cpus: 4, memoryMib: 6144, diskGib: 60, accelerator: "auto" };
 
@@ -22,4 +22,14 @@ test("the disk never shrinks", () => {
 test("what is no size is said at its field", () => {
   const { errors } = sizeChange({ cpus: "1.5", memoryGb: "lots", diskGb: "" }, SPEC);
   expect(Object.keys(errors)).toEqual(["cpus", "memoryGb", "diskGb"]);
+});
+
+test("only a larger disk alone needs no restart", () => {
+  expect(inEffectAtOnce({ diskGib: 80 })).toBe(true);
+  expect(inEffectAtOnce({ diskGib: 80, cpus: 2 })).toBe(false);
+  expect(inEffectAtOnce({})).toBe(false);
+  expect(savingWords("running", true).button).toBe("Make the disk larger");
+  expect(savingWords("running", false).button).toContain("restart");
+  expect(savingWords("suspended", true).button).toContain("Wake");
+  expect(savingWords("stopped", true).button).toContain("start");
 });

@@ -1,4 +1,4 @@
-import type { MachineSpec, SpecChange } from "$lib/api";
+import type { MachineSpec, MachineState, SpecChange } from "$lib/api";
 
 export type Size = { cpus: string; memoryGb: string; diskGb: string };
 export type SizeErrors = Partial<Record<keyof Size, string>>;
@@ -32,4 +32,27 @@ export function sizeChange(size: Size, spec: MachineSpec): { change: Partial<Spe
   if (memoryMib !== spec.memoryMib) change.memoryMib = memoryMib;
   if (disk !== spec.diskGib) change.diskGib = disk;
   return { change: Object.keys(change).length > 0 ? change : null, errors };
+}
+
+/** Whether it takes effect while the engine runs or sleeps. Everything else waits for a start from nothing. */
+export function inEffectAtOnce(change: Partial<SpecChange>): boolean {
+  const keys = Object.keys(change);
+  return keys.length > 0 && keys.every((key) => key === "diskGib");
+}
+
+/** What the button does, and what becomes of what runs. */
+export function savingWords(state: MachineState["type"], atOnce: boolean): { button: string; effect: string } {
+  if (atOnce && state === "running") {
+    return { button: "Make the disk larger", effect: "Running containers go on meanwhile." };
+  }
+  if (atOnce && state === "suspended") {
+    return { button: "Wake it with a larger disk", effect: "Containers go on where they were." };
+  }
+  if (state === "running") {
+    return {
+      button: "Save and restart the engine",
+      effect: "Running containers are stopped first; nothing on the disk is lost.",
+    };
+  }
+  return { button: "Save and start the engine", effect: "It takes effect at the start." };
 }

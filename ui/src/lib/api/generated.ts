@@ -237,6 +237,11 @@ export type DiagnoseRequest = {
 path: string | null, registry: string | null, };
 
 /**
+ * How full the machine's disk is.
+ */
+export type DiskFill = "roomy" | "nearlyFull" | "full";
+
+/**
  * What the engine's disk holds.
  */
 export type DiskUsage = { images: number, containers: number, volumes: number, buildCache: number, };
@@ -455,6 +460,11 @@ export type HostPort = {
 address: string, port: number, };
 
 /**
+ * How much room there is for the machine on this computer's own disk.
+ */
+export type HostRoom = "roomy" | "nearlyFull" | "standsStill";
+
+/**
  * What an image says about how to run it: the run form is prefilled from this.
  */
 export type ImageDetail = { id: string, references: Array<string>, size: number, created: number, architecture: string, os: string, exposedPorts: Array<ExposedPort>, environment: Array<Variable>, entrypoint: Array<string>, command: Array<string>, volumes: Array<string>, workingDirectory: string, user: string, };
@@ -562,7 +572,7 @@ sinceMillis: number, readyInMillis: number,
 /**
  * The machine's own process on this host.
  */
-pid: number, usage: MachineUsage, engineRestarts: number, };
+pid: number, usage: MachineUsage, disk: DiskFill, hostRoom: HostRoom, engineRestarts: number, };
 
 export type MachineSettings = { 
 /**

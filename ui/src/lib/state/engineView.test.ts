@@ -62,7 +62,7 @@ describe("what the engine is to the person", () => {
   });
 
   test("a machine that runs while its engine does not answer yet is still starting", () => {
-    const running = { type: "running" } as MachineState;
+    const running = { type: "running", running: { hostRoom: "roomy" } } as MachineState;
     expect(engineView(status(running))).toEqual({ type: "starting", step: "connect" });
   });
 
@@ -71,6 +71,17 @@ describe("what the engine is to the person", () => {
       status({ type: "stopping" }, { origin: { type: "machine" }, connection: { type: "connected", info: INFO } }),
     );
     expect(view.type).toBe("stopping");
+  });
+
+  test("a machine that waits for room on this computer's disk answers nothing, connected or not", () => {
+    const running = { type: "running", running: { hostRoom: "standsStill" } } as MachineState;
+    for (const connection of [
+      { type: "connected", info: INFO },
+      { type: "away", reason: "it does not answer" },
+    ] as EngineStatus["connection"][]) {
+      const view = engineView(status(running, { origin: { type: "machine" }, connection }));
+      expect([view.type, sailOf(view), engineWords(view)]).toEqual(["standsStill", "error", "Engine stands still"]);
+    }
   });
 
   test("a machine that sleeps is calm, and not away, whatever its connection was", () => {

@@ -19,6 +19,8 @@ export type EngineView =
   /** Everything goes on where it was when it is started; by itself when it fell asleep. */
   | { type: "asleep"; sinceMillis: number; wakes: boolean }
   | { type: "stopped" }
+  /** This computer's disk is full; it goes on by itself when there is room. */
+  | { type: "standsStill" }
   | { type: "failed"; failure: Failure }
   /** An engine that is not ours does not answer, or there is none at all. */
   | { type: "away"; reason: string };
@@ -37,6 +39,9 @@ export function engineView(status: EngineStatus | null): EngineView {
   const { connection, machine } = status;
   const ours = usesMachine(status);
 
+  // Connected or not, it answers nothing.
+  if (ours && machine.state.type === "running" && machine.state.running.hostRoom === "standsStill")
+    return { type: "standsStill" };
   if (connection.type === "connected" && !(ours && LEAVING.has(machine.state.type))) {
     const running = ours && machine.state.type === "running" ? machine.state.running : null;
     return { type: "running", info: connection.info, machine: running };
@@ -76,6 +81,7 @@ export function sailOf(view: EngineView): "running" | "starting" | "stopped" | "
     case "stopped":
     case "asleep":
       return "stopped";
+    case "standsStill":
     case "failed":
     case "away":
       return "error";
@@ -98,6 +104,8 @@ export function engineWords(view: EngineView): string {
       return view.wakes ? "Engine asleep" : "Engine suspended";
     case "stopped":
       return "Engine stopped";
+    case "standsStill":
+      return "Engine stands still";
     case "failed":
       return "Engine could not start";
     case "away":
