@@ -56,17 +56,18 @@ pub(crate) struct Shared {
     view: RwLock<View>,
     /// Whether the guest has mounted: before that there are no nodes.
     mounted: AtomicBool,
-    /// The files that the guest knows, each with what was read of its kept owner, valid while the file's change time
-    /// stays the same. Locked for single lookups.
+    /// The files that the guest knows, each with what is known of its owner. Locked for single lookups.
     owners: Mutex<HashMap<Node, Kept>>,
     /// Locked for a comparison.
     raising: Mutex<Raising>,
 }
 
 #[derive(Clone, Copy)]
-struct Kept {
-    changed: (u64, u32),
-    owner: Option<Owner>,
+enum Kept {
+    /// What was read beside the file, valid while its change time stays the same.
+    Read { changed: (u64, u32), owner: Option<Owner> },
+    /// Of a kind that nothing can be kept beside (a link, a pipe, a socket): known for as long as the guest knows it.
+    Here { owner: Owner },
 }
 
 impl Folders {
@@ -251,23 +252,30 @@ impl Shared {
 
     fn kept(&self, node: Node, attributes: &Attr) -> Option<Owner> {
         let changed = (attributes.ctime, attributes.ctimensec);
-        if let Some(kept) = self.owners().get(&node).filter(|kept| kept.changed == changed) {
-            return kept.owner;
+        match self.owners().get(&node) {
+            Some(Kept::Here { owner }) => return Some(*owner),
+            Some(Kept::Read { changed: then, owner }) if *then == changed => return *owner,
+            Some(Kept::Read { .. }) | None => {}
         }
-        let may_differ = matches!(attributes.mode & KIND, FOLDER | REGULAR) && self.person.owns(attributes);
+        let may_differ = has_attributes(attributes) && self.person.owns(attributes);
         let read = may_differ.then(|| self.files.getxattr(self.context(), node, ATTRIBUTE, LONGEST_OWNER));
         let owner = match read {
             Some(Ok(GetxattrReply::Value(text))) => Owner::parse(&text),
             // There is none, or the file system or the file's mode does not let us look.
             Some(Ok(GetxattrReply::Count(_)) | Err(_)) | None => None,
         };
-        self.owners().insert(node, Kept { changed, owner });
+        self.owners().insert(node, Kept::Read { changed, owner });
         owner
     }
 
-    /// Keeps an owner beside the file. Where that cannot be, it stays the person's: a `chown` never fails.
+    /// Keeps an owner beside the file, or in memory where that cannot be. A file of somebody else on the host stays
+    /// theirs: a `chown` never fails.
     fn keep(&self, node: Node, attributes: &Attr, owner: Owner) {
-        if !matches!(attributes.mode & KIND, FOLDER | REGULAR) || !self.person.owns(attributes) {
+        if !self.person.owns(attributes) {
+            return;
+        }
+        if !has_attributes(attributes) {
+            self.owners().insert(node, Kept::Here { owner });
             return;
         }
         let context = self.context();
@@ -286,12 +294,19 @@ impl Shared {
         }
     }
 
-    /// Something that the guest has just made: it belongs to whoever made it.
-    fn made(&self, by: Context, mut entry: Entry) -> Entry {
-        let owner = Owner {
+    /// Something that the guest has just made: it belongs to whoever made it, and to the group of a folder that gives
+    /// its group.
+    fn made(&self, by: Context, parent: Node, mut entry: Entry) -> Entry {
+        let mut owner = Owner {
             uid: by.uid.into_inner(),
             gid: by.gid.into_inner(),
         };
+        if let Ok((mut folder, _)) = self.files.getattr(self.context(), parent, None)
+            && folder.mode & SET_GROUP != 0
+        {
+            self.dress(parent, &mut folder);
+            owner.gid = folder.gid.into_inner();
+        }
         if owner != self.person.shown(&entry.attr) {
             self.keep(entry.inode, &entry.attr, owner);
             if let Ok((attributes, _)) = self.files.getattr(self.context(), entry.inode, None) {
@@ -518,7 +533,7 @@ impl FileSystem for Folders {
         let entry = self
             .files
             .symlink(self.context(), target, parent, name, Extensions::default())?;
-        Ok(self.made(context, entry))
+        Ok(self.made(context, parent, entry))
     }
 
     fn mknod(
@@ -540,7 +555,7 @@ impl FileSystem for Folders {
         let entry = self
             .files
             .mknod(self.context(), parent, name, mode, device, umask, extensions)?;
-        Ok(self.made(context, entry))
+        Ok(self.made(context, parent, entry))
     }
 
     fn mkdir(
@@ -559,7 +574,7 @@ impl FileSystem for Folders {
         let entry = self
             .files
             .mkdir(self.context(), parent, name, mode, umask, Extensions::default())?;
-        Ok(self.made(context, entry))
+        Ok(self.made(context, parent, entry))
     }
 
     fn unlink(&self, context: Context, parent: Node, name: &CStr) -> io::Result<()> {
@@ -649,7 +664,7 @@ impl FileSystem for Folders {
             Extensions::default(),
         );
         match created {
-            Ok((entry, handle, options)) => Ok((self.made(context, entry), handle, options)),
+            Ok((entry, handle, options)) => Ok((self.made(context, parent, entry), handle, options)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && flags & EXCLUSIVE == 0 => {
                 let entry = self.lookup(context, parent, name)?;
                 match self.files.open(own, entry.inode, kill_priv, flags) {
@@ -878,6 +893,11 @@ impl SerializableFileSystem for Folders {
         self.begin();
         Ok(())
     }
+}
+
+/// Whether an extended attribute of the person's can be beside it.
+fn has_attributes(attributes: &Attr) -> bool {
+    matches!(attributes.mode & KIND, FOLDER | REGULAR)
 }
 
 /// Whose an extended attribute is.

@@ -16,6 +16,10 @@ const FIRST_WORD_HARDWARE: Duration = Duration::from_secs(8);
 /// Software emulation takes one to two seconds on an idle computer, and much longer on a busy one.
 const FIRST_WORD_EMULATION: Duration = Duration::from_mins(2);
 
+/// QEMU keeps what it has translated of a page until the guest writes to that page. The file server writes from outside,
+/// and a program read to where another one was would run as that other one. The guest clears each page before its use.
+const CLEARED_PAGES: &str = " init_on_alloc=1";
+
 const ARM: bool = cfg!(target_arch = "aarch64");
 const PROGRAM: &str = if ARM {
     "qemu-system-aarch64"
@@ -168,7 +172,12 @@ impl Backend for Qemu {
         option("-m", &format!("{}M", spec.memory_mib));
 
         option("-kernel", &self.image.kernel.to_string_lossy());
-        option("-append", &kernel_command_line(network));
+        let cleared = if files && accelerator == "tcg" {
+            CLEARED_PAGES
+        } else {
+            ""
+        };
+        option("-append", &(kernel_command_line(network) + cleared));
 
         option(
             "-drive",
@@ -283,7 +292,7 @@ pub(crate) fn quoted(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn arguments(accelerator: &str, from: Begin) -> String {
+    fn arguments(accelerator: &str, files: bool, from: Begin) -> String {
         let qemu = Qemu {
             program: "/usr/bin/qemu-system-x86_64".into(),
             image: Image::imagined(Path::new("/guest")),
@@ -296,7 +305,7 @@ mod tests {
             disk_gib: 60,
             accelerator: Accelerator::Auto,
         };
-        let launch = qemu.launch(&home, &spec, &Plan::imagined(), accelerator, accelerator == "kvm", from);
+        let launch = qemu.launch(&home, &spec, &Plan::imagined(), accelerator, files, from);
         let words = launch.arguments.iter().map(|word| word.to_string_lossy().into_owned());
         // One option a line, with its value.
         words.fold(launch.program.display().to_string(), |text, word| {
@@ -307,17 +316,24 @@ mod tests {
 
     #[test]
     fn hardware_virtualization_and_shared_folders() {
-        insta::assert_snapshot!(arguments("kvm", Begin::Boot));
+        insta::assert_snapshot!(arguments("kvm", true, Begin::Boot));
     }
 
     #[test]
     fn software_emulation() {
-        insta::assert_snapshot!(arguments("tcg", Begin::Boot));
+        insta::assert_snapshot!(arguments("tcg", false, Begin::Boot));
+    }
+
+    #[test]
+    fn pages_are_cleared_where_an_emulator_would_run_what_was_there_before() {
+        assert!(arguments("tcg", true, Begin::Boot).contains(CLEARED_PAGES));
+        assert!(!arguments("tcg", false, Begin::Boot).contains(CLEARED_PAGES));
+        assert!(!arguments("kvm", true, Begin::Boot).contains(CLEARED_PAGES));
     }
 
     #[test]
     fn a_machine_that_goes_on_is_the_same_but_for_where_it_begins() {
-        let extra = arguments("tcg", Begin::Memory).replace("\n-incoming defer\n-S", "");
-        assert_eq!(extra, arguments("tcg", Begin::Boot));
+        let extra = arguments("tcg", false, Begin::Memory).replace("\n-incoming defer\n-S", "");
+        assert_eq!(extra, arguments("tcg", false, Begin::Boot));
     }
 }

@@ -229,6 +229,47 @@ fn chown_has_its_effect_in_the_guest_alone() -> io::Result<()> {
 }
 
 #[test]
+fn what_nothing_can_be_kept_beside_has_an_owner_for_as_long_as_it_is_known() -> io::Result<()> {
+    let bed = Bed::mounted()?;
+    let parent = bed.find("shared/project")?.inode;
+    let extensions = Extensions::default;
+    let link = bed
+        .folders
+        .symlink(by(70, 71), c"file", parent, c"link", extensions())?;
+    let pipe = bed
+        .folders
+        .mknod(by(70, 71), parent, c"pipe", 0o010_600, 0, 0, extensions())?;
+    for (entry, name) in [(link, "link"), (pipe, "pipe")] {
+        assert_eq!(owner(&entry), (70, 71), "{name}");
+        let asked = SetattrIn {
+            uid: 33.into(),
+            ..SetattrIn::default()
+        };
+        bed.folders
+            .setattr(by(0, 0), entry.inode, asked, None, SetattrValid::UID)?;
+        assert_eq!(owner(&bed.find(&format!("shared/project/{name}"))?), (33, 71), "{name}");
+        let host = fs_err::symlink_metadata(bed.path("shared/project").join(name))?;
+        assert_eq!(host.uid(), Person::here().host.uid, "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_folder_that_gives_its_group_gives_it_to_what_is_made_in_it() -> io::Result<()> {
+    let bed = Bed::mounted()?;
+    let node = bed.find("shared/project")?.inode;
+    let asked = SetattrIn {
+        gid: 70.into(),
+        mode: 0o2775,
+        ..SetattrIn::default()
+    };
+    bed.folders
+        .setattr(by(0, 0), node, asked, None, SetattrValid::GID | SetattrValid::MODE)?;
+    assert_eq!(owner(&bed.make(by(5, 6), "shared/project", c"new")?), (5, 70));
+    Ok(())
+}
+
+#[test]
 fn chown_takes_a_programs_rights_away() -> io::Result<()> {
     let bed = Bed::mounted()?;
     let node = bed.find("shared/project/file")?.inode;
