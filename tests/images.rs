@@ -132,3 +132,23 @@ pub(crate) fn busybox() -> &'static Path {
         .find(|path| path.is_file())
         .expect("busybox-static is installed")
 }
+
+/// An image without a program: its `/usr` is put over it by whoever runs it (see [`crate::tools::tree`]).
+pub fn bare_tar(folder: &Path) -> PathBuf {
+    let root = folder.join("bare");
+    for made in ["usr", "etc", "tmp", "work", "tools"] {
+        fs_err::create_dir_all(root.join(made)).expect("a folder");
+    }
+    for name in ["bin", "sbin", "lib", "lib64"] {
+        run(Command::new("ln")
+            .arg("-s")
+            .arg(format!("usr/{name}"))
+            .arg(root.join(name)));
+    }
+    let users = "root:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n";
+    fs_err::write(root.join("etc/passwd"), users).expect("users");
+    fs_err::write(root.join("etc/group"), "root:x:0:\ndaemon:x:1:\nnogroup:x:65534:\n").expect("groups");
+    let tar = folder.join("bare.tar");
+    run(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&tar).arg("."));
+    tar
+}

@@ -121,6 +121,12 @@ impl Running {
         let _ = self.child.wait();
     }
 
+    /// Ends its standard input and waits for its own end.
+    pub fn finish(&mut self) {
+        self.child.stdin.take();
+        let _ = self.child.wait();
+    }
+
     /// Waits for its own end.
     pub fn wait(&mut self) {
         let _ = self.child.wait();

@@ -61,6 +61,56 @@ pub fn python(packages: &[&str]) -> PathBuf {
     .join("bin/python")
 }
 
+/// A program from crates.io that runs in any container: it needs no library.
+pub fn crates_program(name: &str, version: &str) -> PathBuf {
+    kept(&format!("{name}-{version}"), |folder| {
+        let target = folder.join("target");
+        run(Command::new("cargo")
+            .args(["install", "--quiet", "--locked", name, "--version", version])
+            // Named, so that what is run while it is built is not built like this.
+            .arg("--target")
+            .arg(format!("{}-unknown-linux-gnu", std::env::consts::ARCH))
+            .arg("--target-dir")
+            .arg(&target)
+            .arg("--root")
+            .arg(folder)
+            .env("RUSTFLAGS", "-C target-feature=+crt-static")
+            .current_dir(folder));
+        fs_err::remove_dir_all(target).expect("what it was built from goes");
+    })
+    .join("bin")
+    .join(name)
+}
+
+/// A folder with Debian 13's tree and these packages: its `usr` over the `usr` of a container is quicker than an image.
+pub fn tree(packages: &str) -> PathBuf {
+    kept(&format!("tree-{}", packages.replace(',', "-")), |folder| {
+        let tar = folder.join("tree.tar");
+        run(Command::new("mmdebstrap")
+            .args(["--variant=minbase", "--quiet"])
+            .args([
+                "--dpkgopt=path-exclude=/usr/share/doc/*",
+                "--dpkgopt=path-exclude=/usr/share/man/*",
+                "--dpkgopt=path-exclude=/usr/share/locale/*",
+            ])
+            .args([
+                "--aptopt=APT::Install-Recommends \"false\"",
+                "--aptopt=Acquire::Languages \"none\"",
+            ])
+            .arg(format!("--include={packages}"))
+            .arg("trixie")
+            .arg(&tar));
+        run(Command::new("tar")
+            .arg("--directory")
+            .arg(folder)
+            .arg("--extract")
+            .arg("--file")
+            .arg(&tar)
+            .arg("./usr"));
+        fs_err::remove_file(tar).expect("the tar goes");
+    })
+}
+
 /// The folder of this name, made by `make` unless it is there.
 pub(crate) fn kept(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let cache = cache().join("test-tools");

@@ -104,6 +104,13 @@ const STAGES: &[Stage] = &[
         run: |inputs, log| suite("clients", inputs, log),
     },
     Stage {
+        name: "files",
+        about: "shared folders as file systems: suites in full and 100,000 races by name, a part among all",
+        needs: &[Need::Interface, Need::Window, Need::Machine, Need::Image, Need::Engine],
+        inputs: &[Input::Interface, Input::Programs, Input::Image],
+        run: |inputs, log| suite("files", inputs, log),
+    },
+    Stage {
         name: "faults",
         about: "everything killed at random moments: 200 times by name, a few times among all",
         needs: &[Need::Interface, Need::Window, Need::Machine, Need::Image, Need::Engine],
@@ -123,7 +130,7 @@ const STAGES: &[Stage] = &[
 const BY_NAME_ONLY: &[&str] = &["docker-py"];
 
 /// Test programs of the package `tests` that are stages of their own; everything else is a unit test.
-const SUITES: &[&str] = &["guest", "window", "clients", "faults", "docker-py"];
+const SUITES: &[&str] = &["guest", "window", "clients", "files", "faults", "docker-py"];
 
 /// The names of all stages and what each is about.
 pub(crate) fn list() {
