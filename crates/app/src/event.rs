@@ -32,14 +32,17 @@ pub enum Topic {
     Images,
     Settings,
     Registries,
+    /// What was clicked.
+    Clicked,
 }
 
 impl Topic {
-    pub(crate) const ALL: [Topic; 5] = [
+    pub(crate) const ALL: [Topic; 6] = [
         Topic::Engine,
         Topic::Containers,
         Topic::Images,
         Topic::Settings,
         Topic::Registries,
+        Topic::Clicked,
     ];
 }

@@ -3,6 +3,7 @@
 //! Whoever shows Wherry to a person (the window, the browser server) holds an [`App`] and passes names and JSON.
 
 mod backup;
+mod clicked;
 mod commands;
 mod diagnose;
 mod docker;
@@ -16,6 +17,7 @@ mod mask;
 mod model;
 mod panics;
 mod port;
+mod preflight;
 mod problem;
 mod record;
 mod registries;
@@ -36,16 +38,19 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use wherry_engine::{Engine, Logins, Recorder, SystemKeychain};
 use wherry_machine::{DiskFill, HostRoom, Machine, Status};
 
+use crate::clicked::History;
 use crate::commands::engine::Measured;
 use crate::engines::Engines;
 use crate::events::Events;
 use crate::settings::SettingsFile;
 use crate::tasks::Tasks;
 
+pub use clicked::{Clicked, ClickedScript, Script};
 pub use docker::{CONTEXT, Docker};
 pub use event::{Event, Topic};
 pub use model::*;
 pub use panics::report_panics;
+pub use preflight::{Preflight, PreflightAbout, PreflightCheck, PreflightFix};
 pub use problem::{Action, Code, Problem};
 pub use registries::{RegistryEntry, RegistryList, RegistryLogin, RegistryLook, RegistryRef};
 pub use table::{COMMANDS, STREAMS};
@@ -79,6 +84,7 @@ struct Parts {
     tasks: Tasks,
     logins: Logins,
     events: Events,
+    clicked: History,
     /// Held by a backup, a restore, or what takes back what a killed one left: one at a time in this process.
     tidied: Arc<tokio::sync::Mutex<()>>,
     /// Locked for a copy only.
@@ -111,6 +117,7 @@ impl App {
             &end,
         );
         let recorder = record::begin(engines.watch(), &end);
+        let clicked = History::open(home.root().join("clicked.jsonl"), events.clone());
         let tasks = Tasks::new(events.clone(), end.clone());
         let logins = Logins::new(home.root().join("registries.json"), Arc::new(SystemKeychain));
         let end_too = end.clone();
@@ -125,6 +132,7 @@ impl App {
                 tasks,
                 logins,
                 events,
+                clicked,
                 tidied: Arc::default(),
                 measured: Mutex::default(),
                 _end: end.drop_guard(),
@@ -136,7 +144,8 @@ impl App {
 
     /// Answers a command of the table: its result as JSON.
     pub async fn call(&self, name: &str, params: Value) -> Result<String, Problem> {
-        table::call(self, name, params).await
+        // Every command is in this one future: on the heap, it does not make the caller's as large.
+        Box::pin(table::call(self, name, params)).await
     }
 
     /// Opens a stream of the table. Dropping it ends it.

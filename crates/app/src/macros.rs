@@ -3,8 +3,13 @@
 //! The two macros are alike on purpose: a command answers once, a stream answers until either side lets go.
 
 /// `module { name(Params) -> Result; }` becomes a call of `crate::commands::module::name(&app, params)`.
+///
+/// `module { name(Params) -> Result as clicked::name; }` keeps the action for "What I clicked", with the command that
+/// this function makes of the parameters before they are followed.
 macro_rules! commands {
-    ($($module:ident { $($(#[doc = $doc:literal])* $name:ident($($params:ty)?) -> $result:ty;)* })*) => {
+    ($($module:ident {
+        $($(#[doc = $doc:literal])* $name:ident($($params:ty)?) -> $result:ty $(as $click:path)?;)*
+    })*) => {
         /// Answers one command: the result as JSON.
         pub(crate) async fn call(
             app: &$crate::App,
@@ -13,12 +18,15 @@ macro_rules! commands {
         ) -> Result<String, $crate::Problem> {
             $($(
                 if name == concat!(stringify!($module), ".", stringify!($name)) {
-                    let result: $result = $crate::commands::$module::$name(
+                    $(let params = $crate::macros::params::<$params>(name, params)?;)?
+                    $(let click = $click(app, &params).await;)?
+                    let result: Result<$result, $crate::Problem> = $crate::commands::$module::$name(
                         app
-                        $(, $crate::macros::params::<$params>(name, params)?)?
+                        $(, $crate::macros::of::<$params>(params))?
                     )
-                    .await?;
-                    return Ok($crate::macros::json(&result));
+                    .await;
+                    $($crate::macros::clicked::<$result>(app, click, &result, stringify!($click));)?
+                    return Ok($crate::macros::json(&result?));
                 }
             )*)*
             drop(params);
@@ -97,11 +105,14 @@ macro_rules! streams {
 
 pub(crate) use {commands, streams};
 
+use std::any::Any;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Code, Problem};
+use crate::clicked::Click;
+use crate::{App, Code, Problem, TaskId};
 
 pub(crate) fn params<T: DeserializeOwned>(name: &str, params: Value) -> Result<T, Problem> {
     serde_json::from_value(params).map_err(|error| Problem {
@@ -112,6 +123,21 @@ pub(crate) fn params<T: DeserializeOwned>(name: &str, params: Value) -> Result<T
         causes: vec![error.to_string()],
         action: None,
     })
+}
+
+/// So that the handler of a command without parameters is given none.
+pub(crate) fn of<T>(params: T) -> T {
+    params
+}
+
+/// Long work is kept when it has ended.
+pub(crate) fn clicked<T: Any>(app: &App, click: Click, result: &Result<T, Problem>, by: &str) {
+    tracing::trace!(by, "an action is kept");
+    let task = result
+        .as_ref()
+        .ok()
+        .and_then(|result| (result as &dyn Any).downcast_ref::<TaskId>());
+    app.parts.clicked.add(app, click, result.as_ref().err(), task);
 }
 
 /// Our own types always serialize: their maps have string keys and their numbers are finite.

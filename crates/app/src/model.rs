@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
-use wherry_engine::{DiskUsage, EngineInfo, EngineOrigin, Existing, Protocol, RunSpec};
+use wherry_engine::{CommandLine, DiskUsage, EngineInfo, EngineOrigin, Existing, Protocol, RunSpec, Shell};
 use wherry_machine::doctor::Verdict;
 use wherry_machine::{Failure, Status, ports::PortHolder};
 
@@ -118,6 +118,65 @@ pub struct ContainerRemove {
 #[serde(rename_all = "camelCase")]
 pub struct RunRequest {
     pub spec: RunSpec,
+}
+
+/// Actions of "What I clicked".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ClickedForget {
+    pub ids: Vec<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedScript {
+    pub path: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct FolderRef {
+    pub path: String,
+}
+
+/// How a spec is to be written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RunAsText {
+    pub spec: RunSpec,
+    pub shell: Shell,
+    /// With values that look like passwords and keys.
+    pub secrets: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RunText {
+    pub command: CommandLine,
+    /// What ends a line that goes on in this shell.
+    pub continuation: String,
+    /// Why the line cannot be pasted into this shell.
+    pub obstacle: Option<String>,
+    /// A compose file with this one service.
+    pub compose: String,
+    /// Flags that compose has nothing for.
+    pub compose_misses: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RunPaste {
+    pub line: String,
+    /// The one it was written for; `None`: told by the line itself.
+    pub shell: Option<Shell>,
+    /// What `$(pwd)` and `./` mean; `None`: the person's own folder.
+    pub folder: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvFileRef {
+    pub path: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]

@@ -4,17 +4,20 @@
 //! types. A command without a handler in `commands/` does not compile.
 
 use wherry_engine::{
-    BackupManifest, CommandLine, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad,
-    Greeting, Happening, ImageDetail, ImageSummary, LogChunk, RunSpec,
+    BackupManifest, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad, EnvFileView,
+    Greeting, Happening, ImageDetail, ImageSummary, LogChunk, Pasted, RareChoice,
 };
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
+use crate::clicked::{self, Clicked, ClickedScript, Script};
 use crate::macros::{commands, streams};
+use crate::preflight::Preflight;
 use crate::{
-    About, BackupMake, BackupRef, BackupRestore, BackupSuggestion, Bundle, ContainerList, ContainerRef,
+    About, BackupMake, BackupRef, BackupRestore, BackupSuggestion, Bundle, ClickedForget, ContainerList, ContainerRef,
     ContainerRemove, Cost, DiagnoseRequest, DockerSetup, DoctorRequest, EngineCandidate, EngineChoice, EngineStatus,
-    Event, Examination, ImageRef, ImageRemove, LogsRequest, MachineErase, PortAnswer, PortQuestion, RegistryEntry,
-    RegistryList, RegistryLogin, RegistryLook, RegistryRef, RunRequest, Settings, Task, TaskId, TaskRef,
+    EnvFileRef, Event, Examination, FolderRef, ImageRef, ImageRemove, LogsRequest, MachineErase, PortAnswer,
+    PortQuestion, RegistryEntry, RegistryList, RegistryLogin, RegistryLook, RegistryRef, RunAsText, RunPaste,
+    RunRequest, RunText, SavedScript, Settings, Task, TaskId, TaskRef,
 };
 
 commands! {
@@ -71,22 +74,44 @@ commands! {
         /// Containers of the engine, newest first.
         list(ContainerList) -> Vec<ContainerSummary>;
         get(ContainerRef) -> ContainerSummary;
-        start(ContainerRef) -> ();
-        stop(ContainerRef) -> ();
-        restart(ContainerRef) -> ();
-        remove(ContainerRemove) -> ();
+        start(ContainerRef) -> () as clicked::start;
+        stop(ContainerRef) -> () as clicked::stop;
+        restart(ContainerRef) -> () as clicked::restart;
+        remove(ContainerRemove) -> () as clicked::remove;
         /// What it used in the last hour.
         history(ContainerRef) -> ContainerHistory;
         /// Pulls the image when it is missing, creates, starts. The task's outcome names the container.
-        run(RunRequest) -> TaskId;
-        /// The `docker run` line that equals this spec.
-        command(RunSpec) -> CommandLine;
+        run(RunRequest) -> TaskId as clicked::run;
+        /// What can be known before it is tried; ports have a question of their own.
+        preflight(RunRequest) -> Preflight;
+        /// The `docker run` line and the compose file that equal this spec.
+        command(RunAsText) -> RunText;
+        /// The spec that equals a `docker run` line; what cannot be taken over is named.
+        paste(RunPaste) -> Pasted;
+        /// Flags of `docker run` that have no field of their own in a spec.
+        rare_flags() -> Vec<RareChoice>;
+    }
+    clicked {
+        /// Every action with its command, newest first.
+        list() -> Vec<Clicked>;
+        script(ClickedScript) -> Script;
+        /// Writes it into the person's downloads.
+        save(ClickedScript) -> SavedScript;
+        forget(ClickedForget) -> ();
+    }
+    folder {
+        /// Makes an empty one, with the folders above it.
+        make(FolderRef) -> ();
+    }
+    env {
+        /// What `docker run` and compose would read from a file of variables.
+        look(EnvFileRef) -> EnvFileView;
     }
     image {
         list() -> Vec<ImageSummary>;
         get(ImageRef) -> ImageDetail;
-        pull(ImageRef) -> TaskId;
-        remove(ImageRemove) -> ();
+        pull(ImageRef) -> TaskId as clicked::pull;
+        remove(ImageRemove) -> () as clicked::remove_image;
     }
     registry {
         /// Those with a login, those that were added, and Docker Hub. Nobody is asked for it but credential helpers.

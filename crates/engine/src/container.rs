@@ -2,7 +2,7 @@
 
 use crate::error::Subject;
 use crate::transport::Call;
-use crate::{Engine, Error, RunSpec, name, run, wire};
+use crate::{Engine, Error, Invalid, RunSpec, env_file_for_run, name, run, wire};
 
 impl Engine {
     /// One that runs already is left as it is.
@@ -27,9 +27,22 @@ impl Engine {
         self.client().await?.done(call).await
     }
 
-    /// Makes a container and does not start it: its id.
+    /// Makes a container and does not start it: its id. The spec's files of variables are read now.
     pub async fn create(&self, spec: &RunSpec) -> Result<String, Error> {
-        let body = run::body(spec)?;
+        let mut from_files = Vec::new();
+        for file in &spec.env_files {
+            let refused = |why: String| Invalid::EnvFile {
+                file: file.clone(),
+                why,
+            };
+            let bytes = fs_err::tokio::read(file)
+                .await
+                .map_err(|error| refused(error.to_string()))?;
+            let read = env_file_for_run(&bytes)
+                .map_err(|refusal| refused(format!("{}, in line {}", refusal.why, refusal.line)))?;
+            from_files.extend(read);
+        }
+        let body = run::body(spec, &from_files)?;
         let mut call = Call::post(
             "/containers/create",
             Subject::Image(&spec.image),
@@ -38,6 +51,9 @@ impl Engine {
         .json(&body);
         if let Some(name) = run::given_name(spec) {
             call = call.query("name", name);
+        }
+        if let Some(platform) = spec.platform() {
+            call = call.query("platform", platform);
         }
         let created: wire::Created = self.client().await?.value(call).await?;
         Ok(created.id)

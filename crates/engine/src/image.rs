@@ -37,12 +37,25 @@ impl Engine {
         reference: &str,
         auth: Option<String>,
     ) -> Result<impl Stream<Item = Result<PullProgress, Error>> + Send + use<>, Error> {
+        self.pull_for(reference, None, auth).await
+    }
+
+    /// The same for a platform like `linux/arm64`; `None` is the engine's own.
+    pub async fn pull_for(
+        &self,
+        reference: &str,
+        platform: Option<&str>,
+        auth: Option<String>,
+    ) -> Result<impl Stream<Item = Result<PullProgress, Error>> + Send + use<>, Error> {
         let parsed = Reference::parse(reference)?;
-        let call = Call::post("/images/create", Subject::Image(reference), "reach the registry")
+        let mut call = Call::post("/images/create", Subject::Image(reference), "reach the registry")
             .query("fromImage", parsed.repository)
             .query("tag", parsed.version)
             .registry_auth(auth)
             .within(REGISTRY);
+        if let Some(platform) = platform {
+            call = call.query("platform", platform);
+        }
         let body = self.client().await?.open(call).await?.into_body();
         let bytes = http_body_util::BodyDataStream::new(body).map_err(std::io::Error::other);
         let lines = FramedRead::new(StreamReader::new(bytes), LinesCodec::new_with_max_length(LONGEST_LINE));

@@ -8,6 +8,7 @@ mod container;
 mod discover;
 mod docker_command;
 mod engine;
+mod env_file;
 mod error;
 mod happening;
 mod image;
@@ -18,6 +19,7 @@ mod name;
 mod recorder;
 mod registry;
 mod run;
+mod secret;
 mod stats;
 pub mod system_socket;
 mod transport;
@@ -33,6 +35,7 @@ pub use backup::{
 pub use discover::{Candidate, EngineOrigin, Place, ask, candidates, places};
 pub use docker_command::{Changes, ConfigError, DockerCommand, MissingHelper, Override, Setup};
 pub use engine::{Change, Engine, Link};
+pub use env_file::{EnvFileView, EnvRefusal, EnvVariable, EnvWarning, env_file_for_run, view_env_file};
 pub use error::{Error, Reply};
 pub use happening::{Happened, Happening};
 pub use model::*;
@@ -42,6 +45,7 @@ pub use registry::{
     RegistrySettings, RemoteImage, RemoteLayer, Secret, SystemKeychain, Wants, certificate_files, is_on_this_computer,
     registry_address, registry_of,
 };
-pub use run::{Invalid, command_line, validate};
+pub use run::*;
+pub use secret::is_secret;
 pub use stats::{ContainerHistory, ContainerHour, ContainerLoad, EngineHistory, EngineLoad, Sample, Totals};
 pub use transport::Client;

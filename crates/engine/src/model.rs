@@ -117,44 +117,18 @@ pub struct ExposedPort {
     pub protocol: Protocol,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Variable {
     pub name: String,
     pub value: String,
 }
 
-/// Everything that makes a container. One value becomes the API's body and the `docker run` line.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub struct RunSpec {
-    pub image: String,
-    /// `None`: the engine invents one.
-    pub name: Option<String>,
-    pub ports: Vec<PublishedPort>,
-    pub environment: Vec<Variable>,
-    /// Words after the image; empty means the image's own command.
-    pub command: Vec<String>,
-    /// `--rm`
-    pub remove_when_stopped: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub struct PublishedPort {
-    /// `None`: every address, as `-p 8080:80` means.
-    pub host_address: Option<String>,
-    /// `None`: the engine picks a free one.
-    pub host_port: Option<u16>,
-    pub container_port: u16,
-    pub protocol: Protocol,
-}
-
 /// A shell line, in parts that can be pointed at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct CommandLine {
-    /// Ready to paste into a POSIX shell, on one line.
+    /// Ready to paste into a shell, on one line.
     pub text: String,
     pub parts: Vec<CommandPart>,
 }
@@ -164,7 +138,7 @@ pub struct CommandLine {
 #[serde(rename_all = "camelCase")]
 pub struct CommandPart {
     pub kind: CommandPartKind,
-    /// Quoted for a POSIX shell. For a flag with a value: the flag, a blank, the value.
+    /// Quoted for the shell. For a flag with a value: the flag, a blank, the value.
     pub text: String,
     /// What it does, in one sentence for a beginner; absent where the words speak for themselves.
     pub explanation: Option<String>,

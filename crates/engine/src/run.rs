@@ -1,11 +1,29 @@
-//! One [`RunSpec`] as the engine's request and as the `docker run` line: the two always say the same.
+//! One [`RunSpec`] as the engine's request, as the `docker run` line and as a compose service: they always say the
+//! same. And back from a line that somebody pastes.
 
-use std::collections::HashMap;
+mod body;
+mod compose;
+mod flags;
+mod line;
+mod paste;
+mod scan;
+mod shell;
+mod spec;
+#[cfg(test)]
+mod tests;
+mod text;
+
 use std::net::IpAddr;
 
-use bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
+pub(crate) use body::body;
+pub use compose::compose_file;
+pub use line::{command_line, command_words, not_in_this_shell};
+pub use paste::{PasteError, PasteNote, PasteNoteKind, Pasted, paste};
+pub use shell::{Shell, shell_line};
+pub use spec::*;
 
-use crate::{CommandLine, CommandPart, CommandPartKind, Error, Protocol, PublishedPort, RunSpec, name};
+use crate::name;
+use flags::Goes;
 
 /// Why a spec cannot be run, in a sentence for the form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +40,8 @@ pub enum Invalid {
     ContainerPort,
     #[error("Port 0 cannot be published. Leave the field empty for any free port.")]
     HostPort,
+    #[error("The ranges of ports {0} do not have as many ports on both sides")]
+    Ranges(String),
     #[error("{0:?} is not an address of this computer, like 127.0.0.1")]
     HostAddress(String),
     #[error("Port {0} of this computer is published twice")]
@@ -30,8 +50,59 @@ pub enum Invalid {
     NoVariable,
     #[error("{0:?} cannot be the name of a variable: it has an equals sign")]
     Variable(String),
+    #[error("{0:?} is not a path in the container. Paths there begin with a slash, like /app.")]
+    Target(String),
+    #[error("{0} is used for two folders or volumes")]
+    TargetTwice(String),
+    #[error("{0:?} is not the whole path of a folder or file on this computer")]
+    Folder(String),
+    #[error(
+        "{0:?} is not the name of a volume. Names have letters, digits, dots, hyphens and underscores; a folder begins with a slash."
+    )]
+    Volume(String),
+    #[error("A container that is removed when it stops cannot be started again by itself. Choose one of the two.")]
+    RemovedAndRestarted,
+    #[error("{0:?} is not an address of a name server, like 1.1.1.1")]
+    NameServer(String),
+    #[error("{0:?} is not a name with an address, like db:192.168.1.5")]
+    ExtraHost(String),
+    #[error("A network has no name")]
+    NoNetwork,
+    #[error("{flag} cannot have the value {value:?}: {why}")]
+    Flag {
+        flag: String,
+        value: String,
+        why: &'static str,
+    },
+    #[error("The variables in {file} could not be used: {why}")]
+    EnvFile { file: String, why: String },
     #[error("Text with a zero byte cannot be passed to a program")]
     ZeroByte,
+}
+
+/// A flag that few people need, for a list to choose from.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RareChoice {
+    /// Without the hyphens.
+    pub flag: String,
+    pub is_switch: bool,
+    pub about: String,
+}
+
+/// Every flag that [`RunSpec::rare`] takes.
+pub fn rare_flags() -> Vec<RareChoice> {
+    flags::FLAGS
+        .iter()
+        .filter_map(|flag| match flag.goes {
+            Goes::Rare(_, about) => Some(RareChoice {
+                flag: flag.long.to_owned(),
+                is_switch: flag.is_switch,
+                about: about.to_owned(),
+            }),
+            Goes::Field(_) | Goes::Nowhere(_) | Goes::Unsupported(_) => None,
+        })
+        .collect()
 }
 
 /// A name that is only blanks is none.
@@ -53,24 +124,11 @@ pub fn validate(spec: &RunSpec) -> Result<(), Invalid> {
     {
         return Err(Invalid::Name(name.to_owned()));
     }
-    for (at, port) in spec.ports.iter().enumerate() {
-        if port.container_port == 0 {
-            return Err(Invalid::ContainerPort);
-        }
-        if port.host_port == Some(0) {
-            return Err(Invalid::HostPort);
-        }
-        if let Some(address) = address(port)
-            && address.parse::<IpAddr>().is_err()
-        {
-            return Err(Invalid::HostAddress(address.to_owned()));
-        }
-        if let Some(host_port) = port.host_port
-            && spec.ports[..at].iter().any(|other| collide(port, other))
-        {
-            return Err(Invalid::Twice(host_port));
-        }
+    if spec.remove_when_stopped && spec.restart != Restart::No {
+        return Err(Invalid::RemovedAndRestarted);
     }
+    ports(&spec.ports)?;
+    mounts(&spec.mounts)?;
     for variable in &spec.environment {
         if variable.name.trim().is_empty() {
             return Err(Invalid::NoVariable);
@@ -79,13 +137,92 @@ pub fn validate(spec: &RunSpec) -> Result<(), Invalid> {
             return Err(Invalid::Variable(variable.name.clone()));
         }
     }
-    let texts = spec
-        .environment
+    network(spec)?;
+    if spec.cpus.is_some_and(|cpus| !cpus.is_finite() || cpus <= 0.0) {
+        let value = spec.cpus.unwrap_or_default().to_string();
+        return Err(Invalid::Flag {
+            flag: "--cpus".to_owned(),
+            value,
+            why: "it is a number like 1.5",
+        });
+    }
+    let mut tried = body::Body::default();
+    for rare in &spec.rare {
+        flags::apply_rare(rare, &mut tried)?;
+    }
+    // Whatever there is of text is a word of the line.
+    if line::groups(spec)
         .iter()
-        .flat_map(|variable| [&variable.name, &variable.value])
-        .chain(&spec.command);
-    if texts.into_iter().any(|text| text.contains('\0')) {
+        .flat_map(|group| &group.words)
+        .any(|word| word.contains('\0'))
+    {
         return Err(Invalid::ZeroByte);
+    }
+    Ok(())
+}
+
+fn ports(ports: &[PublishedPort]) -> Result<(), Invalid> {
+    for (at, port) in ports.iter().enumerate() {
+        if port.container_port == 0 || port.container_last.is_some_and(|last| last <= port.container_port) {
+            return Err(Invalid::ContainerPort);
+        }
+        if port.host_port == Some(0) || port.host_last.is_some_and(|last| Some(last) <= port.host_port) {
+            return Err(Invalid::HostPort);
+        }
+        if !text::fits(port) {
+            return Err(Invalid::Ranges(text::port_text(port)));
+        }
+        if let Some(address) = address(port)
+            && address.parse::<IpAddr>().is_err()
+        {
+            return Err(Invalid::HostAddress(address.to_owned()));
+        }
+        // Of a range that one port may choose from nothing is taken yet.
+        let chooses = port.host_last.is_some() && port.container_last.is_none();
+        if let Some(host_port) = port.host_port
+            && !chooses
+            && ports[..at].iter().any(|other| collide(port, other))
+        {
+            return Err(Invalid::Twice(host_port));
+        }
+    }
+    Ok(())
+}
+
+fn mounts(mounts: &[RunMount]) -> Result<(), Invalid> {
+    for (at, mount) in mounts.iter().enumerate() {
+        if !mount.target.starts_with('/') {
+            return Err(Invalid::Target(mount.target.clone()));
+        }
+        if mounts[..at].iter().any(|other| other.target == mount.target) {
+            return Err(Invalid::TargetTwice(mount.target.clone()));
+        }
+        match &mount.source {
+            MountSource::Folder { path, .. } => {
+                if path.starts_with(['.', '~']) || !text::is_path(path) {
+                    return Err(Invalid::Folder(path.clone()));
+                }
+            }
+            MountSource::Volume { name: Some(name) } => {
+                if name.len() < 2 || !name::is_container_name(name) {
+                    return Err(Invalid::Volume(name.clone()));
+                }
+            }
+            MountSource::Volume { name: None } | MountSource::Memory => {}
+        }
+    }
+    Ok(())
+}
+
+fn network(spec: &RunSpec) -> Result<(), Invalid> {
+    if let Some(server) = spec.dns.iter().find(|server| server.parse::<IpAddr>().is_err()) {
+        return Err(Invalid::NameServer(server.clone()));
+    }
+    if let Some(host) = spec.extra_hosts.iter().find(|host| !host.contains([':', '='])) {
+        return Err(Invalid::ExtraHost(host.clone()));
+    }
+    if spec.networks.iter().any(|network| network.name.trim().is_empty()) {
+        return Err(Invalid::NoNetwork);
     }
     Ok(())
 }
@@ -98,323 +235,13 @@ fn address(port: &PublishedPort) -> Option<&str> {
 }
 
 fn collide(one: &PublishedPort, other: &PublishedPort) -> bool {
-    one.host_port == other.host_port
+    let (Some(first), Some(others)) = (one.host_port, other.host_port) else {
+        return false;
+    };
+    let chooses = other.host_last.is_some() && other.container_last.is_none();
+    first <= other.host_last.unwrap_or(others)
+        && others <= one.host_last.unwrap_or(first)
+        && !chooses
         && one.protocol == other.protocol
         && (address(one) == address(other) || address(one).is_none() || address(other).is_none())
-}
-
-/// The body of `POST /containers/create`.
-pub(crate) fn body(spec: &RunSpec) -> Result<ContainerCreateBody, Error> {
-    validate(spec)?;
-    let mut exposed: Vec<String> = Vec::new();
-    let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
-    for port in &spec.ports {
-        let key = format!("{}/{}", port.container_port, word(port.protocol));
-        if !exposed.contains(&key) {
-            exposed.push(key.clone());
-        }
-        let binding = PortBinding {
-            host_ip: Some(address(port).unwrap_or_default().to_owned()),
-            host_port: Some(port.host_port.map(|port| port.to_string()).unwrap_or_default()),
-        };
-        bindings.entry(key).or_default().get_or_insert_default().push(binding);
-    }
-    Ok(ContainerCreateBody {
-        image: Some(spec.image.trim().to_owned()),
-        env: (!spec.environment.is_empty()).then(|| {
-            spec.environment
-                .iter()
-                .map(|variable| format!("{}={}", variable.name.trim(), variable.value))
-                .collect()
-        }),
-        cmd: (!spec.command.is_empty()).then(|| spec.command.clone()),
-        exposed_ports: (!exposed.is_empty()).then_some(exposed),
-        host_config: Some(HostConfig {
-            auto_remove: spec.remove_when_stopped.then_some(true),
-            port_bindings: (!bindings.is_empty()).then_some(bindings),
-            ..HostConfig::default()
-        }),
-        ..ContainerCreateBody::default()
-    })
-}
-
-fn word(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
-        Protocol::Sctp => "sctp",
-    }
-}
-
-/// The `docker run` line that does the same. A form that is only half filled makes the half that is there.
-pub fn command_line(spec: &RunSpec) -> CommandLine {
-    let mut parts = vec![
-        part(CommandPartKind::Program, &["docker", "run"], None),
-        part(
-            CommandPartKind::Flag,
-            &["-d"],
-            Some("Keep it running in the background".into()),
-        ),
-    ];
-    if spec.remove_when_stopped {
-        parts.push(part(
-            CommandPartKind::Flag,
-            &["--rm"],
-            Some("Remove the container when it stops. What it wrote inside itself goes with it.".into()),
-        ));
-    }
-    if let Some(name) = given_name(spec) {
-        parts.push(part(
-            CommandPartKind::Flag,
-            &["--name", name],
-            Some(format!("Call it {name}, which makes it easy to find later")),
-        ));
-    }
-    for port in &spec.ports {
-        parts.push(part(
-            CommandPartKind::Flag,
-            &["-p", &publish(port)],
-            Some(publish_explained(port)),
-        ));
-    }
-    for variable in &spec.environment {
-        let name = variable.name.trim();
-        parts.push(part(
-            CommandPartKind::Flag,
-            &["-e", &format!("{name}={}", variable.value)],
-            // The value may be a secret, and is in the line already.
-            Some(format!(
-                "Set {name} in the container's environment, where the program reads its settings"
-            )),
-        ));
-    }
-    let image = spec.image.trim();
-    if !image.is_empty() {
-        parts.push(part(CommandPartKind::Image, &[image], Some(image_explained(image))));
-    }
-    for (at, word) in spec.command.iter().enumerate() {
-        let explanation =
-            (at == 0).then(|| "What follows the image is run in place of the image's own command".to_owned());
-        parts.push(part(CommandPartKind::Argument, &[word], explanation));
-    }
-    let text = parts
-        .iter()
-        .map(|part| part.text.as_str())
-        .collect::<Vec<_>>()
-        .join(" ");
-    CommandLine { text, parts }
-}
-
-fn part(kind: CommandPartKind, words: &[&str], explanation: Option<String>) -> CommandPart {
-    let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
-    CommandPart {
-        kind,
-        text: quoted.join(" "),
-        explanation,
-    }
-}
-
-/// What no POSIX shell changes behind the first word. shlex would quote `TZ=Europe/London`, which nobody writes so.
-fn is_plain(word: &str) -> bool {
-    !word.is_empty()
-        && word
-            .chars()
-            .all(|character| character.is_ascii_alphanumeric() || "_@%+=:,./-".contains(character))
-}
-
-/// A zero byte cannot be quoted, nor run: [`validate`] says so.
-fn quote(word: &str) -> String {
-    if is_plain(word) {
-        return word.to_owned();
-    }
-    let word = word.replace('\0', "");
-    match shlex::try_quote(&word) {
-        Ok(quoted) => quoted.into_owned(),
-        Err(_) => String::new(),
-    }
-}
-
-/// `[address:][host port]:container port[/protocol]`, as the docker command reads it.
-fn publish(port: &PublishedPort) -> String {
-    let container = match port.protocol {
-        Protocol::Tcp => port.container_port.to_string(),
-        Protocol::Udp | Protocol::Sctp => format!("{}/{}", port.container_port, word(port.protocol)),
-    };
-    let host = port.host_port.map(|port| port.to_string());
-    match (address(port), host) {
-        (None, None) => container,
-        (None, Some(host)) => format!("{host}:{container}"),
-        (Some(address), host) => {
-            let host = host.unwrap_or_default();
-            let bracketed = address.contains(':') && !address.starts_with('[');
-            if bracketed {
-                format!("[{address}]:{host}:{container}")
-            } else {
-                format!("{address}:{host}:{container}")
-            }
-        }
-    }
-}
-
-fn publish_explained(port: &PublishedPort) -> String {
-    let from = match (address(port), port.host_port) {
-        (None, Some(host)) => format!("Anything that arrives at port {host} on this computer"),
-        (None, None) => "Anything that arrives at a free port of this computer, which the engine picks,".to_owned(),
-        (Some(address), Some(host)) => format!("Anything that arrives at {address}, port {host},"),
-        (Some(address), None) => format!("Anything that arrives at a free port of {address}, which the engine picks,"),
-    };
-    let kind = match port.protocol {
-        Protocol::Tcp => "",
-        Protocol::Udp => " (UDP)",
-        Protocol::Sctp => " (SCTP)",
-    };
-    format!("{from} goes to port {}{kind} in the container", port.container_port)
-}
-
-fn image_explained(image: &str) -> String {
-    match name::Reference::parse(image) {
-        Ok(reference) if reference.registry == name::HUB => {
-            "The image to run. It comes from Docker Hub when it is not on this computer.".to_owned()
-        }
-        Ok(reference) => {
-            format!(
-                "The image to run. It comes from {} when it is not on this computer.",
-                reference.registry
-            )
-        }
-        Err(_) => "The image to run".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::Variable;
-
-    fn port(address: Option<&str>, host: Option<u16>, container: u16, protocol: Protocol) -> PublishedPort {
-        PublishedPort {
-            host_address: address.map(Into::into),
-            host_port: host,
-            container_port: container,
-            protocol,
-        }
-    }
-
-    fn variable(name: &str, value: &str) -> Variable {
-        Variable {
-            name: name.into(),
-            value: value.into(),
-        }
-    }
-
-    fn everything() -> RunSpec {
-        RunSpec {
-            image: "python:3.13-slim".into(),
-            name: Some("my-site".into()),
-            ports: vec![
-                port(None, Some(8080), 80, Protocol::Tcp),
-                port(Some("127.0.0.1"), Some(5353), 53, Protocol::Udp),
-                port(Some("::1"), None, 443, Protocol::Tcp),
-                port(None, None, 9000, Protocol::Tcp),
-            ],
-            environment: vec![
-                variable("TZ", "Europe/London"),
-                variable("GREETING", "it's $HOME \"here\""),
-            ],
-            command: vec!["python".into(), "-c".into(), "print('hello')".into()],
-            remove_when_stopped: true,
-        }
-    }
-
-    #[test]
-    fn the_line_says_everything_the_request_says() {
-        insta::assert_json_snapshot!("line", command_line(&everything()));
-        let mut body = serde_json::to_value(body(&everything()).expect("valid")).expect("JSON");
-        body.sort_all_objects();
-        insta::assert_json_snapshot!("request", body);
-    }
-
-    #[test]
-    fn the_shortest_line_is_short() {
-        let spec = RunSpec {
-            image: "nginx".into(),
-            name: Some(" ".into()),
-            ..RunSpec::default()
-        };
-        assert_eq!(command_line(&spec).text, "docker run -d nginx");
-        assert_eq!(command_line(&RunSpec::default()).text, "docker run -d");
-    }
-
-    #[test]
-    fn every_mistake_is_told_in_a_sentence() {
-        let with = |change: fn(&mut RunSpec)| {
-            let mut spec = RunSpec {
-                image: "nginx".into(),
-                ..RunSpec::default()
-            };
-            change(&mut spec);
-            validate(&spec).expect_err("a mistake").to_string()
-        };
-        let said = [
-            with(|spec| spec.image = " ".into()),
-            with(|spec| spec.image = "Not an image".into()),
-            with(|spec| spec.name = Some("-x".into())),
-            with(|spec| spec.name = Some("x".into())),
-            with(|spec| spec.name = Some("grüße".into())),
-            with(|spec| spec.ports = vec![port(None, Some(80), 0, Protocol::Tcp)]),
-            with(|spec| spec.ports = vec![port(None, Some(0), 80, Protocol::Tcp)]),
-            with(|spec| spec.ports = vec![port(Some("here"), None, 80, Protocol::Tcp)]),
-            with(|spec| {
-                spec.ports = vec![
-                    port(None, Some(80), 80, Protocol::Tcp),
-                    port(Some("127.0.0.1"), Some(80), 81, Protocol::Tcp),
-                ];
-            }),
-            with(|spec| spec.environment = vec![variable("", "x")]),
-            with(|spec| spec.environment = vec![variable("A=B", "x")]),
-            with(|spec| spec.command = vec!["a\0b".into()]),
-        ];
-        insta::assert_snapshot!(said.join("\n"));
-    }
-
-    #[test]
-    fn one_port_may_be_published_for_both_protocols() {
-        let ports = vec![
-            port(None, Some(53), 53, Protocol::Tcp),
-            port(None, Some(53), 53, Protocol::Udp),
-        ];
-        assert_eq!(
-            validate(&RunSpec {
-                image: "dns".into(),
-                ports,
-                ..RunSpec::default()
-            }),
-            Ok(())
-        );
-    }
-
-    proptest! {
-        /// Whatever a person types into the form, a shell reads back the same words.
-        #[test]
-        fn a_shell_reads_back_what_was_meant(
-            value in "[^\0]*",
-            words in proptest::collection::vec("[^\0]*", 0..4),
-        ) {
-            let spec = RunSpec {
-                image: "nginx".into(),
-                environment: vec![variable("V", &value)],
-                command: words.clone(),
-                ..RunSpec::default()
-            };
-            let read = shlex::split(&command_line(&spec).text);
-            let mut expected: Vec<String> =
-                ["docker", "run", "-d", "-e"].into_iter().map(str::to_owned).collect();
-            expected.push(format!("V={value}"));
-            expected.push("nginx".into());
-            expected.extend(words);
-            prop_assert_eq!(read, Some(expected));
-        }
-    }
 }

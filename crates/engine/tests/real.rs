@@ -8,8 +8,8 @@ use std::pin::pin;
 use futures::{Stream, StreamExt as _};
 use support::{BUSYBOX, address, dockerd};
 use wherry_engine::{
-    Change, ContainerState, Engine, Error, Happened, Link, LogChunk, LogLine, LogSource, Protocol, PublishedPort,
-    Recorder, RunSpec, Variable,
+    Change, ContainerState, Engine, Error, Happened, Link, LogChunk, LogLine, LogSource, PublishedPort, Recorder,
+    RunSpec, Variable,
 };
 use wherry_tests::images::busybox_tar;
 use wherry_tests::process::{run, until};
@@ -29,7 +29,7 @@ fn published(host: Option<u16>) -> PublishedPort {
         host_address: Some("127.0.0.1".into()),
         host_port: host,
         container_port: 80,
-        protocol: Protocol::Tcp,
+        ..PublishedPort::default()
     }
 }
 

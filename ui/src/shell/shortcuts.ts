@@ -12,6 +12,7 @@ export const SHORTCUTS: { title: string; keys: Shortcut[] }[] = [
       { keys: ["Ctrl 8"], does: "Registries" },
       { keys: ["Ctrl ,"], does: "Settings" },
       { keys: ["Ctrl N"], does: "Run an image" },
+      { keys: ["Ctrl H"], does: "What I clicked" },
       { keys: ["Ctrl Shift P"], does: "Pull an image" },
       { keys: ["/", "Ctrl F"], does: "Search this page" },
       { keys: ["F6", "Shift F6"], does: "Next, previous part" },

@@ -1,10 +1,16 @@
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
-use wherry_engine::{CommandLine, ContainerHistory, ContainerSummary, Engine, Error, Logins, RunSpec, registry_of};
+use wherry_engine::{
+    ContainerHistory, ContainerSummary, Engine, Error, Logins, Pasted, PullPolicy, RareChoice, RunSpec, registry_of,
+};
 
 use crate::explain::{container_name, failed};
+use crate::preflight::{self, Preflight};
 use crate::tasks::Progress;
-use crate::{App, Code, ContainerList, ContainerRef, ContainerRemove, Problem, RunRequest, TaskId, Work};
+use crate::{
+    App, Code, ContainerList, ContainerRef, ContainerRemove, Problem, RunAsText, RunPaste, RunRequest, RunText, TaskId,
+    Work,
+};
 
 pub(crate) async fn list(app: &App, list: ContainerList) -> Result<Vec<ContainerSummary>, Problem> {
     Ok(app.engine().await?.containers(list.all).await?)
@@ -59,8 +65,36 @@ async fn explained(engine: &Engine, verb: &str, id: &str, result: Result<(), Err
     }
 }
 
-pub(crate) async fn command(_app: &App, spec: RunSpec) -> Result<CommandLine, Problem> {
-    Ok(wherry_engine::command_line(&spec))
+pub(crate) async fn command(_app: &App, wanted: RunAsText) -> Result<RunText, Problem> {
+    let RunAsText { spec, shell, secrets } = wanted;
+    let (compose, compose_misses) = wherry_engine::compose_file(&spec, secrets);
+    Ok(RunText {
+        command: wherry_engine::command_line(&spec, shell, secrets),
+        continuation: shell.continuation().to_owned(),
+        obstacle: wherry_engine::not_in_this_shell(&spec, shell).map(str::to_owned),
+        compose,
+        compose_misses,
+    })
+}
+
+pub(crate) async fn paste(_app: &App, line: RunPaste) -> Result<Pasted, Problem> {
+    let home = etcetera::home_dir().map_or_else(|_| "/".to_owned(), |home| home.display().to_string());
+    let folder = line
+        .folder
+        .as_deref()
+        .map(str::trim)
+        .filter(|folder| !folder.is_empty())
+        .unwrap_or(&home);
+    wherry_engine::paste(&line.line, line.shell, folder, &home)
+        .map_err(|error| Problem::plain(Code::Invalid, error.to_string()))
+}
+
+pub(crate) async fn preflight(app: &App, request: RunRequest) -> Result<Preflight, Problem> {
+    preflight::look(app, &request.spec).await
+}
+
+pub(crate) async fn rare_flags(_app: &App) -> Result<Vec<RareChoice>, Problem> {
+    Ok(wherry_engine::rare_flags())
 }
 
 /// Mistakes in the form are told at once; everything else is the task's outcome.
@@ -91,9 +125,13 @@ async fn run_container(
         .map(str::trim)
         .filter(|name| !name.is_empty())
         .unwrap_or(spec.image.trim());
+    let image = spec.image.trim();
+    if spec.pull == PullPolicy::Always {
+        pull(&engine, &logins, image, spec.platform(), &progress, &cancel).await?;
+    }
     let id = match engine.create(&spec).await {
-        Err(Error::ImageNotFound { .. }) => {
-            pull(&engine, &logins, spec.image.trim(), &progress, &cancel).await?;
+        Err(Error::ImageNotFound { .. }) if spec.pull == PullPolicy::Missing => {
+            pull(&engine, &logins, image, spec.platform(), &progress, &cancel).await?;
             engine.create(&spec).await
         }
         result => result,
@@ -124,6 +162,7 @@ pub(crate) async fn pull(
     engine: &Engine,
     logins: &Logins,
     reference: &str,
+    platform: Option<&str>,
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> Result<(), Problem> {
@@ -132,7 +171,7 @@ pub(crate) async fn pull(
             Some(registry) => logins.header(&registry).await,
             None => None,
         };
-        let mut pull = std::pin::pin!(engine.pull(reference, auth).await?);
+        let mut pull = std::pin::pin!(engine.pull_for(reference, platform, auth).await?);
         while let Some(latest) = pull.next().await {
             progress.set(latest?);
         }

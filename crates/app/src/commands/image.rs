@@ -22,7 +22,7 @@ pub(crate) async fn pull(app: &App, image: ImageRef) -> Result<TaskId, Problem> 
         reference: reference.clone(),
     };
     Ok(app.parts.tasks.start(about, |progress, cancel| async move {
-        container::pull(&engine, &logins, &reference, &progress, &cancel)
+        container::pull(&engine, &logins, &reference, None, &progress, &cancel)
             .await
             .map(|()| None)
     }))

@@ -2,9 +2,12 @@
 
 pub(crate) mod app;
 pub(crate) mod backup;
+pub(crate) mod clicked;
 pub(crate) mod container;
 pub(crate) mod docker;
 pub(crate) mod engine;
+pub(crate) mod env;
+pub(crate) mod folder;
 pub(crate) mod image;
 pub(crate) mod machine;
 pub(crate) mod port;

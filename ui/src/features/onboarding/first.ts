@@ -1,3 +1,4 @@
+import { emptySpec, published } from "$features/run/spec";
 import type { RunSpec } from "$lib/api";
 
 export const FIRST_IMAGE = "nginx";
@@ -5,12 +6,5 @@ export const WANTED_PORT = 8080;
 
 /** A web server: something to see in the browser after one click. */
 export function firstSpec(hostPort: number): RunSpec {
-  return {
-    image: FIRST_IMAGE,
-    name: null,
-    ports: [{ hostAddress: null, hostPort, containerPort: 80, protocol: "tcp" }],
-    environment: [],
-    command: [],
-    removeWhenStopped: false,
-  };
+  return { ...emptySpec(FIRST_IMAGE), ports: [published(hostPort, 80)] };
 }

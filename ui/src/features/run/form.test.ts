@@ -1,10 +1,14 @@
 import { describe, expect, it } from "vitest";
-import type { ImageDetail, PortAnswer, PortQuestion } from "$lib/api";
+import type { ImageDetail, PortAnswer, PortQuestion, RunSpec } from "$lib/api";
 import {
   asText,
   commandWrong,
   emptyForm,
   type Form,
+  fromSpec,
+  mountRow,
+  type MountRow,
+  mountWrong,
   nameWrong,
   portRow,
   portsOf,
@@ -15,6 +19,8 @@ import {
   variableRow,
   variableWrong,
 } from "./form";
+import { emptySpec, published } from "./spec";
+import { parseSize, parseTime } from "./units";
 
 const detail: ImageDetail = {
   id: "sha256:1",
@@ -55,12 +61,9 @@ describe("toSpec", () => {
       removeWhenStopped: true,
     });
     expect(toSpec(filled, null)).toEqual({
-      image: "python:3.13-slim",
+      ...emptySpec("python:3.13-slim"),
       name: "web",
-      ports: [
-        { hostAddress: null, hostPort: 8000, containerPort: 8000, protocol: "tcp" },
-        { hostAddress: null, hostPort: null, containerPort: 9000, protocol: "udp" },
-      ],
+      ports: [published(8000, 8000), { ...published(null, 9000), protocol: "udp" }],
       environment: [{ name: "TZ", value: "Europe/London" }],
       command: ["python", "-m", "http.server", "8000"],
       removeWhenStopped: true,
@@ -80,6 +83,102 @@ describe("toSpec", () => {
     expect(words).toEqual(["sh", "-c", "echo 'a b' && sleep 1", "x y"]);
     expect(toSpec(form({ command: asText(words) }), null).command).toEqual(words);
     expect(commandWrong(`echo "open`)).toBe("A quote is not closed");
+  });
+});
+
+const everything: RunSpec = {
+  ...emptySpec("python:3.13-slim"),
+  name: "web",
+  platform: "linux/arm64",
+  pull: "always",
+  entrypoint: "python",
+  command: ["-c", "print('a b')"],
+  workingDirectory: "/app",
+  user: "1000",
+  interactive: true,
+  terminal: true,
+  init: true,
+  restart: { type: "onFailure", retries: 3 },
+  stopSignal: "SIGINT",
+  stopTimeout: -1,
+  ports: [
+    { hostAddress: "::1", hostPort: 7000, hostLast: 7002, containerPort: 7000, containerLast: 7002, protocol: "udp" },
+    published(null, 80),
+  ],
+  publishAll: true,
+  mounts: [
+    { source: { type: "folder", path: "/srv/a b", mustExist: true }, target: "/a", readOnly: true, options: ["z"] },
+    { source: { type: "volume", name: "data" }, target: "/b", readOnly: false, options: [] },
+    { source: { type: "volume", name: null }, target: "/c", readOnly: false, options: [] },
+    { source: { type: "memory" }, target: "/d", readOnly: false, options: ["size=64m"] },
+  ],
+  environment: [{ name: "A", value: " b=c " }],
+  envFiles: ["/home/ada/.env"],
+  labels: [{ name: "x", value: "" }],
+  memory: 512 * 1024 * 1024,
+  cpus: 1.5,
+  shmSize: 1234,
+  gpus: { which: { type: "devices", ids: ["0", "1"] }, driver: "nvidia", capabilities: ["compute"] },
+  ulimits: [
+    { name: "nofile", soft: 1024, hard: 2048 },
+    { name: "core", soft: -1, hard: -1 },
+  ],
+  health: {
+    type: "own",
+    check: { command: "true", intervalMillis: 90_500, timeoutMillis: 1000, startPeriodMillis: 0, startIntervalMillis: 2000, retries: 2 },
+  },
+  logDriver: "json-file",
+  logOptions: [{ name: "max-size", value: "1m" }],
+  networks: [
+    { name: "front", aliases: ["web", "api"], ip: "172.30.0.5", ip6: null },
+    { name: "back", aliases: [], ip: null, ip6: "fd00::5" },
+  ],
+  hostname: "box",
+  dns: ["1.1.1.1"],
+  extraHosts: ["db:192.168.1.5", "v6:fd00::1"],
+  privileged: true,
+  readOnly: true,
+  capAdd: ["NET_ADMIN"],
+  capDrop: ["ALL"],
+  securityOptions: ["no-new-privileges"],
+  devices: [
+    { host: "/dev/fuse", container: null, permissions: null },
+    { host: "/dev/a", container: "/dev/b", permissions: "rw" },
+    { host: "/dev/c", container: null, permissions: "r" },
+    { host: "nvidia.com/gpu=all", container: null, permissions: null },
+  ],
+  sysctls: [{ name: "net.core.somaxconn", value: "1024" }],
+  rare: [{ flag: "pids-limit", value: "50" }],
+};
+
+describe("a spec in the form", () => {
+  it("comes out as it went in", () => {
+    expect(toSpec(fromSpec(everything), null)).toEqual(everything);
+    expect(toSpec(fromSpec(emptySpec("nginx")), null)).toEqual(emptySpec("nginx"));
+    const off: RunSpec = { ...emptySpec("x"), entrypoint: "", health: { type: "off" }, restart: { type: "always" } };
+    expect(toSpec(fromSpec(off), null)).toEqual(off);
+    expect(toFix(fromSpec(everything), new Map(), null)).toBeNull();
+  });
+
+  it("says what is wrong with a folder or a size", () => {
+    const wrong = (row: MountRow) => mountWrong(form({ mounts: [row] }), row);
+    expect(wrong(mountRow())).toBeNull();
+    expect(wrong(mountRow({ source: "/srv" }))).toBe("Where in the container?");
+    expect(wrong(mountRow({ source: "./srv", target: "/app" }))).not.toBeNull();
+    expect(wrong(mountRow({ source: "C:\\srv", target: "/app" }))).toBeNull();
+    expect(wrong(mountRow({ source: "/srv", target: "app" }))).not.toBeNull();
+    expect(wrong(mountRow({ kind: "volume", source: "a/b", target: "/app" }))).not.toBeNull();
+    expect(wrong(mountRow({ kind: "memory", target: "/tmp" }))).toBeNull();
+    expect(toFix(form({ memory: "lots", removeWhenStopped: true, restart: "always" }), new Map(), null)).toBe(
+      "The resources and what happens when it stops to fix",
+    );
+  });
+
+  it("reads sizes and times as the docker command does", () => {
+    expect(["512m", "1.5g", "64 MB", "1GiB", "7", "", "x", "-1m"].map(parseSize)).toEqual([
+      536870912, 1610612736, 67108864, 1073741824, 7, null, null, null,
+    ]);
+    expect(["30s", "1m30s", "500ms", "1.5h", "5", ""].map(parseTime)).toEqual([30000, 90000, 500, 5400000, null, null]);
   });
 });
 

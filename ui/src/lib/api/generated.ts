@@ -120,6 +120,41 @@ advice: string | null, fix: Fix | null, };
 export type CheckGroup = "engine" | "network" | "computer";
 
 /**
+ * One action, ended.
+ */
+export type Clicked = { 
+/**
+ * Greater than that of every earlier one.
+ */
+id: number, 
+/**
+ * Unix milliseconds, when it began.
+ */
+atMillis: number, tookMillis: number, 
+/**
+ * "Started web", or "Could not start web: 8080 is used by nginx".
+ */
+title: string, failed: boolean, 
+/**
+ * The command, word by word, without secrets.
+ */
+words: Array<string>, 
+/**
+ * The same for a POSIX shell.
+ */
+line: string, };
+
+/**
+ * Actions of "What I clicked".
+ */
+export type ClickedForget = { ids: Array<number>, };
+
+/**
+ * Which actions to write as a script.
+ */
+export type ClickedScript = { ids: Array<number>, shell: Shell, };
+
+/**
  * A code exists only if the UI acts on it.
  */
 export type Code = "engineUnreachable" | "machineFailed" | "portTaken" | "nameTaken" | "imageNotFound" | "notFound" | "inUse" | "invalid" | "noSpace" | "exists" | "unauthorized" | "forbidden" | "rateLimited" | "registryTrouble" | "cancelled" | "panic" | "other";
@@ -129,7 +164,7 @@ export type Code = "engineUnreachable" | "machineFailed" | "portTaken" | "nameTa
  */
 export type CommandLine = { 
 /**
- * Ready to paste into a POSIX shell, on one line.
+ * Ready to paste into a shell, on one line.
  */
 text: string, parts: Array<CommandPart>, };
 
@@ -138,7 +173,7 @@ text: string, parts: Array<CommandPart>, };
  */
 export type CommandPart = { kind: CommandPartKind, 
 /**
- * Quoted for a POSIX shell. For a flag with a value: the flag, a blank, the value.
+ * Quoted for the shell. For a flag with a value: the flag, a blank, the value.
  */
 text: string, 
 /**
@@ -358,6 +393,62 @@ machine: MachineStatus,
  */
 machineUnavailable: Failure | null, };
 
+export type EnvFileRef = { path: string, };
+
+/**
+ * What the programs make of a file, line by line.
+ */
+export type EnvFileView = { path: string, 
+/**
+ * Every variable that either of them reads, in the order of the file.
+ */
+variables: Array<EnvVariable>, 
+/**
+ * Why `docker run` refuses the whole file; then no container is made.
+ */
+runRefuses: EnvRefusal | null, 
+/**
+ * Why compose refuses it.
+ */
+composeRefuses: EnvRefusal | null, 
+/**
+ * It begins with a byte order mark, which both skip and a shell does not.
+ */
+hasMark: boolean, 
+/**
+ * Its lines end as Windows ends them.
+ */
+hasCarriageReturns: boolean, };
+
+export type EnvRefusal = { 
+/**
+ * Counted from 1.
+ */
+line: number, why: string, };
+
+export type EnvVariable = { 
+/**
+ * Counted from 1.
+ */
+line: number, name: string, 
+/**
+ * The line as it stands.
+ */
+written: string, 
+/**
+ * What a program gets from `docker run`; `None`: nothing of that name.
+ */
+run: string | null, compose: string | null, 
+/**
+ * By its name or its content.
+ */
+secret: boolean, warnings: Array<EnvWarning>, };
+
+/**
+ * What makes a value other than it looks.
+ */
+export type EnvWarning = "quotesKept" | "blanksKept" | "commentKept" | "expanded" | "expandedToNothing" | "export" | "blankInName" | "inherited" | "setAgain" | "manyLines";
+
 export type Event = { "type": "changed", topic: Topic, } | { "type": "machine", status: MachineStatus, } | { "type": "task", task: Task, } | { "type": "notice", problem: Problem, };
 
 /**
@@ -406,6 +497,8 @@ export type Fix = { action: FixAction, label: string, command: string, };
 
 export type FixAction = "startEngine" | "restartEngine" | "selectContext" | "mendCredentials" | "freeSpace" | "runInTerminal";
 
+export type FolderRef = { path: string, };
+
 /**
  * A port of a container on this host.
  */
@@ -418,6 +511,16 @@ owner: string | null,
  * Why it does not work now, when it does not. It does as soon as the port is free.
  */
 dead: string | null, };
+
+export type Gpus = { which: WhichGpus, 
+/**
+ * `nvidia`; `None`: what the engine has.
+ */
+driver: string | null, 
+/**
+ * `compute`, `utility`
+ */
+capabilities: Array<string>, };
 
 /**
  * What a registry is like.
@@ -452,6 +555,17 @@ name: string,
 project: string | null, };
 
 export type Health = "starting" | "healthy" | "unhealthy";
+
+/**
+ * What is `None` or 0 is as the image or the engine has it.
+ */
+export type HealthCheck = { 
+/**
+ * Run by a shell in the container; 0 means healthy.
+ */
+command: string | null, intervalMillis: number, timeoutMillis: number, startPeriodMillis: number, startIntervalMillis: number, retries: number, };
+
+export type HealthSetting = { "type": "image" } | { "type": "off" } | { "type": "own", check: HealthCheck, };
 
 export type HostPort = { 
 /**
@@ -666,7 +780,37 @@ program: string,
  */
 registry: string | null, };
 
+export type MountSource = { "type": "folder", path: string, 
+/**
+ * Refused when it is not there (`--mount`); otherwise an empty folder is made (`-v`).
+ */
+mustExist: boolean, } | { "type": "volume", name: string | null, } | { "type": "memory" };
+
 export type Outcome = { "type": "working" } | { "type": "done", container: string | null, } | { "type": "failed", problem: Problem, } | { "type": "cancelled" };
+
+/**
+ * Something of the line that is not in the spec as it stands.
+ */
+export type PasteNote = { kind: PasteNoteKind, 
+/**
+ * As it is written in the line.
+ */
+part: string, sentence: string, };
+
+export type PasteNoteKind = "harmless" | "missing" | "look";
+
+/**
+ * What the line becomes.
+ */
+export type Pasted = { spec: RunSpec, notes: Array<PasteNote>, 
+/**
+ * It speaks of the folder that the terminal is in: `$(pwd)`, `./data`.
+ */
+usesFolder: boolean, 
+/**
+ * The shell that it is written for.
+ */
+shell: Shell, };
 
 export type Platform = "linux" | "mac" | "windows";
 
@@ -695,6 +839,17 @@ export type PortQuestion = {
  * `None`: every address.
  */
 address: string | null, port: number, protocol: Protocol, };
+
+export type Preflight = { checks: Array<PreflightCheck>, };
+
+export type PreflightAbout = { "type": "image" } | { "type": "name" } | { "type": "mount", target: string, } | { "type": "envFile", path: string, } | { "type": "memory" } | { "type": "disk" };
+
+export type PreflightCheck = { about: PreflightAbout, verdict: Verdict, sentence: string, fix: PreflightFix | null, };
+
+/**
+ * A change of the form or of this computer, as a button.
+ */
+export type PreflightFix = { "type": "useName", name: string, } | { "type": "makeFolder", path: string, } | { "type": "shareFolder", path: string, } | { "type": "useMemory", bytes: number, } | { "type": "useOwnPlatform" } | { "type": "freeSpace" };
 
 /**
  * An error a person can act on. The UI branches on `code` and never on text.
@@ -756,12 +911,45 @@ hostAddress: string | null,
 /**
  * `None`: the engine picks a free one.
  */
-hostPort: number | null, containerPort: number, protocol: Protocol, };
+hostPort: number | null, 
+/**
+ * The last of a range that begins with `host_port`.
+ */
+hostLast: number | null, containerPort: number, 
+/**
+ * The last of a range that begins with `container_port`. With one container port and several of the host the
+ * engine picks one of these.
+ */
+containerLast: number | null, protocol: Protocol, };
+
+export type PullPolicy = "always" | "missing" | "never";
 
 /**
  * A pull in numbers. Totals grow while the registry's manifests arrive.
  */
 export type PullProgress = { layers: Array<LayerProgress>, doneBytes: number, totalBytes: number, bytesPerSecond: number, };
+
+/**
+ * A flag that few people need, for a list to choose from.
+ */
+export type RareChoice = { 
+/**
+ * Without the hyphens.
+ */
+flag: string, isSwitch: boolean, about: string, };
+
+/**
+ * A flag of `docker run` by its long name, and its value as it is written.
+ */
+export type RareFlag = { 
+/**
+ * Without the hyphens: `oom-score-adj`.
+ */
+flag: string, 
+/**
+ * `true` for a switch.
+ */
+value: string, };
 
 export type RegistryEntry = { address: string, 
 /**
@@ -829,24 +1017,137 @@ insecure: Array<string>,
  */
 mirrors: Array<string>, };
 
+export type Restart = { "type": "no" } | { "type": "always" } | { "type": "unlessStopped" } | { "type": "onFailure", 
+/**
+ * `None`: for ever.
+ */
+retries: number | null, };
+
+/**
+ * How a spec is to be written.
+ */
+export type RunAsText = { spec: RunSpec, shell: Shell, 
+/**
+ * With values that look like passwords and keys.
+ */
+secrets: boolean, };
+
+export type RunDevice = { 
+/**
+ * `/dev/ttyUSB0`, or a name of the Container Device Interface: `vendor.com/class=name`.
+ */
+host: string, 
+/**
+ * `None`: the same path.
+ */
+container: string | null, 
+/**
+ * Of r, w and m; `None`: all.
+ */
+permissions: string | null, };
+
+export type RunMount = { source: MountSource, 
+/**
+ * The path in the container.
+ */
+target: string, readOnly: boolean, 
+/**
+ * As `-v` and `--tmpfs` have them: `z`, `nocopy`, `rslave`, `size=64m`.
+ */
+options: Array<string>, };
+
+export type RunNetwork = { 
+/**
+ * `bridge`, `host`, `none`, `container:NAME`, or one of the person's own.
+ */
+name: string, aliases: Array<string>, ip: string | null, ip6: string | null, };
+
+export type RunPaste = { line: string, 
+/**
+ * The one it was written for; `None`: told by the line itself.
+ */
+shell: Shell | null, 
+/**
+ * What `$(pwd)` and `./` mean; `None`: the person's own folder.
+ */
+folder: string | null, };
+
 export type RunRequest = { spec: RunSpec, };
 
 /**
- * Everything that makes a container. One value becomes the API's body and the `docker run` line.
+ * Everything that makes a container. `docker run`'s flags that few people need are in `rare`, as they are written.
  */
 export type RunSpec = { image: string, 
 /**
  * `None`: the engine invents one.
  */
-name: string | null, ports: Array<PublishedPort>, environment: Array<Variable>, 
+name: string | null, 
+/**
+ * `linux/arm64`; `None`: the engine's own.
+ */
+platform: string | null, pull: PullPolicy, 
+/**
+ * `None`: the image's own. Empty: none at all.
+ */
+entrypoint: string | null, 
 /**
  * Words after the image; empty means the image's own command.
  */
-command: Array<string>, 
+command: Array<string>, workingDirectory: string | null, user: string | null, 
+/**
+ * `-i`
+ */
+interactive: boolean, 
+/**
+ * `-t`
+ */
+terminal: boolean, init: boolean, 
 /**
  * `--rm`
  */
-removeWhenStopped: boolean, };
+removeWhenStopped: boolean, restart: Restart, stopSignal: string | null, 
+/**
+ * Seconds; -1 waits for ever.
+ */
+stopTimeout: number | null, ports: Array<PublishedPort>, 
+/**
+ * `-P`
+ */
+publishAll: boolean, mounts: Array<RunMount>, environment: Array<Variable>, 
+/**
+ * Paths on this computer, read when the container is made. `environment` wins over them.
+ */
+envFiles: Array<string>, labels: Array<Variable>, memory: number | null, cpus: number | null, shmSize: number | null, gpus: Gpus | null, ulimits: Array<Ulimit>, health: HealthSetting, logDriver: string | null, logOptions: Array<Variable>, 
+/**
+ * The first is the one it starts with. Empty: the engine's default network.
+ */
+networks: Array<RunNetwork>, hostname: string | null, dns: Array<string>, 
+/**
+ * `name:address`
+ */
+extraHosts: Array<string>, privileged: boolean, 
+/**
+ * The container's own file system cannot be written.
+ */
+readOnly: boolean, capAdd: Array<string>, capDrop: Array<string>, securityOptions: Array<string>, devices: Array<RunDevice>, sysctls: Array<Variable>, rare: Array<RareFlag>, };
+
+export type RunText = { command: CommandLine, 
+/**
+ * What ends a line that goes on in this shell.
+ */
+continuation: string, 
+/**
+ * Why the line cannot be pasted into this shell.
+ */
+obstacle: string | null, 
+/**
+ * A compose file with this one service.
+ */
+compose: string, 
+/**
+ * Flags that compose has nothing for.
+ */
+composeMisses: Array<string>, };
 
 /**
  * What a container, or all of them, used at one moment. Rates are averages since the sample before.
@@ -873,6 +1174,14 @@ memoryLimit: number,
  */
 rx: number, tx: number, read: number, write: number, pids: number, };
 
+export type SavedScript = { path: string, };
+
+export type Script = { 
+/**
+ * `wherry.sh`
+ */
+name: string, text: string, };
+
 /**
  * What the person decided. Kept in one file; a broken one is set aside, never overwritten.
  */
@@ -881,6 +1190,8 @@ export type Settings = { theme: Theme, engine: EngineChoice,
  * The welcome has been seen through.
  */
 welcomed: boolean, };
+
+export type Shell = "posix" | "powerShell" | "cmd";
 
 /**
  * A change to the spec; what is `None` stays.
@@ -929,12 +1240,18 @@ export type TaskRef = { id: TaskId, };
 
 export type Theme = "system" | "light" | "dark";
 
-export type Topic = "engine" | "containers" | "images" | "settings" | "registries";
+export type Topic = "engine" | "containers" | "images" | "settings" | "registries" | "clicked";
 
 /**
  * Bytes since the container started.
  */
 export type Totals = { rx: number, tx: number, read: number, write: number, };
+
+export type Ulimit = { name: string, 
+/**
+ * -1: no limit.
+ */
+soft: number, hard: number, };
 
 export type Variable = { name: string, value: string, };
 
@@ -944,6 +1261,8 @@ export type Verdict = "pass" | "warn" | "fail" | "skip";
  * Whom a registry wants to talk to.
  */
 export type Wants = "nobody" | "password" | "token";
+
+export type WhichGpus = { "type": "all" } | { "type": "count", count: number, } | { "type": "devices", ids: Array<string>, };
 
 /**
  * What it is about.
@@ -1003,8 +1322,24 @@ export interface Commands {
   "container.history": { params: ContainerRef; result: ContainerHistory };
   /** Pulls the image when it is missing, creates, starts. The task's outcome names the container. */
   "container.run": { params: RunRequest; result: TaskId };
-  /** The `docker run` line that equals this spec. */
-  "container.command": { params: RunSpec; result: CommandLine };
+  /** What can be known before it is tried; ports have a question of their own. */
+  "container.preflight": { params: RunRequest; result: Preflight };
+  /** The `docker run` line and the compose file that equal this spec. */
+  "container.command": { params: RunAsText; result: RunText };
+  /** The spec that equals a `docker run` line; what cannot be taken over is named. */
+  "container.paste": { params: RunPaste; result: Pasted };
+  /** Flags of `docker run` that have no field of their own in a spec. */
+  "container.rare_flags": { params: null; result: Array<RareChoice> };
+  /** Every action with its command, newest first. */
+  "clicked.list": { params: null; result: Array<Clicked> };
+  "clicked.script": { params: ClickedScript; result: Script };
+  /** Writes it into the person's downloads. */
+  "clicked.save": { params: ClickedScript; result: SavedScript };
+  "clicked.forget": { params: ClickedForget; result: null };
+  /** Makes an empty one, with the folders above it. */
+  "folder.make": { params: FolderRef; result: null };
+  /** What `docker run` and compose would read from a file of variables. */
+  "env.look": { params: EnvFileRef; result: EnvFileView };
   "image.list": { params: null; result: Array<ImageSummary> };
   "image.get": { params: ImageRef; result: ImageDetail };
   "image.pull": { params: ImageRef; result: TaskId };

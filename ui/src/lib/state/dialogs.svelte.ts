@@ -1,7 +1,9 @@
 // Dialogs that open from anywhere: a button on a page, a shortcut, another dialog. One at a time.
 
+import type { RunSpec } from "$lib/api";
+
 export type OpenDialog =
-  { type: "run"; image: string | null } | { type: "pull"; reference: string | null } | { type: "shortcuts" };
+  { type: "run"; image: string | null; spec: RunSpec | null } | { type: "pull"; reference: string | null } | { type: "shortcuts" };
 
 class Dialogs {
   open = $state.raw<OpenDialog | null>(null);
@@ -9,7 +11,12 @@ class Dialogs {
   signingIn = $state.raw<{ registry: string | null } | null>(null);
 
   run(image: string | null = null): void {
-    this.open = { type: "run", image };
+    this.open = { type: "run", image, spec: null };
+  }
+
+  /** The run form, filled in. */
+  runLike(spec: RunSpec): void {
+    this.open = { type: "run", image: spec.image, spec };
   }
 
   pull(reference: string | null = null): void {
