@@ -21,7 +21,7 @@ const SUBNET: &str = "10.231.0.0/16";
 #[test]
 fn containers_find_what_this_computer_finds_and_reach_its_loopback() {
     skip_unless!(is_root(), "only root may answer on port 53");
-    serve_names();
+    serve_names(UdpSocket::bind((NAME_SERVER, 53)).expect("port 53"));
     let (v4, v6) = (serve(Ipv4Addr::LOCALHOST.into()), serve(Ipv6Addr::LOCALHOST.into()));
 
     let machine = Machine::home();
@@ -43,12 +43,19 @@ fn containers_find_what_this_computer_finds_and_reach_its_loopback() {
     run(machine.docker().args(["network", "create", "own"]));
 
     let nobody = free_port();
+    let (own_v4, own_v6) = (
+        name_server(Ipv4Addr::LOCALHOST.into()),
+        name_server(Ipv6Addr::LOCALHOST.into()),
+    );
     // What each asks, and what is printed when it went well. `nc` sends its input, closes its half and reads on.
     let asks = format!(
         "for at in host.docker.internal:{v4} gateway.docker.internal:{v6} app.test:{v4}; do \
            echo hello | nc -w 20 ${{at%:*}} ${{at#*:}}; \
          done; \
          nc -w 20 host.docker.internal {nobody} < /bin/busybox 2>&1; \
+         for port in {own_v4} {own_v6}; do \
+           nslookup -type=a -port=$port www.names.test host.docker.internal | grep Address: | tail -n 1; \
+         done; \
          for name in db.test www.names.test intranet; do nslookup $name | grep Address: | tail -n 1; done; \
          nslookup nobody.test 2>&1 | grep -o NXDOMAIN | head -n 1"
     );
@@ -57,6 +64,8 @@ fn containers_find_what_this_computer_finds_and_reach_its_loopback() {
         "heard: hello",
         "heard: hello",
         "Connection refused",
+        "192.0.2.7",
+        "192.0.2.7",
         "10.11.12.13",
         "192.0.2.7",
         "192.0.2.8",
@@ -190,9 +199,16 @@ fn serve(address: IpAddr) -> u16 {
     port
 }
 
+/// One at a port of its own, which is the datagrams' part of what listens on this computer's loopback.
+fn name_server(address: IpAddr) -> u16 {
+    let socket = UdpSocket::bind((address, 0)).expect("a port");
+    let port = socket.local_addr().expect("its address").port();
+    serve_names(socket);
+    port
+}
+
 /// A name server that knows two names.
-fn serve_names() {
-    let socket = UdpSocket::bind((NAME_SERVER, 53)).expect("port 53");
+fn serve_names(socket: UdpSocket) {
     thread::spawn(move || {
         let mut buffer = [0; 512];
         loop {

@@ -6,6 +6,7 @@
 //! chunks that carry the session's key, yamux makes streams of them, [`session`] drives it, and [`message`] is
 //! what the streams say first.
 
+mod clients;
 mod datagram;
 mod error;
 mod files;
@@ -18,6 +19,7 @@ mod splice;
 mod stream;
 mod wire;
 
+pub use clients::Clients;
 pub use datagram::{BURST, Datagrams, FLOW_IDLE, FLOWS, Flow, LONGEST_DATAGRAM, Outbox};
 pub use error::Error;
 pub use files::{FilesAnswer, FilesView, RefusedFolder};

@@ -224,6 +224,9 @@ pub enum GuestRequest {
     /// Connect to this port of the host's loopback. Raw bytes follow the reply, both ways, each direction closed on
     /// its own.
     Reach { port: u16 },
+    /// Send datagrams to this port of the host's loopback. What follows the reply are datagrams of as many clients as
+    /// there are, as [`crate::Outbox`] writes them.
+    ReachUdp { port: u16 },
 }
 
 /// One published port of a container.

@@ -48,8 +48,9 @@ pub async fn tcp(mut stream: Stream, address: SocketAddr) -> Result<(), Error> {
     Ok(())
 }
 
-/// Carries datagrams between the port and its clients, each with a socket of its own, until the host lets go.
-pub async fn udp(mut stream: Stream, address: SocketAddr) -> Result<(), Error> {
+/// Carries datagrams between the port and its clients, each with a socket of its own, until the other side lets go.
+/// Somebody listens at one of these addresses: a client who is refused at one goes on at the next.
+pub async fn udp(mut stream: Stream, addresses: &[SocketAddr]) -> Result<(), Error> {
     stream.accept(()).await?;
     let (reader, writer) = tokio::io::split(stream);
     let mut datagrams = Datagrams::new(reader);
@@ -65,7 +66,7 @@ pub async fn udp(mut stream: Stream, address: SocketAddr) -> Result<(), Error> {
         tokio::select! {
             datagram = datagrams.next() => {
                 let Some((flow, bytes)) = datagram? else { return Ok(()) };
-                deliver(&mut flows, flow, bytes, address, &outbox).await;
+                deliver(&mut flows, flow, bytes, addresses, &outbox).await;
             }
             broken = &mut draining => return Err(broken.unwrap_or_else(io::Error::other).into()),
             _ = sweep.tick() => flows.retain(|_, client: &mut Client| client.moved.swap(false, Ordering::Relaxed)),
@@ -78,6 +79,10 @@ struct Client {
     socket: Arc<UdpSocket>,
     /// Something moved since this was last looked at.
     moved: Arc<AtomicBool>,
+    /// Which of the addresses it is connected to.
+    at: usize,
+    /// Nobody listened there.
+    refused: Arc<AtomicBool>,
     _answers: AbortOnDropHandle<()>,
 }
 
@@ -85,28 +90,46 @@ async fn deliver(
     flows: &mut BTreeMap<Flow, Client>,
     flow: Flow,
     datagram: &[u8],
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     outbox: &Arc<Outbox>,
 ) {
-    if !flows.contains_key(&flow) {
-        let client = match Client::new(flow, address, outbox).await {
-            Ok(client) => client,
-            Err(error) => return tracing::debug!(%address, %error, "a datagram was dropped"),
-        };
-        if flows.len() == FLOWS {
-            flows.pop_first();
+    let mut at = match flows.get(&flow) {
+        Some(client) if client.refused.load(Ordering::Relaxed) => client.at + 1,
+        Some(client) => client.at,
+        None => 0,
+    };
+    // Each of them once: who is refused at the last begins with the first again.
+    for _ in addresses {
+        at %= addresses.len();
+        if flows.get(&flow).is_none_or(|client| client.at != at) {
+            let client = match Client::new(flow, at, addresses, outbox).await {
+                Ok(client) => client,
+                Err(error) => return tracing::debug!(?addresses, %error, "a datagram was dropped"),
+            };
+            if flows.len() >= FLOWS && !flows.contains_key(&flow) {
+                flows.pop_first();
+            }
+            flows.insert(flow, client);
         }
-        flows.insert(flow, client);
-    }
-    if let Some(client) = flows.get(&flow) {
+        let Some(client) = flows.get(&flow) else { return };
         client.moved.store(true, Ordering::Relaxed);
-        // That nobody listens there is told with the next datagram. It is no news: the network may drop any.
-        let _ = client.socket.send(datagram).await;
+        // That nobody listens there is often known when the call returns, and otherwise told with the next datagram.
+        // It is no news: the network may drop any.
+        let refused = match client.socket.send(datagram).await {
+            Ok(_) if addresses.len() == 1 => false,
+            Ok(_) => matches!(client.socket.take_error(), Ok(Some(error)) if is_refusal(&error)),
+            Err(error) => is_refusal(&error),
+        };
+        if !refused {
+            return;
+        }
+        at += 1;
     }
 }
 
 impl Client {
-    async fn new(flow: Flow, address: SocketAddr, outbox: &Arc<Outbox>) -> io::Result<Self> {
+    async fn new(flow: Flow, at: usize, addresses: &[SocketAddr], outbox: &Arc<Outbox>) -> io::Result<Self> {
+        let address = addresses.get(at).ok_or(io::ErrorKind::AddrNotAvailable)?;
         let any = match address {
             SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -116,23 +139,33 @@ impl Client {
         socket.connect(address).await?;
         let socket = Arc::new(socket);
         let moved = Arc::new(AtomicBool::new(true));
+        let refused = Arc::new(AtomicBool::new(false));
         let answers = tokio::spawn(answers(
             flow,
             Arc::clone(&socket),
             Arc::clone(&moved),
+            Arc::clone(&refused),
             Arc::clone(outbox),
         ));
         Ok(Self {
             socket,
             moved,
+            at,
+            refused,
             _answers: AbortOnDropHandle::new(answers),
         })
     }
 }
 
-async fn answers(flow: Flow, socket: Arc<UdpSocket>, moved: Arc<AtomicBool>, outbox: Arc<Outbox>) {
+async fn answers(
+    flow: Flow,
+    socket: Arc<UdpSocket>,
+    moved: Arc<AtomicBool>,
+    refused: Arc<AtomicBool>,
+    outbox: Arc<Outbox>,
+) {
     while socket.readable().await.is_ok() {
-        if let Err(error) = take_burst(flow, &socket, &outbox) {
+        if let Err(error) = take_burst(flow, &socket, &refused, &outbox) {
             return tracing::debug!(%error, "a flow of datagrams ended");
         }
         moved.store(true, Ordering::Relaxed);
@@ -140,19 +173,27 @@ async fn answers(flow: Flow, socket: Arc<UdpSocket>, moved: Arc<AtomicBool>, out
     }
 }
 
+/// Windows has the other word for it.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
+    )
+}
+
 thread_local! {
     /// One for all flows: there may be thousands, each idle most of the time.
     static DATAGRAM: RefCell<Vec<u8>> = RefCell::new(vec![0; LONGEST_DATAGRAM]);
 }
 
-fn take_burst(flow: Flow, socket: &UdpSocket, outbox: &Outbox) -> io::Result<()> {
+fn take_burst(flow: Flow, socket: &UdpSocket, refused: &AtomicBool, outbox: &Outbox) -> io::Result<()> {
     DATAGRAM.with_borrow_mut(|buffer| {
         for _ in 0..BURST {
             match socket.try_recv(buffer) {
                 Ok(length) => outbox.push(flow, &buffer[..length]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // Nobody listens at the port, now.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Err(error) if is_refusal(&error) => refused.store(true, Ordering::Relaxed),
                 Err(error) => return Err(error),
             }
         }

@@ -70,7 +70,7 @@ mod linux {
                     })) => reach::tcp(stream, address).await,
                     Ok(Some(HostRequest::Connect {
                         target: Target::Udp { address },
-                    })) => reach::udp(stream, address).await,
+                    })) => reach::udp(stream, &[address]).await,
                     _ => Ok(()),
                 }
             });

@@ -251,7 +251,7 @@ impl Guest {
             } => reach::tcp(stream, address).await,
             HostRequest::Connect {
                 target: Target::Udp { address },
-            } => reach::udp(stream, address).await,
+            } => reach::udp(stream, &[address]).await,
         }
     }
 }

@@ -118,6 +118,10 @@ impl Forwards {
                         reach::serve(stream, port).await;
                         return;
                     }
+                    Ok(Some(GuestRequest::ReachUdp { port })) => {
+                        reach::serve_udp(stream, port).await;
+                        return;
+                    }
                     Ok(None) => return,
                     Err(error) => {
                         tracing::warn!(%error, "the guest asked for something that is not understood");

@@ -1,15 +1,19 @@
 //! What listens on this computer's loopback, for the machine.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use wherry_link::{Reply, Stream};
 
 /// A program on the same computer takes a connection at once, or has stopped taking any.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// How many ports the machine may send datagrams to at the same time. Each client at each of them costs a socket.
+const PORTS_FOR_UDP: usize = 64;
 
 /// Connects to this port and carries bytes both ways, or says why it cannot.
 pub(crate) async fn serve(mut stream: Stream, port: u16) {
@@ -28,6 +32,21 @@ pub(crate) async fn serve(mut stream: Stream, port: u16) {
     }
 }
 
+/// Carries datagrams to this port, each client's from a port of its own.
+pub(crate) async fn serve_udp(mut stream: Stream, port: u16) {
+    static ROOM: Semaphore = Semaphore::const_new(PORTS_FOR_UDP);
+    let Ok(_permit) = ROOM.try_acquire() else {
+        let message = format!("Datagrams go to {PORTS_FOR_UDP} ports of the host already");
+        let _ = stream.write_message(&Reply::<()>::Refused { message }).await;
+        return;
+    };
+    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    let addresses = loopback.map(|address| SocketAddr::new(address, port));
+    if let Err(error) = wherry_link::reach::udp(stream, &addresses).await {
+        tracing::debug!(port, %error, "datagrams are not carried any more");
+    }
+}
+
 /// Programs that listen on `localhost` listen on one of the two, or on both.
 async fn connect(port: u16) -> io::Result<TcpStream> {
     let connect = |address: IpAddr| async move { timeout(CONNECT, TcpStream::connect((address, port))).await? };
@@ -39,9 +58,11 @@ async fn connect(port: u16) -> io::Result<TcpStream> {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-    use wherry_link::{Error as LinkError, GuestRequest, Session};
+    use tokio::net::{TcpListener, UdpSocket};
+    use wherry_link::{Datagrams, Error as LinkError, GuestRequest, Outbox, Session};
 
     use super::*;
     use crate::forward::Forwards;
@@ -90,6 +111,47 @@ mod tests {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port();
         let refused = session.ask::<_, ()>(&GuestRequest::Reach { port }).await;
         assert!(matches!(refused, Err(LinkError::Refused { message }) if message.contains(&port.to_string())));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn datagrams_reach_whatever_listens_on_either_loopback() -> io::Result<()> {
+        let session = guest().await;
+        for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+            let Ok(service) = UdpSocket::bind((address, 0)).await else {
+                continue;
+            };
+            let port = service.local_addr()?.port();
+            let service = tokio::spawn(async move {
+                let mut heard = [0; 64];
+                while let Ok((length, client)) = service.recv_from(&mut heard).await {
+                    let _ = service.send_to(&heard[..length], client).await;
+                }
+            });
+            let reached = session.ask::<_, ()>(&GuestRequest::ReachUdp { port }).await;
+            let ((), stream) = reached.expect("there is room");
+            let (reader, writer) = tokio::io::split(stream);
+            let outbox = Arc::new(Outbox::default());
+            let draining = tokio::spawn({
+                let outbox = Arc::clone(&outbox);
+                async move { outbox.drain(writer).await }
+            });
+            let mut answers = Datagrams::new(reader);
+            let mut again = tokio::time::interval(Duration::from_millis(10));
+            // The first ones may find nobody at the other address.
+            let answer = loop {
+                tokio::select! {
+                    answer = answers.next() => break answer?.map(|(flow, bytes)| (flow, bytes.to_vec())),
+                    _ = again.tick() => {
+                        outbox.push(7, b"through the link");
+                        outbox.send();
+                    }
+                }
+            };
+            assert_eq!(answer, Some((7, b"through the link".to_vec())));
+            draining.abort();
+            service.abort();
+        }
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
 //! The host's loopback inside the machine: every TCP connection to one address of ours leads there, through the link.
+//! Datagrams to it are [`datagrams`].
 //!
 //! Whether somebody listens is known on the host only. So the first packet of each connection waits in a queue of the
 //! packet filter until the host has connected or was refused, and a client meets what it would meet on the host: a
@@ -12,16 +13,13 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     io,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
-    os::fd::OwnedFd,
     process::Command,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use nix::sys::socket::{getsockopt, sockopt::OriginalDst};
-use rustix::net::{RecvFlags, SendFlags, netlink::NETFILTER, recv, send};
 use tokio::{
-    io::unix::AsyncFd,
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::{sleep, timeout},
@@ -29,12 +27,11 @@ use tokio::{
 use wherry_link::{GuestRequest, Stream, splice};
 
 use super::{
-    Guest,
+    Guest, datagrams,
     log::say,
     mount::RUN,
-    netlink::{self, ACKNOWLEDGE, Message, REQUEST},
     network::Addresses,
-    readiness::readable,
+    queue::{Queue, Verdict, packets},
 };
 
 /// Where the packet filter sends what may pass. It is as good as any other: a connection to this port comes here in
@@ -43,6 +40,9 @@ const PORT: u16 = 1;
 
 /// The queue's number is ours to choose.
 const QUEUE: u16 = 1;
+
+/// As much of a packet as has the ports in it, whatever options its header has.
+const COPIED: u16 = 64;
 
 /// Marks on the first packet of a connection, for the rules after the queue.
 const OPEN: u32 = 0x5748_0001;
@@ -85,7 +85,7 @@ enum Answer {
 
 struct Host {
     guest: Arc<Guest>,
-    queue: AsyncFd<OwnedFd>,
+    queue: Queue,
     /// Locked for single look-ups and changes.
     answers: Mutex<HashMap<Wanted, Answer>>,
     room: Arc<Semaphore>,
@@ -98,12 +98,13 @@ pub(super) async fn serve(guest: &Arc<Guest>, addresses: Addresses) -> Result<()
         .map_err(|source| Error::Listen { source })?;
     let host = Arc::new(Host {
         guest: Arc::clone(guest),
-        queue: queue().map_err(|source| Error::Queue { source })?,
+        queue: Queue::open(QUEUE, COPIED).map_err(|source| Error::Queue { source })?,
         answers: Mutex::default(),
         room: Arc::new(Semaphore::new(ASKING)),
     });
     tokio::spawn(Arc::clone(&host).watch());
     tokio::spawn(host.accept(listener));
+    datagrams::serve(guest, addresses.host).map_err(|source| Error::Queue { source })?;
     set_rules(guest, &rules(addresses)).await
 }
 
@@ -115,7 +116,9 @@ fn rules(addresses: Addresses) -> String {
         chains.iter().map(|chain| rules.replace("CHAIN", chain)).collect()
     };
     let ask = everywhere(&format!(
-        "-A CHAIN -d {host} -p tcp --syn -m mark --mark 0 -j NFQUEUE --queue-num {QUEUE}\n"
+        "-A CHAIN -d {host} -p tcp --syn -m mark --mark 0 -j NFQUEUE --queue-num {QUEUE}\n\
+         -A CHAIN -d {host} -p udp -m mark --mark 0 -j NFQUEUE --queue-num {}\n",
+        datagrams::QUEUE
     ));
     let lead = everywhere(&format!(
         "-A CHAIN -d {host} -p tcp -m mark --mark {OPEN} -j DNAT --to-destination {host}:{PORT}\n\
@@ -123,10 +126,7 @@ fn rules(addresses: Addresses) -> String {
          -A CHAIN -d {name_server} -j ACCEPT\n"
     ));
     // What the host refused, and never what a container on the machine's own network happens to listen at.
-    let refuse = format!(
-        "-A INPUT -d {host} -p tcp --syn -m mark ! --mark {OPEN} -j REJECT --reject-with tcp-reset\n\
-         -A INPUT -d {host} -p udp -j REJECT\n"
-    );
+    let refuse = format!("-A INPUT -d {host} -p tcp --syn -m mark ! --mark {OPEN} -j REJECT --reject-with tcp-reset\n");
     format!("*mangle\n{ask}COMMIT\n*nat\n{lead}COMMIT\n*filter\n{refuse}COMMIT\n")
 }
 
@@ -150,32 +150,26 @@ impl Host {
         // One packet with its attributes; only the packet's beginning is asked for.
         let mut buffer = [0; 4096];
         loop {
-            let Ok(mut ready) = self.queue.readable().await else {
-                return;
-            };
-            match recv(self.queue.get_ref(), &mut buffer, RecvFlags::DONTWAIT) {
-                Ok((length, _)) => {
-                    for packet in packets(&buffer[..length]) {
-                        self.packet(packet);
+            match self.queue.read(&mut buffer).await {
+                Ok(read) => {
+                    for (id, packet) in packets(read) {
+                        self.packet(id, wanted(packet));
                     }
                 }
-                Err(rustix::io::Errno::AGAIN) => ready.clear_ready(),
-                // More packets than fit: those that did not are repeated by their senders.
-                Err(rustix::io::Errno::NOBUFS | rustix::io::Errno::INTR) => {}
                 Err(error) => return say!("connections to the host are not seen any more: {error}"),
             }
         }
     }
 
-    fn packet(self: &Arc<Self>, packet: Packet) {
-        let Some(wanted) = packet.wanted else {
-            return self.decide(packet.id, Verdict::Accept { mark: REFUSED });
+    fn packet(self: &Arc<Self>, id: u32, wanted: Option<Wanted>) {
+        let Some(wanted) = wanted else {
+            return self.queue.decide(id, Verdict::Accept { mark: REFUSED });
         };
         let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
-            return self.decide(packet.id, Verdict::Drop);
+            return self.queue.decide(id, Verdict::Drop);
         };
         match self.answers().entry(wanted) {
-            Entry::Occupied(_) => return self.decide(packet.id, Verdict::Drop),
+            Entry::Occupied(_) => return self.queue.decide(id, Verdict::Drop),
             Entry::Vacant(vacant) => vacant.insert(Answer::Awaited),
         };
         let host = Arc::clone(self);
@@ -184,10 +178,10 @@ impl Host {
             drop(permit);
             let Some(stream) = connected else {
                 host.answers().remove(&wanted);
-                return host.decide(packet.id, Verdict::Accept { mark: REFUSED });
+                return host.queue.decide(id, Verdict::Accept { mark: REFUSED });
             };
             host.answers().insert(wanted, Answer::Connected(stream));
-            host.decide(packet.id, Verdict::Accept { mark: OPEN });
+            host.queue.decide(id, Verdict::Accept { mark: OPEN });
             // A client that went away in between leaves its stream here.
             sleep(TAKEN).await;
             host.answers().remove(&wanted);
@@ -245,94 +239,6 @@ impl Host {
     fn answers(&self) -> MutexGuard<'_, HashMap<Wanted, Answer>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn decide(&self, id: u32, verdict: Verdict) {
-        // A packet that the queue has forgotten is repeated by its sender.
-        let _ = send(self.queue.get_ref(), verdict.message(id).bytes(), SendFlags::empty());
-    }
-}
-
-/// The kernel's side of the queue, as `linux/netfilter/nfnetlink_queue.h` describes it. Numbers in it are big-endian.
-mod abi {
-    pub(super) const PACKET: u16 = 3 << 8;
-    pub(super) const VERDICT: u16 = 3 << 8 | 1;
-    pub(super) const CONFIG: u16 = 3 << 8 | 2;
-
-    pub(super) const CONFIG_COMMAND: u16 = 1;
-    pub(super) const CONFIG_COPY: u16 = 2;
-
-    pub(super) const PACKET_HEADER: u16 = 1;
-    pub(super) const VERDICT_HEADER: u16 = 2;
-    pub(super) const MARK: u16 = 3;
-    pub(super) const PAYLOAD: u16 = 10;
-
-    pub(super) const BIND: u8 = 1;
-    pub(super) const COPY_PACKET: u8 = 2;
-}
-
-fn queue() -> io::Result<AsyncFd<OwnedFd>> {
-    /// As much of a packet as has the ports in it, whatever options its header has.
-    const COPIED: u32 = 64;
-    let socket = netlink::open(Some(NETFILTER))?;
-    let configure = |attribute, value: &[u8]| {
-        netlink::ask(
-            &socket,
-            &Message::new(abi::CONFIG, REQUEST | ACKNOWLEDGE, &family()).attribute(attribute, value),
-        )
-    };
-    configure(abi::CONFIG_COMMAND, &[abi::BIND, 0, 0, 0])?;
-    let mut copy = COPIED.to_be_bytes().to_vec();
-    copy.push(abi::COPY_PACKET);
-    configure(abi::CONFIG_COPY, &copy)?;
-    readable(socket)
-}
-
-/// nfgenmsg: any family, version 0, the queue.
-fn family() -> [u8; 4] {
-    let [high, low] = QUEUE.to_be_bytes();
-    [0, 0, high, low]
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Drop,
-    Accept { mark: u32 },
-}
-
-impl Verdict {
-    fn message(self, id: u32) -> Message {
-        let verdict: u32 = match self {
-            Self::Drop => 0,
-            Self::Accept { .. } => 1,
-        };
-        let header = [verdict.to_be_bytes(), id.to_be_bytes()].concat();
-        let message = Message::new(abi::VERDICT, REQUEST, &family()).attribute(abi::VERDICT_HEADER, &header);
-        match self {
-            Self::Drop => message,
-            Self::Accept { mark } => message.attribute(abi::MARK, &mark.to_be_bytes()),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Packet {
-    id: u32,
-    /// None when it is not the beginning of a TCP packet.
-    wanted: Option<Wanted>,
-}
-
-/// The packets in what one read of the queue gave.
-fn packets(bytes: &[u8]) -> impl Iterator<Item = Packet> {
-    netlink::messages(bytes).filter_map(|(kind, message)| {
-        let attributes = message.get(family().len()..).filter(|_| kind == abi::PACKET)?;
-        let value =
-            |wanted| netlink::attributes(attributes).find_map(|(kind, value)| (kind == wanted).then_some(value));
-        let id = value(abi::PACKET_HEADER)?.first_chunk()?;
-        Some(Packet {
-            id: u32::from_be_bytes(*id),
-            wanted: value(abi::PAYLOAD).and_then(wanted),
-        })
-    })
 }
 
 /// Who wants what, by the headers of IPv4 (RFC 791) and TCP.
@@ -376,33 +282,5 @@ mod tests {
         for length in 0..28 {
             assert_eq!(wanted(&syn()[..length]), None, "{length}");
         }
-    }
-
-    #[test]
-    fn packets_come_from_the_queue_and_verdicts_go_there() {
-        let mut header = 7_u32.to_be_bytes().to_vec();
-        header.extend([8, 0, 0]);
-        let message = Message::new(abi::PACKET, 0, &family())
-            .attribute(abi::PACKET_HEADER, &header)
-            .attribute(abi::PAYLOAD, &syn());
-        let other = Message::new(abi::CONFIG, 0, &family());
-        let bytes = [other.bytes(), message.bytes(), message.bytes()].concat();
-        let packet = Packet {
-            id: 7,
-            wanted: wanted(&syn()),
-        };
-        assert_eq!(packets(&bytes).collect::<Vec<_>>(), [packet, packet]);
-
-        let verdict = Verdict::Accept { mark: OPEN }.message(7);
-        let (kind, message) = netlink::messages(verdict.bytes()).next().expect("a message");
-        assert_eq!(kind, abi::VERDICT);
-        let attributes: Vec<_> = netlink::attributes(&message[4..]).collect();
-        assert_eq!(
-            attributes,
-            [
-                (abi::VERDICT_HEADER, &[0, 0, 0, 1, 0, 0, 0, 7][..]),
-                (abi::MARK, &[0x57, 0x48, 0, 1]),
-            ]
-        );
     }
 }

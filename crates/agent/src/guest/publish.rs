@@ -122,9 +122,10 @@ async fn asked(proxy: &mut BufReader<UnixStream>) -> io::Result<Publication> {
     match serde_json::from_slice(&line)? {
         GuestRequest::Publish { publication, .. } => Ok(publication),
         // Closing the connection is the release, and the rest is not a proxy's business.
-        GuestRequest::Release { .. } | GuestRequest::Resolve { .. } | GuestRequest::Reach { .. } => {
-            Err(io::ErrorKind::InvalidInput.into())
-        }
+        GuestRequest::Release { .. }
+        | GuestRequest::Resolve { .. }
+        | GuestRequest::Reach { .. }
+        | GuestRequest::ReachUdp { .. } => Err(io::ErrorKind::InvalidInput.into()),
     }
 }
 

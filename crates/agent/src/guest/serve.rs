@@ -60,7 +60,7 @@ async fn serve(guest: &Guest, session: Session, mut stream: Stream, request: Hos
         } => return reach::tcp(stream, address).await,
         HostRequest::Connect {
             target: Target::Udp { address },
-        } => return reach::udp(stream, address).await,
+        } => return reach::udp(stream, &[address]).await,
         HostRequest::Watch => return watch(guest, stream).await,
         HostRequest::Usage => stream.accept(usage()).await?,
         HostRequest::GiveBack => stream.accept(giveback::everything().await).await?,

@@ -1,6 +1,5 @@
 //! UDP: the datagrams of all clients of a port are one stream to the container, opened with the first of them.
 
-use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +10,7 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use wherry_link::{BURST, Datagrams, FLOW_IDLE, FLOWS, Flow, HostRequest, LONGEST_DATAGRAM, Outbox, Session, Target};
+use wherry_link::{BURST, Clients, Datagrams, FLOW_IDLE, HostRequest, LONGEST_DATAGRAM, Outbox, Session, Target};
 
 /// What the socket may hold that nobody has read yet: some milliseconds of a fast sender. The system may allow less.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -137,96 +136,4 @@ async fn carry(
         }
     }
     Ok(())
-}
-
-/// Who is behind each flow.
-#[derive(Default)]
-struct Clients {
-    flows: HashMap<SocketAddr, Flow>,
-    behind: BTreeMap<Flow, Client>,
-    /// Counted up for ever, so that a late answer never reaches somebody else.
-    last: Flow,
-}
-
-struct Client {
-    address: SocketAddr,
-    /// Something moved since this was last looked at.
-    moved: bool,
-}
-
-impl Clients {
-    fn flow(&mut self, address: SocketAddr) -> Flow {
-        if let Some(flow) = self.flows.get(&address) {
-            if let Some(client) = self.behind.get_mut(flow) {
-                client.moved = true;
-            }
-            return *flow;
-        }
-        if self.behind.len() == FLOWS
-            && let Some((_, oldest)) = self.behind.pop_first()
-        {
-            self.flows.remove(&oldest.address);
-        }
-        self.last = self.last.wrapping_add(1);
-        self.flows.insert(address, self.last);
-        self.behind.insert(self.last, Client { address, moved: true });
-        self.last
-    }
-
-    fn of(&mut self, flow: Flow) -> Option<SocketAddr> {
-        let client = self.behind.get_mut(&flow)?;
-        client.moved = true;
-        Some(client.address)
-    }
-
-    /// Forgets the clients with whom nothing moved since the last time; whether none is left.
-    fn forget_idle(&mut self) -> bool {
-        self.behind.retain(|_, client| std::mem::take(&mut client.moved));
-        let kept = &self.behind;
-        self.flows.retain(|_, flow| kept.contains_key(flow));
-        self.behind.is_empty()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn client(port: u16) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], port))
-    }
-
-    #[test]
-    fn a_client_keeps_its_flow_until_it_was_idle_for_a_whole_round() {
-        let mut clients = Clients::default();
-        let (first, second) = (clients.flow(client(1)), clients.flow(client(2)));
-        assert_ne!(first, second);
-        assert_eq!(clients.flow(client(1)), first);
-        assert_eq!(clients.of(second), Some(client(2)));
-        assert!(!clients.forget_idle());
-        // An answer keeps a flow as a question does.
-        assert_eq!(clients.of(second), Some(client(2)));
-        assert!(!clients.forget_idle());
-        assert_eq!(clients.of(first), None);
-        assert_ne!(
-            clients.flow(client(1)),
-            first,
-            "a late answer must not reach the next one"
-        );
-        assert!(!clients.forget_idle());
-        assert!(clients.forget_idle());
-    }
-
-    #[test]
-    fn too_many_clients_push_the_oldest_out() {
-        let mut clients = Clients::default();
-        let oldest = clients.flow(client(1));
-        let next = clients.flow(client(2));
-        for other in 0..FLOWS - 1 {
-            clients.flow(client(u16::try_from(other + 3).expect("a port")));
-        }
-        assert_eq!(clients.of(oldest), None);
-        assert_eq!(clients.of(next), Some(client(2)));
-        assert_eq!(clients.flows.len(), FLOWS);
-    }
 }
