@@ -49,11 +49,22 @@ pub(crate) async fn serve_udp(mut stream: Stream, port: u16) {
 
 /// Programs that listen on `localhost` listen on one of the two, or on both.
 async fn connect(port: u16) -> io::Result<TcpStream> {
-    let connect = |address: IpAddr| async move { timeout(CONNECT, TcpStream::connect((address, port))).await? };
+    let connect = |address: IpAddr| async move {
+        let connection = timeout(CONNECT, TcpStream::connect((address, port))).await??;
+        if met_itself(&connection)? {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        Ok(connection)
+    };
     match connect(Ipv4Addr::LOCALHOST.into()).await {
         Ok(connection) => Ok(connection),
         Err(first) => connect(Ipv6Addr::LOCALHOST.into()).await.map_err(|_| first),
     }
+}
+
+/// Where nobody listens, a connection may by chance be given the very port that it goes to, and then it stands.
+fn met_itself(connection: &TcpStream) -> io::Result<bool> {
+    Ok(connection.local_addr()? == connection.peer_addr()?)
 }
 
 #[cfg(all(test, unix))]
@@ -61,7 +72,7 @@ mod tests {
     use std::sync::Arc;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::{TcpListener, UdpSocket};
+    use tokio::net::{TcpListener, TcpSocket, UdpSocket};
     use wherry_link::{Datagrams, Error as LinkError, GuestRequest, Outbox, Session};
 
     use super::*;
@@ -152,6 +163,18 @@ mod tests {
             draining.abort();
             service.abort();
         }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_connection_to_itself_reaches_nobody() -> io::Result<()> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let itself = socket.local_addr()?;
+        assert!(met_itself(&socket.connect(itself).await?)?);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let other = TcpStream::connect(listener.local_addr()?).await?;
+        assert!(!met_itself(&other)?);
         Ok(())
     }
 }
