@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
+use std::path::Path;
 use std::thread;
 
 use hickory_proto::op::{Message, ResponseCode};
@@ -111,6 +112,12 @@ fn containers_find_what_this_computer_finds_and_reach_its_loopback() {
         "by --add-host, and not by QEMU's own way"
     );
 
+    a_change_counts_at_once(&machine, &hosts);
+    networks(&machine);
+}
+
+/// A name that comes to this computer's hosts file is found by a container that runs already.
+fn a_change_counts_at_once(machine: &Machine, hosts: &Path) {
     run(machine
         .docker()
         .args(["run", "--detach", "--name", "stays", "busybox", "/bin/sleep", "600"]));
@@ -126,11 +133,10 @@ fn containers_find_what_this_computer_finds_and_reach_its_loopback() {
         run(&mut look)
     };
     assert!(!looked_up().contains("10.20.30.40"));
-    fs_err::write(&hosts, "10.20.30.40 later.test\n").expect("a file");
+    fs_err::write(hosts, "10.20.30.40 later.test\n").expect("a file");
     until("a name that was added on the host", || {
         looked_up().contains("10.20.30.40").then_some(())
     });
-    networks(&machine);
 }
 
 /// A network with IPv6, whose server listens at no other address, and what every network has of the host's.
