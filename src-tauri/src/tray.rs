@@ -15,6 +15,7 @@ use crate::{system, window};
 const ICON: &str = "wherry";
 const OPEN: &str = "open";
 const START: &str = "start";
+const SUSPEND: &str = "suspend";
 const STOP: &str = "stop";
 const QUIT: &str = "quit";
 
@@ -36,6 +37,7 @@ struct Glance {
     sail: Sail,
     line: &'static str,
     can_start: bool,
+    can_suspend: bool,
     can_stop: bool,
 }
 
@@ -60,6 +62,7 @@ fn glance(status: &EngineStatus) -> Glance {
         sail,
         line,
         can_start,
+        can_suspend: is_ours && matches!(status.machine.state, MachineState::Running { .. }),
         can_stop,
     }
 }
@@ -68,6 +71,7 @@ struct Tray {
     icon: TrayIcon<Wry>,
     state: MenuItem<Wry>,
     start: MenuItem<Wry>,
+    suspend: MenuItem<Wry>,
     stop: MenuItem<Wry>,
     shown: Option<Glance>,
 }
@@ -76,12 +80,14 @@ struct Tray {
 pub(crate) fn begin(handle: &AppHandle, folder: &Path) -> tauri::Result<()> {
     let state = MenuItem::new(handle, "Looking for the engine", false, None::<&str>)?;
     let start = MenuItem::with_id(handle, START, "Start the engine", false, None::<&str>)?;
+    let suspend = MenuItem::with_id(handle, SUSPEND, "Suspend the engine", false, None::<&str>)?;
     let stop = MenuItem::with_id(handle, STOP, "Stop the engine", false, None::<&str>)?;
     let menu = Menu::with_items(
         handle,
         &[
             &state,
             &start,
+            &suspend,
             &stop,
             &PredefinedMenuItem::separator(handle)?,
             &MenuItem::with_id(handle, OPEN, "Open Wherry", true, None::<&str>)?,
@@ -104,6 +110,7 @@ pub(crate) fn begin(handle: &AppHandle, folder: &Path) -> tauri::Result<()> {
         .on_menu_event(|handle, event| match event.id().as_ref() {
             OPEN => window::show(handle),
             START => order(handle, "machine.start", serde_json::json!({})),
+            SUSPEND => order(handle, "machine.suspend", Value::Null),
             STOP => order(handle, "machine.stop", Value::Null),
             QUIT => handle.exit(0),
             other => tracing::warn!(other, "the tray's menu has an entry that does nothing"),
@@ -113,6 +120,7 @@ pub(crate) fn begin(handle: &AppHandle, folder: &Path) -> tauri::Result<()> {
         icon,
         state,
         start,
+        suspend,
         stop,
         shown: None,
     };
@@ -191,6 +199,7 @@ impl Tray {
             .and(self.icon.set_tooltip(Some(format!("Wherry: {}", glance.line))))
             .and(self.state.set_text(glance.line))
             .and(self.start.set_enabled(glance.can_start))
+            .and(self.suspend.set_enabled(glance.can_suspend))
             .and(self.stop.set_enabled(glance.can_stop));
         if let Err(error) = done {
             tracing::warn!(%error, "the tray could not be brought up to date");
@@ -246,8 +255,8 @@ mod tests {
         let asleep = json!({ "type": "suspended", "sinceMillis": 1, "wakes": true });
         let asleep = glance(&status(&machine, &asleep));
         assert_eq!(
-            (asleep.sail, asleep.line, asleep.can_start),
-            (Sail::Furled, "Engine asleep, wakes by itself", true)
+            (asleep.sail, asleep.line, asleep.can_start, asleep.can_suspend),
+            (Sail::Furled, "Engine asleep, wakes by itself", true, false)
         );
     }
 
@@ -260,6 +269,6 @@ mod tests {
     fn somebody_elses_engine_is_neither_started_nor_stopped() {
         let glance = glance(&status(&json!({ "type": "system" }), &json!({ "type": "stopped" })));
         assert_eq!(glance.sail, Sail::Marked);
-        assert!(!glance.can_start && !glance.can_stop);
+        assert!(!glance.can_start && !glance.can_suspend && !glance.can_stop);
     }
 }

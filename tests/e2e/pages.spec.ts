@@ -18,6 +18,12 @@ for (const theme of ["light", "dark"] as const) {
     await enter(page, testbed);
     await expect(page.getByRole("heading", { name: "Home" })).toBeVisible();
     await check("Home");
+    await page.getByRole("button", { name: "Show as table" }).click();
+    await check("Home with a table");
+    await page.getByRole("button", { name: "Reclaim…" }).click();
+    await expect(page.getByRole("dialog", { name: "Reclaim disk space" }).getByRole("button", { name: /^Reclaim/ })).toBeVisible();
+    await check("Reclaim dialog");
+    await page.keyboard.press("Escape");
     await page.getByRole("link", { name: /^Containers/ }).click();
     await expect(page.getByRole("row", { name: /web/ })).toBeVisible();
     await check("Containers");
@@ -38,7 +44,12 @@ for (const theme of ["light", "dark"] as const) {
     await check("Run dialog");
     await page.keyboard.press("Escape");
     await page.getByRole("link", { name: "Settings" }).click();
-    await check("Settings");
+    const sections = page.getByRole("navigation", { name: "Sections" }).getByRole("link");
+    for (const section of await sections.all()) {
+      await section.click();
+      await expect(section).toHaveAttribute("aria-current", "true");
+      await check(`Settings, ${await section.textContent()}`);
+    }
     await page.getByRole("button", { name: "Open the doctor" }).click();
     await expect(page.getByRole("heading", { name: /checks pass/ })).toBeVisible({ timeout: 60_000 });
     await check("Doctor");

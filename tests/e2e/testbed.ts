@@ -38,7 +38,7 @@ export const test = base.extend<{ page: Page }, { testbed: Testbed }>({
   ],
 });
 
-export { expect };
+export { expect, type Page };
 
 /** The docker command against the testbed's engine: what the person's terminal would do. */
 export function docker(testbed: Testbed, ...args: string[]): string {

@@ -103,6 +103,7 @@ fn the_machine_goes_on_without_the_window() {
     let window = screen.open(&environment);
     window.click("//button[normalize-space()='Go to the app']");
     window.click("//nav//a[contains(., 'Settings')]");
+    window.click("//nav[@aria-label='Sections']//a[contains(., 'Engine')]");
     window.click("//label[contains(., \"Wherry's own engine\")]");
     window.click("//nav//a[contains(., 'Containers')]");
     window.find("//footer[contains(., 'Engine running')]");
@@ -119,8 +120,14 @@ fn the_machine_goes_on_without_the_window() {
     window.click("//nav//a[contains(., 'Containers')]");
     window.find("//*[@role='row'][contains(., 'web')][contains(., 'Running')]");
     screen.picture("window-machine");
-    // Stopped from the window, the machine and its port are gone; the window says so.
+    // Suspended and woken from the window: what ran goes on.
     window.click("//nav//a[contains(., 'Home')]");
+    window.click("//button[normalize-space()='Suspend']");
+    window.find("//footer[contains(., 'Engine suspended')]");
+    window.click("//main//button[normalize-space()='Wake the engine']");
+    window.find("//footer[contains(., 'Engine running')]");
+    page_with(&at, images::PAGE);
+    // Stopped from the window, the machine and its port are gone; the window says so.
     window.click("//button[normalize-space()='Stop engine']");
     window.click("//dialog[@open]//button[normalize-space()='Stop the engine']");
     window.find("//footer[contains(., 'Engine stopped')]");

@@ -40,7 +40,7 @@ use wherry_machine::{DiskFill, HostRoom, Machine, Status};
 
 use crate::clicked::History;
 use crate::commands::engine::Measured;
-use crate::engines::Engines;
+use crate::engines::{Engines, FIRST_ANSWER};
 use crate::events::Events;
 use crate::settings::SettingsFile;
 use crate::tasks::Tasks;
@@ -162,10 +162,8 @@ impl App {
     async fn recorder(&self) -> Result<Recorder, Problem> {
         let engine = self.engine().await?;
         let mut recorder = self.parts.recorder.clone();
-        let of_it = recorder
-            .wait_for(|recorder| recorder.as_ref().is_some_and(|recorder| recorder.engine().is(&engine)))
-            .await;
-        match of_it.ok().and_then(|recorder| recorder.clone()) {
+        let begun = tokio::time::timeout(FIRST_ANSWER, recorder.wait_for(Option::is_some)).await;
+        match begun.ok().and_then(Result::ok).and_then(|recorder| recorder.clone()) {
             Some(recorder) => Ok(recorder),
             // Only while everything ends.
             None => Ok(Recorder::begin(engine)),

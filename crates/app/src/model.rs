@@ -412,6 +412,7 @@ pub const ERASE_WORD: &str = "erase";
 #[serde(rename_all = "camelCase", default)]
 pub struct Settings {
     pub theme: Theme,
+    pub text_size: TextSize,
     pub engine: EngineChoice,
     /// The welcome has been seen through.
     pub welcomed: bool,
@@ -424,4 +425,15 @@ pub enum Theme {
     System,
     Light,
     Dark,
+}
+
+/// Of everything in the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum TextSize {
+    Small,
+    #[default]
+    Normal,
+    Large,
+    Largest,
 }

@@ -5,7 +5,8 @@
 
 use wherry_engine::{
     BackupManifest, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad, EnvFileView,
-    Greeting, Happening, ImageDetail, ImageSummary, LogChunk, Pasted, RareChoice,
+    Greeting, Happening, ImageDetail, ImageSummary, LogChunk, Pasted, RareChoice, ReclaimRequest, Reclaimable,
+    Reclaimed,
 };
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
@@ -41,6 +42,10 @@ commands! {
         history() -> EngineHistory;
         /// What happened lately, latest first.
         happenings() -> Vec<Happening>;
+        /// What nobody uses, by name and size; removes nothing.
+        reclaimable() -> Reclaimable;
+        /// Removes exactly what is named, and says what it could not.
+        reclaim(ReclaimRequest) -> Reclaimed;
     }
     docker {
         /// What the docker command in a terminal talks to.

@@ -160,14 +160,24 @@ impl Engine {
         }
     }
 
-    /// Why it does not answer, when it does not; asks nothing and wakes nobody.
-    pub fn answers(&self) -> Result<(), Error> {
-        if self.connected().is_some() {
-            return Ok(());
-        }
-        match &*self.shared.link.borrow() {
-            Link::Away { reason } => Err(Error::Away(reason.clone())),
-            Link::Connecting | Link::Connected { .. } => Err(Error::AtRest),
+    /// Why it does not answer, when it does not; asks nothing and wakes nobody. Waits for an attempt that is under way.
+    pub async fn answers(&self) -> Result<(), Error> {
+        let mut link = self.link();
+        let settled = link.wait_for(|link| !matches!(link, Link::Connecting));
+        // A copy: what is borrowed from a watch must not be held while it is borrowed again.
+        let settled = tokio::time::timeout(GREETING, settled)
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .map(|link| link.clone());
+        match settled {
+            Some(Link::Away { reason }) => Err(Error::Away(reason)),
+            Some(Link::Connecting | Link::Connected { .. }) if self.connected().is_some() => Ok(()),
+            Some(Link::Connecting | Link::Connected { .. }) => Err(Error::AtRest),
+            None => Err(Error::Silent {
+                doing: "say its version",
+                after: GREETING,
+            }),
         }
     }
 

@@ -16,6 +16,7 @@ mod inventory;
 mod logs;
 mod model;
 mod name;
+mod reclaim;
 mod recorder;
 mod registry;
 mod run;
@@ -39,6 +40,7 @@ pub use env_file::{EnvFileView, EnvRefusal, EnvVariable, EnvWarning, env_file_fo
 pub use error::{Error, Reply};
 pub use happening::{Happened, Happening};
 pub use model::*;
+pub use reclaim::{LeftOver, ReclaimItem, ReclaimRequest, Reclaimable, Reclaimed};
 pub use recorder::Recorder;
 pub use registry::{
     Greeting, Kept, Keychain, KnownRegistry, Limit, Login, LoginError, Logins, RegistryClient, RegistryError,

@@ -233,3 +233,9 @@ pub struct DiskUsage {
     pub volumes: u64,
     pub build_cache: u64,
 }
+
+impl DiskUsage {
+    pub fn all(&self) -> u64 {
+        self.images + self.containers + self.volumes + self.build_cache
+    }
+}

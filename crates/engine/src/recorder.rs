@@ -25,8 +25,11 @@ use crate::{Change, ContainerHistory, Engine, EngineHistory, EngineLoad, Error, 
 /// While somebody looks.
 const LIVE_EVERY: Duration = Duration::from_secs(2);
 
-/// After a container was seen for the first time, and between two looks at what runs.
+/// After a container was seen for the first time, and after a change while somebody looks.
 const SOON: Duration = Duration::from_secs(1);
+
+/// After a change that nobody watches: one that crashes and starts again all day makes many.
+const LATER: Duration = Duration::from_secs(5);
 
 /// How many containers are asked at once. Each question makes the engine read a dozen files.
 const AT_ONCE: usize = 8;
@@ -175,6 +178,8 @@ async fn measure(engine: Engine, kept: Arc<Kept>) {
     // When to look next; none while nothing runs and nothing changed.
     let mut due = Some(Instant::now());
     let mut began = Instant::now();
+    // An engine with a thousand containers is not kept busy by being looked at.
+    let mut least = Duration::ZERO;
     loop {
         link.borrow_and_update();
         rests.borrow_and_update();
@@ -204,8 +209,8 @@ async fn measure(engine: Engine, kept: Arc<Kept>) {
                             (false, 0) => KEPT_EVERY,
                             (false, _) => LIVE_EVERY,
                         };
-                        // An engine with a thousand containers is not kept busy by being looked at.
-                        Some(began + pause.max(began.elapsed() * 4))
+                        least = began.elapsed() * 4;
+                        Some(began + pause.max(least))
                     }
                     Err(error) => {
                         tracing::debug!(%error, "the containers could not be measured");
@@ -215,7 +220,8 @@ async fn measure(engine: Engine, kept: Arc<Kept>) {
             }
             change = changes.recv() => match change {
                 Ok(Change::Containers) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                    let soon = began + SOON;
+                    let pause = if *lookers.borrow() > 0 { SOON } else { LATER };
+                    let soon = began + pause.max(least);
                     due = Some(due.map_or(soon, |due| due.min(soon)));
                 }
                 Ok(Change::Images) => {}
@@ -226,7 +232,7 @@ async fn measure(engine: Engine, kept: Arc<Kept>) {
                     return;
                 }
                 if *lookers.borrow_and_update() > 0 && due.is_some() {
-                    due = Some(began + SOON);
+                    due = Some(began + SOON.max(least));
                 }
             }
             alive = link.changed() => if alive.is_err() { return },

@@ -7,7 +7,7 @@ use crate::transport::Call;
 use crate::{DiskUsage, Engine, Error, wire};
 
 /// Measuring a disk with many layers takes the engine a while.
-const MEASURE: Duration = Duration::from_mins(2);
+pub(crate) const MEASURE: Duration = Duration::from_mins(2);
 
 impl Engine {
     pub async fn disk_usage(&self) -> Result<DiskUsage, Error> {
@@ -17,19 +17,25 @@ impl Engine {
     }
 }
 
-fn disk_usage(usage: &wire::DiskUsage) -> DiskUsage {
-    let bytes = |size: i64| u64::try_from(size).unwrap_or(0);
-    let total = |usage: &Option<wire::DiskUsageTotal>| usage.as_ref().map(|usage| bytes(usage.total_size));
+fn bytes(size: i64) -> u64 {
+    u64::try_from(size).unwrap_or(0)
+}
+
+fn total<T>(usage: Option<&wire::DiskUsageOf<T>>) -> Option<u64> {
+    usage.map(|usage| bytes(usage.total_size))
+}
+
+pub(crate) fn disk_usage(usage: &wire::DiskUsage) -> DiskUsage {
     DiskUsage {
-        images: total(&usage.image_usage).unwrap_or_else(|| bytes(usage.layers_size.unwrap_or(0))),
-        containers: total(&usage.container_usage).unwrap_or_else(|| {
+        images: total(usage.image_usage.as_ref()).unwrap_or_else(|| bytes(usage.layers_size.unwrap_or(0))),
+        containers: total(usage.container_usage.as_ref()).unwrap_or_else(|| {
             usage
                 .containers
                 .iter()
                 .map(|container| bytes(container.size_rw.unwrap_or(0)))
                 .sum()
         }),
-        volumes: total(&usage.volume_usage).unwrap_or_else(|| {
+        volumes: total(usage.volume_usage.as_ref()).unwrap_or_else(|| {
             usage
                 .volumes
                 .iter()
@@ -37,7 +43,7 @@ fn disk_usage(usage: &wire::DiskUsage) -> DiskUsage {
                 .map(|usage| bytes(usage.size))
                 .sum()
         }),
-        build_cache: total(&usage.build_cache_usage).unwrap_or_else(|| {
+        build_cache: total(usage.build_cache_usage.as_ref()).unwrap_or_else(|| {
             usage
                 .build_cache
                 .iter()

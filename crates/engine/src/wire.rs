@@ -252,26 +252,50 @@ pub(crate) struct PullError {
 pub(crate) struct DiskUsage {
     pub(crate) layers_size: Option<i64>,
     #[serde(deserialize_with = "or_empty")]
+    pub(crate) images: Vec<DiskUsageImage>,
+    #[serde(deserialize_with = "or_empty")]
     pub(crate) containers: Vec<DiskUsageContainer>,
     #[serde(deserialize_with = "or_empty")]
     pub(crate) volumes: Vec<DiskUsageVolume>,
     #[serde(deserialize_with = "or_empty")]
     pub(crate) build_cache: Vec<DiskUsageCache>,
-    pub(crate) image_usage: Option<DiskUsageTotal>,
-    pub(crate) container_usage: Option<DiskUsageTotal>,
-    pub(crate) volume_usage: Option<DiskUsageTotal>,
-    pub(crate) build_cache_usage: Option<DiskUsageTotal>,
+    pub(crate) image_usage: Option<DiskUsageOf<DiskUsageImage>>,
+    pub(crate) container_usage: Option<DiskUsageOf<DiskUsageContainer>>,
+    pub(crate) volume_usage: Option<DiskUsageOf<DiskUsageVolume>>,
+    pub(crate) build_cache_usage: Option<DiskUsageOf<DiskUsageCache>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct DiskUsageImage {
+    pub(crate) id: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) repo_tags: Vec<String>,
+    pub(crate) size: i64,
+    /// What other images have as well; -1 when the engine did not measure it.
+    pub(crate) shared_size: i64,
+    pub(crate) created: i64,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct DiskUsageContainer {
+    pub(crate) id: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) names: Vec<String>,
+    #[serde(rename = "ImageID")]
+    pub(crate) image_id: String,
+    pub(crate) state: String,
+    pub(crate) status: String,
     pub(crate) size_rw: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct DiskUsageVolume {
+    pub(crate) name: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) created_at: String,
     pub(crate) usage_data: Option<VolumeUsage>,
 }
 
@@ -280,20 +304,34 @@ pub(crate) struct DiskUsageVolume {
 pub(crate) struct VolumeUsage {
     /// -1 when the engine did not measure it.
     pub(crate) size: i64,
+    /// How many containers have it; -1 as above.
+    pub(crate) ref_count: i64,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct DiskUsageCache {
+    #[serde(rename = "ID")]
+    pub(crate) id: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) description: String,
+    pub(crate) in_use: bool,
     pub(crate) size: i64,
     /// Counted with the images already.
     pub(crate) shared: bool,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) created_at: String,
+    pub(crate) last_used_at: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(crate) struct DiskUsageTotal {
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", bound = "T: Deserialize<'de>")]
+pub(crate) struct DiskUsageOf<T> {
+    #[serde(default)]
     pub(crate) total_size: i64,
+    /// Only when asked for in detail.
+    #[serde(default = "Vec::new", deserialize_with = "or_empty")]
+    pub(crate) items: Vec<T>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -8,8 +8,8 @@ use std::pin::pin;
 use futures::{Stream, StreamExt as _};
 use support::{BUSYBOX, address, dockerd};
 use wherry_engine::{
-    Change, ContainerState, Engine, Error, Happened, Link, LogChunk, LogLine, LogSource, PublishedPort, Recorder,
-    RunSpec, Variable,
+    Change, ContainerState, Engine, Error, Happened, Link, LogChunk, LogLine, LogSource, PublishedPort, ReclaimRequest,
+    Recorder, RunSpec, Variable,
 };
 use wherry_tests::images::busybox_tar;
 use wherry_tests::process::{run, until};
@@ -362,4 +362,69 @@ async fn what_containers_use_and_what_happened_is_kept() {
     until("the end of busy", || (told(&busy) == whole).then_some(()));
     let whole = [Happened::Started, Happened::Ended { exit_code: 0 }];
     until("the story of early", || (told(&early) == whole).then_some(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exactly_what_is_named_is_reclaimed() {
+    need_dockerd!();
+    let dockerd = dockerd();
+    let engine = Engine::connect(address(&dockerd));
+    started(
+        &engine,
+        &spec("finished", &["sh", "-c", "head -c 3000000 /dev/zero > /file"]),
+    )
+    .await;
+    run(dockerd.docker().args(["wait", "finished"]));
+    run(dockerd.docker().args(["volume", "create", "spare"]));
+    // Two names of one image that no container has; other tests' image is not it.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    run(dockerd
+        .docker()
+        .arg("import")
+        .arg(busybox_tar(folder.path()))
+        .arg("unused:1"));
+    run(dockerd.docker().args(["tag", "unused:1", "unused:2"]));
+
+    let found = engine.reclaimable().await.expect("a list");
+    let finished = found
+        .containers
+        .iter()
+        .find(|item| item.name == "finished")
+        .expect("it is listed");
+    assert!(
+        finished.size >= 3_000_000
+            && finished
+                .status
+                .as_ref()
+                .is_some_and(|status| status.contains("Exited (0)"))
+    );
+    let unused = found
+        .images
+        .iter()
+        .find(|item| item.name == "unused:1")
+        .expect("it is listed");
+    let mut names = unused.remove.clone();
+    names.sort();
+    assert_eq!(names, ["unused:1", "unused:2"]);
+    assert!(found.volumes.iter().any(|item| item.name == "spare"));
+    assert!(
+        !found.images.iter().any(|item| item.name == BUSYBOX),
+        "a container has it"
+    );
+
+    let request = ReclaimRequest {
+        containers: vec!["finished".into(), "nobody".into()],
+        images: unused.remove.clone(),
+        ..ReclaimRequest::default()
+    };
+    let reclaimed = engine.reclaim(&request).await.expect("reclaimed");
+    let left: Vec<&str> = reclaimed.left.iter().map(|left| left.name.as_str()).collect();
+    assert_eq!(left, ["nobody"], "{reclaimed:?}");
+    let found = engine.reclaimable().await.expect("a list");
+    assert!(!found.containers.iter().any(|item| item.name == "finished"));
+    assert!(!found.images.iter().any(|item| item.name.starts_with("unused")));
+    assert!(
+        found.volumes.iter().any(|item| item.name == "spare"),
+        "it was not named"
+    );
 }

@@ -50,7 +50,7 @@ pub(crate) async fn history(app: &App, container: ContainerRef) -> Result<Contai
         return Ok(history);
     }
     // A name, or one that has not run in this hour. Only an engine that is there is asked.
-    recorder.engine().answers()?;
+    recorder.engine().answers().await?;
     let id = recorder.engine().container(&container.id).await?.id;
     Ok(recorder.container(&id).unwrap_or_default())
 }

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wherry_engine::{DiskUsage, Engine, EngineHistory, EngineOrigin, Happening, Link};
+use wherry_engine::{
+    DiskUsage, Engine, EngineHistory, EngineOrigin, Happening, Link, ReclaimRequest, Reclaimable, Reclaimed,
+};
 use wherry_machine::{State, Status};
 
 use crate::engines::{FIRST_ANSWER, is_same_place};
@@ -164,7 +166,7 @@ pub(crate) async fn cost(app: &App) -> Result<Cost, Problem> {
         }
     }
     let disk_by = disk(app, &engine, None).await?;
-    let by_parts = disk_by.images + disk_by.containers + disk_by.volumes + disk_by.build_cache;
+    let by_parts = disk_by.all();
     let (cpus, memory_total) = match &*engine.link().borrow() {
         Link::Connected { info, .. } => (info.cpus, info.memory),
         Link::Connecting | Link::Away { .. } => (1, 0),
@@ -187,6 +189,19 @@ pub(crate) async fn history(app: &App) -> Result<EngineHistory, Problem> {
 
 pub(crate) async fn happenings(app: &App) -> Result<Vec<Happening>, Problem> {
     Ok(app.recorder().await?.happenings())
+}
+
+pub(crate) async fn reclaimable(app: &App) -> Result<Reclaimable, Problem> {
+    Ok(app.engine().await?.reclaimable().await?)
+}
+
+pub(crate) async fn reclaim(app: &App, request: ReclaimRequest) -> Result<Reclaimed, Problem> {
+    let engine = app.engine().await?;
+    let reclaimed = engine.reclaim(&request).await?;
+    measured(app, &engine, |measured| measured.disk = None);
+    // The build cache and volumes have no events of their own.
+    app.parts.events.changed(Topic::Engine);
+    Ok(reclaimed)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nobody has 2^24 cores")]

@@ -27,7 +27,7 @@ pub(crate) async fn stats(
     container: ContainerRef,
 ) -> Result<BoxStream<'static, Result<ContainerLoad, Problem>>, Problem> {
     let recorder = app.recorder().await?;
-    recorder.engine().answers()?;
+    recorder.engine().answers().await?;
     let id = recorder.engine().container(&container.id).await?.id;
     let loads = recorder.live().filter_map(move |load| {
         let found = load.containers.iter().find(|container| container.id == id).cloned();

@@ -620,6 +620,8 @@ totalBytes: number, };
 
 export type LayerStage = "waiting" | "downloading" | "unpacking" | "done" | "alreadyHere";
 
+export type LeftOver = { name: string, why: string, };
+
 /**
  * Some lines of a container's log, in order.
  */
@@ -951,6 +953,64 @@ flag: string,
  */
 value: string, };
 
+export type ReclaimItem = { id: string, 
+/**
+ * As people know it.
+ */
+name: string, 
+/**
+ * What comes back when it alone goes: what others share stays.
+ */
+size: number, 
+/**
+ * "Exited (0) 3 days ago"
+ */
+status: string | null, 
+/**
+ * When it was used last, or made where the engine does not know: Unix seconds.
+ */
+at: number | null, 
+/**
+ * What the docker command names to remove it: every name of an image.
+ */
+remove: Array<string>, };
+
+/**
+ * What the person decided to remove, as [`ReclaimItem::remove`] names it.
+ */
+export type ReclaimRequest = { containers: Array<string>, images: Array<string>, volumes: Array<string>, buildCache: boolean, };
+
+/**
+ * What could be removed without stopping anything.
+ */
+export type Reclaimable = { 
+/**
+ * They do not run.
+ */
+containers: Array<ReclaimItem>, 
+/**
+ * No container was made from them.
+ */
+images: Array<ReclaimItem>, 
+/**
+ * No container has them. What is in them exists nowhere else.
+ */
+volumes: Array<ReclaimItem>, 
+/**
+ * No build is using it.
+ */
+buildCache: Array<ReclaimItem>, };
+
+export type Reclaimed = { 
+/**
+ * By how much less the engine's disk holds.
+ */
+bytes: number, 
+/**
+ * What could not be removed.
+ */
+left: Array<LeftOver>, };
+
 export type RegistryEntry = { address: string, 
 /**
  * The person has added it.
@@ -1185,7 +1245,7 @@ name: string, text: string, };
 /**
  * What the person decided. Kept in one file; a broken one is set aside, never overwritten.
  */
-export type Settings = { theme: Theme, engine: EngineChoice, 
+export type Settings = { theme: Theme, textSize: TextSize, engine: EngineChoice, 
 /**
  * The welcome has been seen through.
  */
@@ -1238,6 +1298,11 @@ export type TaskId = string;
 
 export type TaskRef = { id: TaskId, };
 
+/**
+ * Of everything in the window.
+ */
+export type TextSize = "small" | "normal" | "large" | "largest";
+
 export type Theme = "system" | "light" | "dark";
 
 export type Topic = "engine" | "containers" | "images" | "settings" | "registries" | "clicked";
@@ -1287,6 +1352,10 @@ export interface Commands {
   "engine.history": { params: null; result: EngineHistory };
   /** What happened lately, latest first. */
   "engine.happenings": { params: null; result: Array<Happening> };
+  /** What nobody uses, by name and size; removes nothing. */
+  "engine.reclaimable": { params: null; result: Reclaimable };
+  /** Removes exactly what is named, and says what it could not. */
+  "engine.reclaim": { params: ReclaimRequest; result: Reclaimed };
   /** What the docker command in a terminal talks to. */
   "docker.setup": { params: null; result: DockerSetup };
   /** Points it to Wherry's own machine. */

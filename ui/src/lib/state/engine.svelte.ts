@@ -48,6 +48,11 @@ class Engine {
     await this.#act(() => call("machine.stop"));
   }
 
+  /** Containers stand still until the next start. */
+  async suspend(): Promise<void> {
+    await this.#act(() => call("machine.suspend"));
+  }
+
   async restart(): Promise<void> {
     await this.#act(() => call("machine.restart"));
   }

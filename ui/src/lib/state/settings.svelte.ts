@@ -1,4 +1,4 @@
-import { call, problemOf, type Problem, type Settings, type Theme } from "$lib/api";
+import { call, problemOf, type Problem, type Settings, type TextSize, type Theme } from "$lib/api";
 import { onChanged } from "./events.svelte";
 
 class SettingsStore {
@@ -30,7 +30,15 @@ class SettingsStore {
     this.value = settings;
     this.problem = null;
     applyTheme(settings.theme);
+    applyTextSize(settings.textSize);
   }
+}
+
+const PERCENT: Record<TextSize, number> = { small: 90, normal: 100, large: 115, largest: 130 };
+
+/** Every size of text is in rem. */
+function applyTextSize(size: TextSize): void {
+  document.documentElement.style.fontSize = size === "normal" ? "" : `${PERCENT[size]}%`;
 }
 
 /** "system" leaves the choice to the media query in the tokens. */

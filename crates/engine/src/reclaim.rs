@@ -1,0 +1,292 @@
+//! What nobody uses, by name, and removing exactly that.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::error::Subject;
+use crate::transport::{CHANGE, Call, Client};
+use crate::usage::MEASURE;
+use crate::{Engine, Error, name, wire};
+
+/// What could be removed without stopping anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Reclaimable {
+    /// They do not run.
+    pub containers: Vec<ReclaimItem>,
+    /// No container was made from them.
+    pub images: Vec<ReclaimItem>,
+    /// No container has them. What is in them exists nowhere else.
+    pub volumes: Vec<ReclaimItem>,
+    /// No build is using it.
+    pub build_cache: Vec<ReclaimItem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ReclaimItem {
+    pub id: String,
+    /// As people know it.
+    pub name: String,
+    /// What comes back when it alone goes: what others share stays.
+    pub size: u64,
+    /// "Exited (0) 3 days ago"
+    pub status: Option<String>,
+    /// When it was used last, or made where the engine does not know: Unix seconds.
+    pub at: Option<i64>,
+    /// What the docker command names to remove it: every name of an image.
+    pub remove: Vec<String>,
+}
+
+/// What the person decided to remove, as [`ReclaimItem::remove`] names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ReclaimRequest {
+    pub containers: Vec<String>,
+    pub images: Vec<String>,
+    pub volumes: Vec<String>,
+    pub build_cache: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Reclaimed {
+    /// By how much less the engine's disk holds.
+    pub bytes: u64,
+    /// What could not be removed.
+    pub left: Vec<LeftOver>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOver {
+    pub name: String,
+    pub why: String,
+}
+
+impl Engine {
+    pub async fn reclaimable(&self) -> Result<Reclaimable, Error> {
+        Ok(reclaimable(measure(&self.client().await?).await?))
+    }
+
+    /// Goes on where something cannot be removed: it may have come into use since it was listed.
+    pub async fn reclaim(&self, request: &ReclaimRequest) -> Result<Reclaimed, Error> {
+        let client = self.client().await?;
+        let before = crate::usage::disk_usage(&measure(&client).await?).all();
+        let mut left = Vec::new();
+        let mut note = |name: &str, result: Result<(), Error>| {
+            if let Err(error) = result {
+                left.push(LeftOver {
+                    name: name.to_owned(),
+                    why: reason(&error),
+                });
+            }
+        };
+        // In this order: what uses goes before what is used.
+        for container in &request.containers {
+            note(container, self.remove(container, false).await);
+        }
+        for image in &request.images {
+            note(image, self.remove_image(image, false).await);
+        }
+        for volume in &request.volumes {
+            note(volume, remove_volume(&client, volume).await);
+        }
+        if request.build_cache {
+            let call = Call::post("/build/prune", Subject::Engine, "remove its build cache")
+                .query("all", "1")
+                .within(CHANGE);
+            note("Build cache", client.done(call).await);
+        }
+        let after = crate::usage::disk_usage(&measure(&client).await?).all();
+        Ok(Reclaimed {
+            bytes: before.saturating_sub(after),
+            left,
+        })
+    }
+}
+
+async fn measure(client: &Client) -> Result<wire::DiskUsage, Error> {
+    // Since API 1.52 the single things are told only on request.
+    let call = Call::get("/system/df", Subject::Engine, "measure its disk")
+        .query("verbose", "1")
+        .within(MEASURE);
+    client.value(call).await
+}
+
+async fn remove_volume(client: &Client, volume: &str) -> Result<(), Error> {
+    let path = format!("/volumes/{}", name::volume(volume)?);
+    client
+        .done(Call::delete(path, Subject::Volume(volume), "remove the volume"))
+        .await
+}
+
+/// The engine's own words say more than ours: which container uses it.
+fn reason(error: &Error) -> String {
+    use std::error::Error as _;
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+fn reclaimable(usage: wire::DiskUsage) -> Reclaimable {
+    let bytes = |size: i64| u64::try_from(size).unwrap_or(0);
+    let wire::DiskUsage {
+        containers,
+        images,
+        volumes,
+        build_cache,
+        container_usage,
+        image_usage,
+        volume_usage,
+        build_cache_usage,
+        layers_size: _,
+    } = usage;
+    let containers = or_items(containers, container_usage);
+    let used: HashSet<&str> = containers.iter().map(|container| container.image_id.as_str()).collect();
+    let images = or_items(images, image_usage)
+        .into_iter()
+        .filter(|image| !used.contains(image.id.as_str()))
+        .map(|image| {
+            let names: Vec<String> = image
+                .repo_tags
+                .iter()
+                .filter(|tag| !tag.starts_with("<none>"))
+                .map(|tag| name::familiar(tag))
+                .collect();
+            let id = image
+                .id
+                .trim_start_matches("sha256:")
+                .chars()
+                .take(12)
+                .collect::<String>();
+            ReclaimItem {
+                name: names.first().cloned().unwrap_or_else(|| id.clone()),
+                size: bytes(image.size - image.shared_size.max(0)),
+                status: None,
+                at: Some(image.created),
+                remove: if names.is_empty() { vec![id] } else { names },
+                id: image.id,
+            }
+        });
+    let images = largest_first(images);
+    let volumes = or_items(volumes, volume_usage)
+        .into_iter()
+        .filter(|volume| volume.usage_data.as_ref().is_some_and(|usage| usage.ref_count == 0))
+        .map(|volume| ReclaimItem {
+            size: bytes(volume.usage_data.map_or(0, |usage| usage.size)),
+            status: None,
+            at: unix(&volume.created_at),
+            remove: vec![volume.name.clone()],
+            id: volume.name.clone(),
+            name: volume.name,
+        });
+    let build_cache = or_items(build_cache, build_cache_usage)
+        .into_iter()
+        .filter(|cache| !cache.in_use && !cache.shared)
+        .map(|cache| ReclaimItem {
+            name: if cache.description.is_empty() {
+                cache.id.clone()
+            } else {
+                cache.description
+            },
+            size: bytes(cache.size),
+            status: None,
+            at: cache
+                .last_used_at
+                .as_deref()
+                .and_then(unix)
+                .or_else(|| unix(&cache.created_at)),
+            remove: Vec::new(),
+            id: cache.id,
+        });
+    Reclaimable {
+        volumes: largest_first(volumes),
+        build_cache: largest_first(build_cache),
+        images,
+        containers: largest_first(
+            containers
+                .into_iter()
+                .filter(|container| matches!(container.state.as_str(), "created" | "exited" | "stopped" | "dead"))
+                .map(|container| {
+                    let name = container
+                        .names
+                        .first()
+                        .map_or("", String::as_str)
+                        .trim_start_matches('/')
+                        .to_owned();
+                    ReclaimItem {
+                        size: bytes(container.size_rw.unwrap_or(0)),
+                        status: Some(container.status),
+                        at: None,
+                        remove: vec![if name.is_empty() {
+                            container.id.clone()
+                        } else {
+                            name.clone()
+                        }],
+                        name,
+                        id: container.id,
+                    }
+                }),
+        ),
+    }
+}
+
+fn or_items<T>(listed: Vec<T>, usage: Option<wire::DiskUsageOf<T>>) -> Vec<T> {
+    usage
+        .map(|usage| usage.items)
+        .filter(|items| !items.is_empty())
+        .unwrap_or(listed)
+}
+
+fn largest_first(items: impl Iterator<Item = ReclaimItem>) -> Vec<ReclaimItem> {
+    let mut items: Vec<ReclaimItem> = items.collect();
+    items.sort_by(|left, right| right.size.cmp(&left.size).then_with(|| left.name.cmp(&right.name)));
+    items
+}
+
+fn unix(time: &str) -> Option<i64> {
+    time.parse::<jiff::Timestamp>()
+        .ok()
+        .map(jiff::Timestamp::as_second)
+        .filter(|seconds| *seconds > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IMAGES: &str = r#"[{"Id":"sha256:aaaaaaaaaaaaaaaa","RepoTags":["web:1"],"Size":100,"SharedSize":40,"Created":5},
+        {"Id":"sha256:bbbbbbbbbbbbbbbb","RepoTags":["docker.io/library/old:1","old:2"],"Size":70,"SharedSize":-1,"Created":6},
+        {"Id":"sha256:cccccccccccccccc","RepoTags":null,"Size":90,"SharedSize":40,"Created":7}]"#;
+    const CONTAINERS: &str = r#"[{"Id":"1","Names":["/web"],"ImageID":"sha256:aaaaaaaaaaaaaaaa","State":"running","SizeRw":5},
+        {"Id":"2","Names":["/done"],"ImageID":"sha256:aaaaaaaaaaaaaaaa","State":"exited","Status":"Exited (0) 2 days ago","SizeRw":3}]"#;
+    const VOLUMES: &str = r#"[{"Name":"data","UsageData":{"Size":9,"RefCount":1}},
+        {"Name":"spare","CreatedAt":"2026-01-01T00:00:00Z","UsageData":{"Size":8,"RefCount":0}},{"Name":"unknown"}]"#;
+    const CACHE: &str = r#"[{"ID":"x","Description":"COPY . .","Size":4,"InUse":false,"LastUsedAt":"2026-01-02T00:00:00Z"},
+        {"ID":"y","Size":4,"InUse":true},{"ID":"z","Size":4,"Shared":true}]"#;
+
+    fn names(items: &[ReclaimItem]) -> Vec<(&str, u64)> {
+        items.iter().map(|item| (item.name.as_str(), item.size)).collect()
+    }
+
+    #[test]
+    fn only_what_nobody_uses_is_listed_in_both_forms_of_the_answer() {
+        for json in [
+            format!(r#"{{"Images":{IMAGES},"Containers":{CONTAINERS},"Volumes":{VOLUMES},"BuildCache":{CACHE}}}"#),
+            format!(
+                r#"{{"ImageUsage":{{"TotalSize":1,"Items":{IMAGES}}},"ContainerUsage":{{"Items":{CONTAINERS}}},
+                "VolumeUsage":{{"Items":{VOLUMES}}},"BuildCacheUsage":{{"Items":{CACHE}}}}}"#
+            ),
+        ] {
+            let found = reclaimable(serde_json::from_str(&json).expect("usage"));
+            assert_eq!(names(&found.images), [("old:1", 70), ("cccccccccccc", 50)]);
+            assert_eq!(found.images[0].remove, ["old:1", "old:2"], "every name, or it stays");
+            assert_eq!(found.images[1].remove, ["cccccccccccc"]);
+            assert_eq!(names(&found.containers), [("done", 3)]);
+            assert_eq!(names(&found.volumes), [("spare", 8)]);
+            assert_eq!(names(&found.build_cache), [("COPY . .", 4)]);
+            assert_eq!(found.build_cache[0].at, Some(1_767_312_000));
+        }
+    }
+}

@@ -1,0 +1,72 @@
+// Home: what containers use, what happened, what can be reclaimed, quick starts.
+
+import { clear, docker, enter, expect, test } from "./testbed";
+
+test("what runs is measured, told and found", async ({ page, testbed }) => {
+  clear(testbed);
+  docker(testbed, "run", "--detach", "--name", "busy", "--label", "com.docker.compose.project=shop", "busybox", "/bin/sh", "-c", "while true; do true; done");
+  await enter(page, testbed);
+
+  const charts = page.getByRole("region", { name: "What containers use" });
+  await expect(charts.getByRole("slider", { name: "Read CPU" })).toBeAttached();
+  await expect(charts.getByRole("img", { name: /^Memory: memory at most/ })).toBeVisible();
+  // The keyboard reads a moment of the line.
+  await charts.getByRole("slider", { name: "Read CPU" }).focus();
+  await expect(charts.getByText(/% at \d/).first()).toBeVisible();
+  await page.getByRole("button", { name: "Show as table" }).click();
+  await expect(charts.getByRole("columnheader", { name: "Memory" })).toBeVisible();
+  await expect(charts.getByRole("row").nth(1)).toContainText("%");
+  await page.getByRole("button", { name: "Show as table" }).click();
+
+  const most = page.getByRole("region", { name: "Who uses most" });
+  await expect(most.getByRole("row", { name: /busy/ })).toContainText("%");
+  await most.getByRole("button", { name: "Projects" }).click();
+  await expect(most.getByRole("rowheader", { name: "shop" })).toBeVisible();
+
+  const told = page.getByRole("region", { name: "Recent activity" });
+  await expect(told.getByText("busy started")).toBeVisible();
+  docker(testbed, "pause", "busy");
+  await expect(told.getByText("busy was paused")).toBeVisible();
+  docker(testbed, "unpause", "busy");
+  clear(testbed);
+  await expect(told.getByText("busy was removed")).toBeVisible();
+});
+
+test("exactly what is ticked is reclaimed, and never a volume by itself", async ({ page, testbed }) => {
+  clear(testbed);
+  docker(testbed, "import", testbed.busybox, "unused-one:1");
+  docker(testbed, "tag", "unused-one:1", "unused-one:2");
+  docker(testbed, "import", testbed.busybox, "unused-two:1");
+  docker(testbed, "volume", "create", "spare");
+  await enter(page, testbed);
+
+  await page.getByRole("button", { name: "Reclaim…" }).click();
+  const dialog = page.getByRole("dialog", { name: "Reclaim disk space" });
+  const volume = dialog.getByRole("region", { name: "Volumes that no container has" }).getByRole("checkbox", { name: "spare" });
+  await expect(volume).not.toBeChecked();
+  const images = dialog.getByRole("region", { name: "Unused images" });
+  await expect(images.getByRole("checkbox", { name: /unused-one/ })).toBeChecked();
+  await images.getByRole("checkbox", { name: /^Unused images/ }).uncheck();
+  await images.getByRole("checkbox", { name: /unused-one/ }).check();
+  await expect(dialog.getByRole("group", { name: "Command" })).toContainText(/docker rmi unused-one:[12] unused-one:[12]/);
+  await expect(dialog.getByRole("group", { name: "Command" })).not.toContainText("unused-two");
+  await dialog.getByRole("button", { name: /^Reclaim/ }).click();
+  await expect(dialog).toBeHidden();
+  await expect(page.getByText(/came back/)).toBeVisible();
+
+  const left = docker(testbed, "images", "--format", "{{.Repository}}");
+  expect(left).not.toContain("unused-one");
+  expect(left).toContain("unused-two");
+  expect(docker(testbed, "volume", "ls", "--quiet")).toContain("spare");
+  docker(testbed, "rmi", "unused-two:1");
+  docker(testbed, "volume", "rm", "spare");
+});
+
+test("a quick start opens the form with what the image needs", async ({ page, testbed }) => {
+  clear(testbed);
+  await enter(page, testbed);
+  await page.getByRole("region", { name: "Quick starts" }).getByRole("button", { name: /Postgres/ }).click();
+  const run = page.getByRole("dialog", { name: /Run postgres/ });
+  await expect(run.getByRole("textbox", { name: "Name", exact: true }).first()).toHaveValue("postgres");
+  await expect(run.getByRole("group", { name: "Equivalent command" })).toContainText("POSTGRES_PASSWORD");
+});

@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import type { Happened, Happening } from "$lib/api";
+import { story } from "./story";
+
+function happening(at: number, name: string, what: Happened): Happening {
+  return { at, name, what, id: `id-${name}`, project: null };
+}
+
+const said = (happenings: Happening[], most = 20) =>
+  story(happenings, () => true, most).map(({ before, name, words }) => `${before} ${name} ${words}`.trim());
+
+test("each thing is a sentence about its name", () => {
+  expect(
+    said([
+      happening(90_000, "trainer", { type: "outOfMemory" }),
+      happening(80_000, "db", { type: "healthy" }),
+      happening(70_000, "job", { type: "ended", exitCode: 3 }),
+      happening(60_000, "nginx:1.27", { type: "imagePulled" }),
+      happening(50_000, "new", { type: "renamed", before: "old" }),
+      happening(40_000, "web", { type: "ended", exitCode: 143 }),
+      happening(30_000, "x", { type: "imageTagged" }),
+    ]),
+  ).toEqual([
+    "trainer ran out of memory",
+    "db became healthy",
+    "job stopped with exit code 3",
+    "Pulled nginx:1.27",
+    "new is the new name of old",
+    "web was stopped",
+  ]);
+});
+
+test("one that is removed when it ends is one line", () => {
+  const job = [
+    happening(2_100, "job", { type: "removed" }),
+    happening(2_000, "job", { type: "ended", exitCode: 0 }),
+    happening(1_000, "job", { type: "started" }),
+  ];
+  expect(said(job)).toEqual(["job was removed", "job started"]);
+  const failed = [
+    happening(2_100, "job", { type: "removed" }),
+    happening(2_000, "job", { type: "ended", exitCode: 1 }),
+  ];
+  expect(said(failed)).toEqual(["job was removed", "job stopped with exit code 1"]);
+});
+
+test("a crash loop is two lines", () => {
+  const loop = Array.from({ length: 40 }, (_, index) =>
+    happening(
+      100_000 - index * 500,
+      "worker",
+      index % 2 === 0 ? { type: "ended", exitCode: 1 } : { type: "started" },
+    ),
+  );
+  expect(said(loop)).toEqual(["worker stopped with exit code 1, 20 times", "worker started, 20 times"]);
+});
+
+test("no more lines than asked for, and a page only for what is here", () => {
+  const many = Array.from({ length: 9 }, (_, index) => happening(9 - index, `c${index}`, { type: "started" }));
+  expect(said(many, 4)).toHaveLength(4);
+  const [line] = story([happening(1, "web", { type: "started" })], () => false, 4);
+  expect(line?.container).toBeNull();
+});
