@@ -156,8 +156,10 @@ fn why(phase: &Value) -> String {
 
 /// The tests, from the source distribution.
 fn source() -> PathBuf {
+    // Before the other is made: one is made at a time.
+    let python = tools::python(&PACKAGES);
     tools::kept("docker-py-7.0.0", |folder| {
-        run(Command::new(tools::python(&PACKAGES))
+        run(Command::new(&python)
             .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check"])
             .args(["--no-deps", "--no-binary", "docker", "docker==7.0.0", "--dest"])
             .arg(folder));

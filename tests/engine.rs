@@ -44,7 +44,7 @@ impl Engine {
             .args(["--mount", "--propagation", "private", "sh", "-e", "-c", CHANGED_ROOT])
             .arg(&root)
             // Those of other networks on this computer are left alone.
-            .args(["--default-address-pool", "base=10.211.0.0/16,size=24"])
+            .args(["--default-address-pool", "base=10.199.0.0/16,size=24"])
             .envs(environment.iter().copied());
         Engine::run(command)
     }

@@ -1,7 +1,8 @@
-//! docker compose and testcontainers: clients that are neither ours nor the docker command.
+//! docker compose, testcontainers and docker-py: clients that are neither ours nor the docker command.
 
 use std::process::Command;
 
+use wherry_tests::docker_py::{self, Outcome};
 use wherry_tests::fetch::{free_port, page_with, refused};
 use wherry_tests::images::busybox_tar;
 use wherry_tests::machine::{Machine, START};
@@ -47,8 +48,20 @@ with web.waiting_for(HttpWaitStrategy(80)):
     print(urllib.request.urlopen(address).read().decode())
 "#;
 
+/// Some of docker-py's own tests, of each kind of thing that a client does; the suite `docker-py` runs them all.
+const DOCKER_PY: [&str; 8] = [
+    "errors_test.py",
+    "models_images_test.py::ImageCollectionTest::test_build",
+    "models_images_test.py::ImageCollectionTest::test_save_and_load",
+    "models_containers_test.py::ContainerCollectionTest::test_run_with_volume",
+    "models_containers_test.py::ContainerTest::test_exec_run_success",
+    "models_networks_test.py",
+    "models_swarm_test.py",
+    "models_volumes_test.py",
+];
+
 #[test]
-fn compose_and_testcontainers_work_as_they_do_natively() {
+fn compose_testcontainers_and_docker_py_work_as_they_do_natively() {
     let machine = Machine::in_a_persons_home();
     machine.wherry(&START);
     run(machine
@@ -58,6 +71,7 @@ fn compose_and_testcontainers_work_as_they_do_natively() {
         .arg("busybox"));
     a_project_goes_up_and_down(&machine);
     testcontainers_makes_one_and_removes_it(&machine);
+    docker_pys_own_tests_pass(&machine);
 }
 
 fn a_project_goes_up_and_down(machine: &Machine) {
@@ -119,4 +133,13 @@ fn testcontainers_makes_one_and_removes_it(machine: &Machine) {
         "",
         "it is removed"
     );
+}
+
+fn docker_pys_own_tests_pass(machine: &Machine) {
+    docker_py::give_images(&|| machine.docker(), machine.person());
+    let engine = format!("unix://{}", machine.socket().display());
+    let mut outcomes = docker_py::tests(&engine, machine.person(), &DOCKER_PY);
+    assert!(outcomes.len() > DOCKER_PY.len(), "they are run: {outcomes:?}");
+    outcomes.retain(|_, outcome| *outcome != Outcome::Passed);
+    assert!(outcomes.is_empty(), "{outcomes:#?}");
 }

@@ -29,12 +29,21 @@ const USUAL_MTU: u16 = 1500;
 /// The loopback device has this index in every network namespace.
 const LOOPBACK: u32 = 1;
 
+/// The device that has the agent's own addresses, and where the kernel says its index.
+const DEVICE: &str = "wherry";
+const DEVICES_INDEX: &str = "/sys/class/net/wherry/ifindex";
+
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     #[error("The kernel's command line names no network: {command_line}")]
     NoNetwork { command_line: String },
     #[error("Could not bring up the loopback device")]
     Loopback {
+        #[source]
+        source: io::Error,
+    },
+    #[error("Could not make a device for addresses of its own")]
+    Device {
         #[source]
         source: io::Error,
     },
@@ -148,10 +157,11 @@ pub(super) fn up(addresses: Addresses) -> Result<(), Error> {
     if let Some(mtu) = short_mtu() {
         fs_err::write(CARDS_MTU, mtu.to_string()).map_err(|source| Error::Mtu { mtu, source })?;
     }
-    // On the loopback device they are the machine's own wherever a packet comes from: a container's network, a build,
-    // the machine itself.
+    // Wherever a packet comes from, a container's network, a build, the machine itself: they are the machine's own. Not
+    // on the loopback device, where a swarm would have to choose among them and the card's.
+    let device = device().map_err(|source| Error::Device { source })?;
     for address in [addresses.name_server, addresses.host] {
-        own(address).map_err(|source| Error::Address { address, source })?;
+        own(address, device).map_err(|source| Error::Address { address, source })?;
     }
     // It stays the way out to everybody else: the kernel looked its neighbour up when the card was configured.
     for address in addresses.gateways {
@@ -166,28 +176,44 @@ fn network(command_line: &str) -> Option<Ipv4Net> {
     (network.prefix_len() <= 24).then_some(network)
 }
 
-/// `RTM_NEWLINK` with `IFF_UP`.
 fn loopback() -> io::Result<()> {
+    netlink::ask(netlink::route()?, &link_up(LOOPBACK, REQUEST | ACKNOWLEDGE))
+}
+
+/// Makes one that leads nowhere, and returns its index.
+fn device() -> io::Result<u32> {
+    const IFLA_IFNAME: u16 = 3;
+    const IFLA_LINKINFO: u16 = 18;
+    const IFLA_INFO_KIND: u16 = 1;
+    // An attribute within one: its length, its type, its value.
+    let kind = [&9_u16.to_ne_bytes()[..], &IFLA_INFO_KIND.to_ne_bytes(), b"dummy"].concat();
+    let message = link_up(0, REQUEST | ACKNOWLEDGE | CREATE | EXCLUSIVE)
+        .attribute(IFLA_IFNAME, DEVICE.as_bytes())
+        .attribute(IFLA_LINKINFO, &kind);
+    netlink::ask(netlink::route()?, &message)?;
+    let index = fs_err::read_to_string(DEVICES_INDEX)?;
+    index.trim().parse().map_err(io::Error::other)
+}
+
+/// `RTM_NEWLINK` with `IFF_UP`.
+fn link_up(index: u32, flags: u16) -> Message {
     const RTM_NEWLINK: u16 = 16;
     const UP: u32 = 1;
     // ifinfomsg: family, padding, type; index; flags; which flags change.
-    let words = [0, LOOPBACK, UP, UP];
+    let words = [0, index, UP, UP];
     let fixed: Vec<u8> = words.into_iter().flat_map(u32::to_ne_bytes).collect();
-    netlink::ask(
-        netlink::route()?,
-        &Message::new(RTM_NEWLINK, REQUEST | ACKNOWLEDGE, &fixed),
-    )
+    Message::new(RTM_NEWLINK, flags, &fixed)
 }
 
 /// `RTM_NEWADDR`: one address of our own.
-fn own(address: Ipv4Addr) -> io::Result<()> {
+fn own(address: Ipv4Addr, device: u32) -> io::Result<()> {
     const RTM_NEWADDR: u16 = 20;
     const INET: u8 = 2;
     const IFA_ADDRESS: u16 = 1;
     const IFA_LOCAL: u16 = 2;
     // ifaddrmsg: family, length of the prefix, flags, scope (0 is the whole world); index.
     let mut fixed = vec![INET, 32, 0, 0];
-    fixed.extend_from_slice(&LOOPBACK.to_ne_bytes());
+    fixed.extend_from_slice(&device.to_ne_bytes());
     let flags = REQUEST | ACKNOWLEDGE | CREATE | EXCLUSIVE;
     let message = Message::new(RTM_NEWADDR, flags, &fixed)
         .attribute(IFA_LOCAL, &address.octets())
