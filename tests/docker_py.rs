@@ -42,13 +42,13 @@ pub enum Outcome {
 /// Gives the engine the images under the names that the tests use.
 pub fn give_images(docker: &dyn Fn() -> Command, folder: &Path) {
     let tar = tar(folder);
-    let [first, others @ ..] = IMAGES;
-    run(docker()
-        .args(["import", "--change", "CMD [\"/bin/sh\"]"])
-        .arg(tar)
-        .arg(first));
-    for name in others {
-        run(docker().args(["tag", first, name]));
+    for name in IMAGES {
+        // Images of their own: some tests remove one of them.
+        let label = format!("LABEL name={name}");
+        run(docker()
+            .args(["import", "--change", "CMD [\"/bin/sh\"]", "--change", &label])
+            .arg(&tar)
+            .arg(name));
     }
 }
 

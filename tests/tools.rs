@@ -29,10 +29,10 @@ pub fn compose() -> PathBuf {
 
 /// Debian 13 with the engine of the machine's image.
 pub(crate) fn debian_with_engine() -> PathBuf {
-    kept("engine-trixie", |folder| {
+    kept("engine-procps-trixie", |folder| {
         let tree = folder.join("tree.tar");
         run(Command::new("mmdebstrap")
-            .args(["--variant=minbase", "--quiet", "--include=docker.io,iptables"])
+            .args(["--variant=minbase", "--quiet", "--include=docker.io,iptables,procps"])
             .args([
                 "--aptopt=APT::Install-Recommends \"false\"",
                 "--aptopt=Acquire::Languages \"none\"",

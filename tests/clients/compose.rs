@@ -120,7 +120,9 @@ fn testcontainers_makes_one_and_removes_it(machine: &Machine) {
         .args(["-c", TESTCONTAINERS])
         .env("DOCKER_HOST", format!("unix://{}", machine.socket().display()))
         // Its cleaner is an image on Docker Hub, which no test asks.
-        .env("TESTCONTAINERS_RYUK_DISABLED", "true");
+        .env("TESTCONTAINERS_RYUK_DISABLED", "true")
+        // Where the tests themselves run in a container it would look for ports at the gateway of the engine's network.
+        .env("TESTCONTAINERS_CONNECTION_MODE", "docker_host");
     let output = output(&mut script);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(

@@ -7,6 +7,7 @@ mod names;
 mod ports;
 mod reach;
 mod shares;
+mod soak;
 mod start;
 mod suspend;
 mod trust;

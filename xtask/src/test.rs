@@ -124,13 +124,20 @@ const STAGES: &[Stage] = &[
         inputs: &[Input::Interface, Input::Programs, Input::Image],
         run: |inputs, log| suite("docker-py", inputs, log),
     },
+    Stage {
+        name: "soak",
+        about: "connections, commands and containers for an hour, and nothing that grows; by name only",
+        needs: &[Need::Interface, Need::Window, Need::Machine, Need::Image, Need::Engine],
+        inputs: &[Input::Interface, Input::Programs, Input::Image],
+        run: |inputs, log| suite("soak", inputs, log),
+    },
 ];
 
 /// Stages that take too long to be among all. A short form of each is part of another one.
-const BY_NAME_ONLY: &[&str] = &["docker-py"];
+const BY_NAME_ONLY: &[&str] = &["docker-py", "soak"];
 
 /// Test programs of the package `tests` that are stages of their own; everything else is a unit test.
-const SUITES: &[&str] = &["guest", "window", "clients", "files", "faults", "docker-py"];
+const SUITES: &[&str] = &["guest", "window", "clients", "files", "faults", "docker-py", "soak"];
 
 /// The names of all stages and what each is about.
 pub(crate) fn list() {
