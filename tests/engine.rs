@@ -8,7 +8,8 @@ use tempfile::TempDir;
 use crate::process::{Running, run, until};
 use crate::tools;
 
-/// Runs dockerd in another root (`$0`) that has this computer's devices and temporary files.
+/// Runs dockerd in another root (`$0`) that has this computer's devices and temporary files. With `chroot` alone what is
+/// executed in a container would see this computer's root.
 const CHANGED_ROOT: &str = r#"
 mount --bind "$0" "$0"
 mount -t proc proc "$0/proc"
@@ -16,7 +17,10 @@ mount --rbind /sys "$0/sys"
 mount --rbind /dev "$0/dev"
 mount --rbind /tmp "$0/tmp"
 mount -t tmpfs tmpfs "$0/run"
-exec chroot "$0" dockerd "$@"
+cd "$0"
+pivot_root . mnt
+umount -l mnt
+exec dockerd "$@"
 "#;
 
 pub struct Engine {
