@@ -52,9 +52,27 @@ fn containers_and_their_connections_go_on_where_they_were_and_a_sleeping_machine
         "memory is used once"
     );
 
-    // The container keeps it awake; without it the machine falls asleep after the shortest time there is.
-    machine.wherry(&["set", "sleep-after", "1m"]);
+    // The container keeps it awake; without it the machine first stands still, and goes on at the first question.
     run(machine.docker().args(["rm", "--force", "client", "server"]));
+    until("it is at rest", || {
+        let running = machine.status()["state"]["running"].clone();
+        (running["rests"] == Value::Bool(true)).then_some(())
+    });
+    let at_rest = now();
+    until("some seconds have passed", || (now() > at_rest + 5).then_some(()));
+    let images = run(machine.docker().args(["images", "--quiet", "busybox"]));
+    assert!(!images.trim().is_empty(), "it answers");
+    assert_eq!(machine.status()["state"]["running"]["rests"], Value::Bool(false));
+    let before = now();
+    let inside = run(machine
+        .docker()
+        .args(["run", "--rm", "busybox", "/bin/sh", "-c", "date +%s"]));
+    let inside: u64 = inside.trim().parse().expect("a time");
+    assert!(
+        (before - 1..=now() + 1).contains(&inside),
+        "its clock does not stand still: {inside} is not between {before} and now"
+    );
+    machine.wherry(&["set", "sleep-after", "1m"]);
     let asleep = until("it is asleep", || {
         let state = machine.status()["state"].clone();
         (state["type"] == "suspended").then_some(state)

@@ -15,6 +15,7 @@ use wherry_link::{
 use crate::accelerator::{self, Failures};
 use crate::activity::Activity;
 use crate::backend::{Attempt, Backend, Begin, Facts, Launch};
+use crate::doze::{Doze, Stirring};
 use crate::forward::Forwards;
 use crate::process::Process;
 use crate::qmp::Qmp;
@@ -55,6 +56,7 @@ pub(crate) struct Context {
     pub(crate) find_backend: FindBackend,
     pub(crate) settings: settings::Store,
     pub(crate) activity: Activity,
+    pub(crate) doze: Doze,
     /// What the setting for sleeping counts in.
     pub(crate) minute: Duration,
 }
@@ -340,7 +342,7 @@ impl Boot<'_> {
             .map_err(|error| lost(suspend::causes(&error)))?;
         drop(qmp);
         let (session, incoming) = tokio::select! {
-            met = Session::host(stream, TAKE_UP) => met.map_err(|error| lost(link_cause(&error)))?,
+            met = Session::host(self.stirring(stream), TAKE_UP) => met.map_err(|error| lost(link_cause(&error)))?,
             () = process.ended() => return Err(lost(self.last_words("its process ended"))),
         };
         partial.session = Some(session.clone());
@@ -409,7 +411,7 @@ impl Boot<'_> {
             .await
             .map_err(|error| silent(error.to_string()))?;
         let (session, incoming) = tokio::select! {
-            met = Session::host(stream, TAKE_UP) => met.map_err(|error| silent(link_cause(&error)))?,
+            met = Session::host(self.stirring(stream), TAKE_UP) => met.map_err(|error| silent(link_cause(&error)))?,
             () = process.ended() => return Err(gone().into()),
         };
         partial.session = Some(session.clone());
@@ -594,7 +596,7 @@ impl Boot<'_> {
             () = process.ended() => return Err(ended()),
         };
         let met = tokio::select! {
-            met = Session::host(stream, attempt.first_word) => met,
+            met = Session::host(self.stirring(stream), attempt.first_word) => met,
             () = process.ended() => return Err(ended()),
         };
         let (session, incoming) = match met {
@@ -619,6 +621,10 @@ impl Boot<'_> {
             record,
             files,
         })
+    }
+
+    fn stirring(&self, stream: system::Stream) -> Stirring<system::Stream> {
+        Stirring::new(stream, self.context.doze.clone())
     }
 
     async fn share(&self, files: Option<&Files>, session: &Session) {
@@ -800,8 +806,12 @@ impl Boot<'_> {
         self.tell(Progress::Forwards).await;
         let socket = match socket {
             Some(socket) => socket,
-            None => EngineSocket::serve(&self.home().socket(), self.context.activity.clone())
-                .map_err(|error| io_failure(Step::Connect, "Could not open the engine's socket", &error))?,
+            None => EngineSocket::serve(
+                &self.home().socket(),
+                self.context.activity.clone(),
+                self.context.doze.clone(),
+            )
+            .map_err(|error| io_failure(Step::Connect, "Could not open the engine's socket", &error))?,
         };
         socket.lead_to(session.clone());
         record.ready.get_or_insert(Ready {

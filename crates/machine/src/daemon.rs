@@ -14,6 +14,7 @@ use crate::activity::Activity;
 use crate::backend::{Backend, qemu::Qemu};
 use crate::boot::{Context, FindBackend};
 use crate::control::{self, Answer, Envelope, RELEASE, Request};
+use crate::doze::Doze;
 use crate::supervisor::{Command, Supervisor};
 use crate::{Error, Failure, Freed, Home, State, doctor, free, settings, system};
 
@@ -63,6 +64,7 @@ pub(crate) async fn run_with(home: Home, find_backend: FindBackend) -> Result<()
         find_backend,
         settings: settings.clone(),
         activity: Activity::new(),
+        doze: Doze::new(),
         minute: Duration::from_mins(1),
     };
     let supervisor = Supervisor::begin(context, note);

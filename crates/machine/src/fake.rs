@@ -19,6 +19,7 @@ use wherry_link::{
 use crate::activity::Activity;
 use crate::backend::{Attempt, Attempts, Backend, Begin, Facts, FilesLaunch, Launch};
 use crate::boot::{Context, FindBackend};
+use crate::doze::Doze;
 use crate::record::Record;
 use crate::subnet::Plan;
 use crate::{Accelerator, Failure, Home, Spec, disk, settings};
@@ -366,6 +367,7 @@ impl Fake {
             find_backend,
             settings: settings::Store::open(home).0,
             activity: Activity::new(),
+            doze: Doze::new(),
             minute: self.minute,
         }
     }

@@ -13,6 +13,7 @@ mod cost;
 mod daemon;
 mod disk;
 pub mod doctor;
+mod doze;
 mod error;
 #[cfg(all(test, unix))]
 mod fake;

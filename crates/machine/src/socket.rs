@@ -9,6 +9,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use wherry_link::{HostRequest, Session, Target};
 
 use crate::activity::{Activity, Watched};
+use crate::doze::Doze;
 use crate::system;
 
 /// How long a client is kept waiting for a machine that sleeps: it wakes in seconds, or has to start anew.
@@ -24,7 +25,7 @@ pub(crate) struct EngineSocket {
 }
 
 impl EngineSocket {
-    pub(crate) fn serve(path: &Path, activity: Activity) -> io::Result<Self> {
+    pub(crate) fn serve(path: &Path, activity: Activity, doze: Doze) -> io::Result<Self> {
         let mut listener = system::Listener::bind(path)?;
         let token = CancellationToken::new();
         let stop = token.clone().drop_guard();
@@ -38,7 +39,7 @@ impl EngineSocket {
                 match accepted {
                     Ok(client) => {
                         activity.touch();
-                        tokio::spawn(converse(client, found.clone(), activity.clone()));
+                        tokio::spawn(converse(client, found.clone(), activity.clone(), doze.clone()));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "could not accept a client of the engine");
@@ -61,7 +62,7 @@ impl EngineSocket {
     }
 }
 
-async fn converse(client: system::Stream, mut way: watch::Receiver<Option<Session>>, activity: Activity) {
+async fn converse(client: system::Stream, mut way: watch::Receiver<Option<Session>>, activity: Activity, doze: Doze) {
     if way.borrow_and_update().is_none() {
         activity.knock();
     }
@@ -71,6 +72,7 @@ async fn converse(client: system::Stream, mut way: watch::Receiver<Option<Sessio
         Ok(Err(_)) | Err(_) => return,
     };
     let Some(session) = session else { return };
+    let _held = doze.hold().await;
     let request = HostRequest::Connect { target: Target::Engine };
     let carried = match session.begin(&request).await {
         // Half-close matters here: `docker attach` and `docker exec` end their input and go on reading.

@@ -103,6 +103,8 @@ pub struct Running {
     pub disk: DiskFill,
     pub host_room: HostRoom,
     pub engine_restarts: u32,
+    /// Its processors stand still, because nobody uses it; the next request makes them go on.
+    pub rests: bool,
 }
 
 /// How full the machine's disk is.

@@ -230,6 +230,7 @@ impl Up {
             disk: DiskFill::default(),
             host_room: HostRoom::default(),
             engine_restarts: 0,
+            rests: false,
         }
     }
 
@@ -255,7 +256,13 @@ impl Up {
             ))
             .abort_handle(),
             tokio::spawn(watch_forwards(pid, live.forwards.clone(), events.clone())).abort_handle(),
-            tokio::spawn(every_minute(live.session.clone(), context.home.console_log())).abort_handle(),
+            tokio::spawn(every_minute(
+                live.session.clone(),
+                context.home.console_log(),
+                context.doze.stands(),
+            ))
+            .abort_handle(),
+            tokio::spawn(watch_doze(pid, context.doze.stands(), events.clone())).abort_handle(),
             tokio::spawn(watch_idleness(
                 pid,
                 context.activity.clone(),
@@ -311,6 +318,11 @@ enum Event {
     /// Nobody has used it for as long as the settings say.
     Idle {
         pid: u32,
+    },
+    /// Its processors stand still from now on, or no longer.
+    Rests {
+        pid: u32,
+        rests: bool,
     },
     /// A client waits at the socket of a machine that sleeps.
     Knocked,
@@ -414,7 +426,12 @@ impl Task {
                     | Phase::Stopping { .. }
                     | Phase::Failed => None,
                 };
-                let _ = reply.send(link);
+                let doze = self.context.doze.clone();
+                tokio::spawn(async move {
+                    // What is asked of it is about one that runs and has the right time.
+                    let _held = doze.hold().await;
+                    let _ = reply.send(link);
+                });
             }
         }
     }
@@ -584,10 +601,12 @@ impl Task {
                 }
                 tracing::info!(wakes, "the machine is being suspended");
                 let (home, events) = (self.context.home.clone(), self.events.clone());
+                let doze = self.context.doze.clone();
                 tokio::spawn(async move {
                     let pid = up.live.process.pid;
                     let memory = tokio::task::spawn_blocking(move || Cost::of(pid)).await.ok().flatten();
                     let memory = memory.map_or(0, |usage| usage.memory);
+                    let _held = doze.hold().await;
                     let outcome = suspend::save(&home, &up.live, wakes, memory).await;
                     if outcome.is_ok()
                         && let Err(error) = Record::remove(&home)
@@ -722,7 +741,11 @@ impl Task {
     fn asleep(&mut self, mut saved: Box<Saved>, socket: Option<EngineSocket>) {
         let socket = match socket {
             None if saved.wakes => {
-                match EngineSocket::serve(&self.context.home.socket(), self.context.activity.clone()) {
+                match EngineSocket::serve(
+                    &self.context.home.socket(),
+                    self.context.activity.clone(),
+                    self.context.doze.clone(),
+                ) {
                     Ok(socket) => Some(socket),
                     Err(error) => {
                         tracing::warn!(%error, "nobody can wake the machine through its socket");
@@ -1038,6 +1061,14 @@ impl Task {
                     }
                 });
             }
+            (Phase::Running(up), Event::Rests { pid, rests }) if up.live.process.pid == pid => {
+                self.phase = Phase::Running(up);
+                self.change(|status| {
+                    if let State::Running { running } = &mut status.state {
+                        running.rests = rests;
+                    }
+                });
+            }
             // What is said of a machine that is no longer there, or of a start that is no longer wanted.
             (
                 phase @ (Phase::Stopped
@@ -1056,6 +1087,7 @@ impl Task {
                 | Event::Told { .. }
                 | Event::Measured { .. }
                 | Event::Idle { .. }
+                | Event::Rests { .. }
                 | Event::Knocked
                 | Event::Suspended(_)
                 | Event::Grown { .. }
@@ -1181,6 +1213,13 @@ impl Task {
             cpu: None,
             guards: Vec::new(),
         });
+        tokio::spawn(self.context.doze.clone().keep(
+            self.context.home.qmp(),
+            self.context.activity.clone(),
+            up.live.session.clone(),
+            up.live.reports.clone(),
+            is_idle,
+        ));
         up.watch(&self.context, &self.events);
         let running = up.running();
         tracing::info!(running.pid, running.ready_in_millis, "the machine runs");
@@ -1375,13 +1414,34 @@ impl Task {
         }
         let (session, process, before) = (up.live.session.clone(), up.live.process.clone(), up.cpu);
         let (home, events) = (self.context.home.clone(), self.events.clone());
+        let wants_peace = self.context.doze.wants_peace();
+        let before_rest = match &self.published.borrow().state {
+            State::Running { running } => running.usage.clone(),
+            State::Stopped
+            | State::Starting { .. }
+            | State::Suspending
+            | State::Suspended { .. }
+            | State::Stopping
+            | State::Failed { .. } => Usage::default(),
+        };
         tokio::spawn(async move {
-            let guest = timeout(USAGE, session.ask::<_, wherry_link::Usage>(&HostRequest::Usage)).await;
-            let guest = guest
-                .ok()
-                .and_then(Result::ok)
-                .map(|(usage, _)| usage)
-                .unwrap_or_default();
+            let guest = if wants_peace {
+                // Nothing changes in it, and looking is no use of it.
+                wherry_link::Usage {
+                    memory_total: before_rest.guest_memory_total,
+                    memory_used: before_rest.guest_memory_used,
+                    disk_total: before_rest.guest_disk_total,
+                    disk_used: before_rest.guest_disk_used,
+                    unix_millis: 0,
+                }
+            } else {
+                let guest = timeout(USAGE, session.ask::<_, wherry_link::Usage>(&HostRequest::Usage)).await;
+                guest
+                    .ok()
+                    .and_then(Result::ok)
+                    .map(|(usage, _)| usage)
+                    .unwrap_or_default()
+            };
             let pid = process.pid;
             let host = tokio::task::spawn_blocking(move || Cost::of(pid)).await.ok().flatten();
             let now = Instant::now();
@@ -1589,9 +1649,20 @@ fn is_idle(report: &Report) -> bool {
     }
 }
 
-async fn every_minute(session: Session, console: std::path::PathBuf) {
+async fn watch_doze(pid: u32, mut stands: watch::Receiver<bool>, events: mpsc::Sender<Event>) {
+    while stands.changed().await.is_ok() {
+        let rests = *stands.borrow_and_update();
+        let _ = events.send(Event::Rests { pid, rests }).await;
+    }
+}
+
+async fn every_minute(session: Session, console: std::path::PathBuf, stands: watch::Receiver<bool>) {
     loop {
         tokio::time::sleep(MINUTE).await;
+        // It is set when it goes on.
+        if *stands.borrow() {
+            continue;
+        }
         let set = HostRequest::SetClock {
             unix_millis: clock::unix_millis(),
         };

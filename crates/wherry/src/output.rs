@@ -378,6 +378,12 @@ impl Words {
     fn running(running: &Running, say: &mut impl FnMut(&str, String)) {
         const MIB: u64 = 1 << 20;
         say("State", "running".into());
+        if running.rests {
+            say(
+                "",
+                "at rest, because nobody uses it; it goes on at once when somebody does".into(),
+            );
+        }
         say("Uptime", duration(seconds_since(running.since_millis)));
         say(
             "Engine",

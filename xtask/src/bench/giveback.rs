@@ -15,7 +15,7 @@ const PIECE_MB: u64 = 20;
 const MEMORY_BACK: Duration = Duration::from_secs(30);
 const DISK_BACK: Duration = Duration::from_mins(1);
 /// How long a machine is left alone before it counts as idle, and how long it is watched then.
-const SETTLE: Duration = Duration::from_mins(1);
+const SETTLE: Duration = Duration::from_mins(2);
 const WATCH: Duration = Duration::from_mins(1);
 
 pub(super) fn back(runs: u32) -> Result<Vec<Figure>, Error> {
