@@ -37,7 +37,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    pub(crate) const ALL: [Topic; 6] = [
+    pub const ALL: [Topic; 6] = [
         Topic::Engine,
         Topic::Containers,
         Topic::Images,
