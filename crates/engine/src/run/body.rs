@@ -151,14 +151,24 @@ fn host_config(spec: &RunSpec) -> HostConfig {
         extra_hosts: some(spec.extra_hosts.iter().map(|host| host.replacen('=', ":", 1)).collect()),
         privileged: spec.privileged.then_some(true),
         readonly_rootfs: spec.read_only.then_some(true),
-        cap_add: some(spec.cap_add.clone()),
-        cap_drop: some(spec.cap_drop.clone()),
+        cap_add: some(spec.cap_add.iter().map(|name| capability(name)).collect()),
+        cap_drop: some(spec.cap_drop.iter().map(|name| capability(name)).collect()),
         security_opt: some(spec.security_options.clone()),
         devices: some(devices.into_iter().map(device).collect()),
         device_requests: some(requests),
         sysctls: map(&spec.sysctls),
         network_mode: spec.networks.first().map(|network| network.name.clone()),
         ..HostConfig::default()
+    }
+}
+
+/// `net_admin` is `CAP_NET_ADMIN`; podman wants it whole.
+fn capability(name: &str) -> String {
+    let name = name.trim().to_uppercase();
+    if name == "ALL" || name.starts_with("CAP_") {
+        name
+    } else {
+        format!("CAP_{name}")
     }
 }
 
