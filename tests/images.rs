@@ -136,7 +136,7 @@ pub(crate) fn busybox() -> &'static Path {
 /// An image without a program: its `/usr` is put over it by whoever runs it (see [`crate::tools::tree`]).
 pub fn bare_tar(folder: &Path) -> PathBuf {
     let root = folder.join("bare");
-    for made in ["usr", "etc", "tmp", "work", "tools"] {
+    for made in ["usr", "etc/alternatives", "tmp", "work", "tools"] {
         fs_err::create_dir_all(root.join(made)).expect("a folder");
     }
     for name in ["bin", "sbin", "lib", "lib64"] {
@@ -144,6 +144,10 @@ pub fn bare_tar(folder: &Path) -> PathBuf {
             .arg("-s")
             .arg(format!("usr/{name}"))
             .arg(root.join(name)));
+    }
+    let which = root.join("etc/alternatives/which");
+    if !which.is_symlink() {
+        std::os::unix::fs::symlink("/usr/bin/which.debianutils", which).expect("a link");
     }
     let users = "root:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n";
     fs_err::write(root.join("etc/passwd"), users).expect("users");

@@ -274,7 +274,8 @@ impl Boot<'_> {
         self.tell(Progress::Begin(Step::Check)).await;
         let backend = (self.context.find_backend)()?;
         let facts = backend.facts();
-        if let Some(why) = saved.misfit(self.home(), &facts.fingerprint) {
+        let had_files = saved.fingerprint == fingerprint(&facts, true);
+        if let Some(why) = saved.misfit(self.home(), &fingerprint(&facts, had_files)) {
             return Err(NotResumed::Unusable { why });
         }
         self.tell(Progress::Done {
@@ -287,7 +288,16 @@ impl Boot<'_> {
 
         self.tell(Progress::Begin(Step::Linux)).await;
         put_aside(&self.home().process_log());
-        let files = self.serve_files(&*backend, partial).await;
+        // A machine goes on with the devices that it has.
+        let files = if had_files {
+            self.serve_files(&*backend, partial).await
+        } else {
+            None
+        };
+        if files.is_none() && had_files {
+            let why = "the server of the shared folders, which it uses, did not start".to_owned();
+            return Err(NotResumed::Unusable { why });
+        }
         if let Some((files, _)) = &files {
             // Before the memory comes, which holds what the guest has open of them.
             shares::show(self.home(), &self.context.settings, files).await;
@@ -561,7 +571,7 @@ impl Boot<'_> {
             spec: spec.clone(),
             backend: facts.name.into(),
             accelerator: attempt.accelerator.into(),
-            fingerprint: facts.fingerprint.clone(),
+            fingerprint: fingerprint(facts, files_run),
             network: network.clone(),
             ready: None,
         };
@@ -928,6 +938,12 @@ fn does_not_fit(cause: String) -> Failure {
         hint: "Stop the machine and start it again; if that does not help, install Wherry again.".into(),
         console: Vec::new(),
     }
+}
+
+/// What a machine is made of: with the server of the shared folders it has one device more.
+fn fingerprint(facts: &Facts, files: bool) -> String {
+    let device = if files { " with folders" } else { "" };
+    format!("{}{device}", facts.fingerprint)
 }
 
 /// The machine's process has ended and nobody asked for it.

@@ -13,7 +13,7 @@ use crate::accelerator::{Failures, fallback_note};
 use crate::backend::Backend as _;
 use crate::backend::qemu::Qemu;
 use crate::image::Image;
-use crate::{Accelerator, Failure, Home, Machine, State, Status, disk, system};
+use crate::{Accelerator, Failure, Home, Machine, State, Status, disk, shares, system};
 
 /// Reading the whole system image takes a second, and longer on a slow disk.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -170,6 +170,7 @@ impl Machine {
             && is_running(status)
         {
             checks = agent_and_clock(guest).into();
+            checks.push(folders(status));
         } else {
             checks.push(Check::skip(
                 "clock",
@@ -252,6 +253,18 @@ impl Machine {
             },
         }
     }
+}
+
+/// Whether what containers have of this computer's folders can be read.
+fn folders(status: &Status) -> Check {
+    const NAME: &str = "folders";
+    const TITLE: &str = "Shared folders";
+    if status.notes.iter().any(|note| note == shares::GONE) {
+        return Check::fail(NAME, TITLE)
+            .why("Their server has ended, and containers that use them wait for it.")
+            .remedy(Remedy::Restart);
+    }
+    Check::pass(NAME, TITLE)
 }
 
 fn is_running(status: &Status) -> bool {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::BufReader;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 use wherry_link::{Binds, Change, FilesAnswer, FilesView, Folder, HostRequest, RefusedFolder, Session};
 
 use crate::{Failure, FailureCode, Home, control, settings, system};
@@ -87,12 +88,18 @@ pub(crate) fn is_not_shared(path: &Path, folders: &[PathBuf]) -> Failure {
     }
 }
 
+/// What the person is told when the server ends before its machine does.
+pub(crate) const GONE: &str = "The server of the shared folders has ended, and containers that use them wait for it. \
+                               Restart the machine.";
+
 /// A connection to the file server; it serves on when this is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
     asked: mpsc::Sender<Ask>,
     /// What it serves now. Held while that changes, so that of two changes the later one stays.
     served: Arc<tokio::sync::Mutex<Served>>,
+    /// The server has ended.
+    gone: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -174,13 +181,20 @@ impl Files {
         };
         let (asked, asks) = mpsc::channel(4);
         let (told, said) = mpsc::channel(CHANGES);
+        let gone = CancellationToken::new();
+        let ended = gone.clone();
         tokio::spawn(async move {
-            if let Err(error) = converse(stream, asks, told).await {
+            if let Err(error) = converse(stream, asks, told, ended).await {
                 tracing::warn!(%error, "the file server is gone");
             }
         });
         let served = Arc::default();
-        Ok((Self { asked, served }, said))
+        Ok((Self { asked, served, gone }, said))
+    }
+
+    /// Returns when the server has ended, with its machine or before it.
+    pub(crate) async fn ended(&self) {
+        self.gone.cancelled().await;
     }
 
     /// Shows these folders from now on; says which of them cannot be shown.
@@ -195,12 +209,19 @@ impl Files {
     }
 }
 
-async fn converse(stream: system::Stream, mut asks: mpsc::Receiver<Ask>, told: mpsc::Sender<Said>) -> io::Result<()> {
+async fn converse(
+    stream: system::Stream,
+    mut asks: mpsc::Receiver<Ask>,
+    told: mpsc::Sender<Said>,
+    ended: CancellationToken,
+) -> io::Result<()> {
     let (answers, mut requests) = tokio::io::split(stream);
     let mut answers = BufReader::new(answers);
     // Read by a task of its own: a line that is half read must not be given up for a request.
     let (read, mut answered) = mpsc::channel(4);
     let reader = tokio::spawn(async move {
+        // It ends with the server, or because nobody here needs it any more and thus nobody waits for its end.
+        let _ended = ended.drop_guard();
         while let Some(answer) = control::read::<FilesAnswer>(&mut answers).await? {
             match answer {
                 FilesAnswer::Served { refused } => {
@@ -271,7 +292,7 @@ pub(crate) fn not_now() -> Failure {
         code: FailureCode::FolderRefused,
         step: None,
         message: "The machine that runs cannot share folders".into(),
-        causes: vec!["The server of the shared folders did not start with it.".into()],
+        causes: vec!["The server of the shared folders does not run.".into()],
         hint: "Restart the machine.".into(),
         console: Vec::new(),
     }
@@ -348,4 +369,21 @@ fn hidden(home: &Home) -> Vec<PathBuf> {
     folders.dedup();
     let real = |folder: PathBuf| fs_err::canonicalize(&folder).unwrap_or(folder);
     folders.into_iter().map(real).collect()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_servers_end_is_noticed() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let control = folder.path().join("control.sock");
+        let server = tokio::net::UnixListener::bind(&control)?;
+        let (files, _said) = Files::connect(&control).await?;
+        let (connection, _) = server.accept().await?;
+        assert!(!files.gone.is_cancelled(), "it serves");
+        drop(connection);
+        timeout(ANSWER, files.ended()).await.map_err(io::Error::from)
+    }
 }

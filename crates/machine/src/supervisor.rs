@@ -263,6 +263,13 @@ impl Up {
             ))
             .abort_handle(),
             tokio::spawn(watch_doze(pid, context.doze.stands(), events.clone())).abort_handle(),
+            tokio::spawn(watch_files(
+                pid,
+                live.files.clone(),
+                live.session.clone(),
+                events.clone(),
+            ))
+            .abort_handle(),
             tokio::spawn(watch_idleness(
                 pid,
                 context.activity.clone(),
@@ -314,6 +321,10 @@ enum Event {
         usage: Usage,
         cpu: Option<(Instant, u64)>,
         reply: oneshot::Sender<()>,
+    },
+    /// The server of the shared folders has ended before the machine.
+    FilesGone {
+        pid: u32,
     },
     /// Nobody has used it for as long as the settings say.
     Idle {
@@ -1020,6 +1031,12 @@ impl Task {
             (Phase::Running(up), Event::Reported { pid, report }) if up.live.process.pid == pid => {
                 self.reported(up, report);
             }
+            (Phase::Running(mut up), Event::FilesGone { pid }) if up.live.process.pid == pid => {
+                tracing::error!(pid, "the server of the shared folders has ended");
+                up.live.files = None;
+                self.phase = Phase::Running(up);
+                self.change(|status| status.notes.push(shares::GONE.into()));
+            }
             (Phase::Running(up), Event::Forwards { pid }) if up.live.process.pid == pid => {
                 let forwards = up.live.forwards.list();
                 self.phase = Phase::Running(up);
@@ -1086,6 +1103,7 @@ impl Task {
                 | Event::Forwards { .. }
                 | Event::Told { .. }
                 | Event::Measured { .. }
+                | Event::FilesGone { .. }
                 | Event::Idle { .. }
                 | Event::Rests { .. }
                 | Event::Knocked
@@ -1582,6 +1600,18 @@ async fn watch_forwards(pid: u32, forwards: crate::forward::Forwards, events: mp
     loop {
         forwards.changed().await;
         let _ = events.send(Event::Forwards { pid }).await;
+    }
+}
+
+/// Tells when the server of the shared folders has ended and the machine goes on.
+async fn watch_files(pid: u32, files: Option<shares::Files>, session: Session, events: mpsc::Sender<Event>) {
+    let Some(files) = files else {
+        return;
+    };
+    files.ended().await;
+    // It ends with the machine too, whose end is told otherwise.
+    if timeout(PROCESS_ENDS_WITH_LINK, session.closed()).await.is_err() {
+        let _ = events.send(Event::FilesGone { pid }).await;
     }
 }
 

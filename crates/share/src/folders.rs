@@ -9,11 +9,12 @@ use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
+use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 use virtiofsd::filesystem::{
     Context, DirEntry, DirectoryIterator, Entry, Extensions, FileSystem, FsOptions, GetxattrReply, ListxattrReply,
@@ -54,6 +55,9 @@ pub(crate) struct Shared {
     wanted: Mutex<FilesView>,
     /// Read by each request of the guest; written when the daemon asks for something else.
     view: RwLock<View>,
+    /// Every folder that was found at a hidden path since the guest has mounted: it stays hidden, wherever it is moved,
+    /// for as long as that path is. Locked while the view changes.
+    once_hidden: Mutex<HashMap<PathBuf, HashSet<Node>>>,
     /// Whether the guest has mounted: before that there are no nodes.
     mounted: AtomicBool,
     /// The files that the guest knows, each with what is known of its owner. Locked for single lookups.
@@ -79,6 +83,7 @@ impl Folders {
             person,
             wanted: Mutex::default(),
             view: RwLock::new(view),
+            once_hidden: Mutex::default(),
             mounted: AtomicBool::new(false),
             owners: Mutex::default(),
             raising: Mutex::default(),
@@ -122,6 +127,7 @@ impl Shared {
     fn begin(&self) {
         let current = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
         self.owners().clear();
+        self.once_hidden.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.mounted.store(true, Ordering::Release);
         for refused in self.put_into_effect(&current) {
             tracing::warn!(path = %refused.path.display(), why = refused.why, "a folder is not shown");
@@ -155,6 +161,8 @@ impl Shared {
         } else {
             view.gates.entry(ROOT_ID).or_default();
         }
+        let mut once_hidden = self.once_hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        once_hidden.retain(|path, _| wanted.hidden.contains(path));
         for hidden in &wanted.hidden {
             let (Some(parent), Some(name)) = (hidden.parent(), hidden.file_name()) else {
                 continue;
@@ -162,12 +170,16 @@ impl Shared {
             let Ok(name) = CString::new(name.as_bytes()) else {
                 continue;
             };
-            if let Ok(parent) = self.walk(parent) {
-                let parent = parent.last().map_or(ROOT_ID, |(_, _, node)| *node);
+            if let Ok(way) = self.walk(parent) {
+                view.fixed.extend(way.iter().map(|(_, _, node)| *node));
+                let parent = way.last().map_or(ROOT_ID, |(_, _, node)| *node);
                 let node = self.files.lookup(self.context(), parent, &name).ok();
-                view.hide(parent, name, node.map(|entry| entry.inode));
+                let node = node.map(|entry| entry.inode);
+                once_hidden.entry(hidden.clone()).or_default().extend(node);
+                view.hide(parent, name, node);
             }
         }
+        view.hidden.extend(once_hidden.values().flatten());
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
         refused
     }
@@ -240,6 +252,20 @@ impl Shared {
             Access::Full => Ok(()),
             Access::Way | Access::None => Err(Errno::PERM.into()),
         }
+    }
+
+    /// The guest may move what has this name.
+    fn move_away(&self, parent: Node, name: &CStr) -> io::Result<()> {
+        if self.view().fixed.is_empty() {
+            return Ok(());
+        }
+        let Ok(entry) = self.files.lookup(self.context(), parent, name) else {
+            // There is nothing to move, which the move itself will say.
+            return Ok(());
+        };
+        let fixed = self.view().is_fixed(entry.inode);
+        self.files.forget(self.context(), entry.inode, 1);
+        if fixed { Err(Errno::BUSY.into()) } else { Ok(()) }
     }
 
     /// Puts the owner that the guest is to see.
@@ -604,6 +630,10 @@ impl FileSystem for Folders {
     ) -> io::Result<()> {
         self.change(old_parent, old_name)?;
         self.change(new_parent, new_name)?;
+        self.move_away(old_parent, old_name)?;
+        if flags & RenameFlags::EXCHANGE.bits() != 0 {
+            self.move_away(new_parent, new_name)?;
+        }
         self.files
             .rename(context, old_parent, old_name, new_parent, new_name, flags)
     }

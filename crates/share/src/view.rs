@@ -16,6 +16,8 @@ pub(crate) struct View {
     pub(crate) hidden: HashSet<Node>,
     /// The names of hidden folders where they are, so that they stay hidden when they are made anew.
     pub(crate) hidden_names: HashMap<Node, HashSet<CString>>,
+    /// The folders on the way to hidden ones: moved elsewhere they would show them under another path.
+    pub(crate) fixed: HashSet<Node>,
 }
 
 /// What becomes of a name.
@@ -39,6 +41,11 @@ impl View {
     pub(crate) fn hide(&mut self, parent: Node, name: CString, node: Option<Node>) {
         self.hidden_names.entry(parent).or_default().insert(name);
         self.hidden.extend(node);
+    }
+
+    /// It stays where it is.
+    pub(crate) fn is_fixed(&self, node: Node) -> bool {
+        self.fixed.contains(&node) || self.is_hidden(node)
     }
 
     pub(crate) fn is_gate(&self, node: Node) -> bool {

@@ -641,13 +641,18 @@ async fn a_daemon_finds_the_machine_suspended() -> io::Result<()> {
 async fn memory_that_does_not_fit_is_set_aside_and_named_and_the_machine_starts_anew() -> io::Result<()> {
     enum Harm {
         Fingerprint,
+        Folders,
         Memory,
         Head,
         Disk,
     }
-    for harm in [Harm::Fingerprint, Harm::Memory, Harm::Head, Harm::Disk] {
+    for harm in [Harm::Fingerprint, Harm::Folders, Harm::Memory, Harm::Head, Harm::Disk] {
         let place = Place::new()?;
-        let supervisor = place.supervisor();
+        let mut before = Fake::new();
+        if matches!(harm, Harm::Folders) {
+            before.fingerprint = "fake 1 with folders";
+        }
+        let supervisor = place.supervisor_with(before);
         supervisor.start().await.expect("it starts");
         let since = running(&supervisor.status().borrow()).since_millis;
         supervisor.suspend().await.expect("it is suspended");
@@ -660,6 +665,8 @@ async fn memory_that_does_not_fit_is_set_aside_and_named_and_the_machine_starts_
                 fake.fingerprint = "fake 2";
                 "has changed since"
             }
+            // This one has nothing that serves them.
+            Harm::Folders => "the server of the shared folders, which it uses, did not start",
             Harm::Memory => {
                 memory[last] ^= 1;
                 "checksum is wrong"

@@ -158,6 +158,116 @@ fn a_guest_that_was_taken_over_gets_no_further_by_numbers_and_dots() -> io::Resu
 }
 
 #[test]
+fn what_is_hidden_stays_hidden_wherever_it_is_moved() -> io::Result<()> {
+    let bed = Bed::mounted()?;
+    let hidden = bed.view(&["shared"], &["shared/project/deep/hidden"]);
+    fs_err::create_dir_all(bed.path("shared/project/deep/hidden"))?;
+    fs_err::write(bed.path("shared/project/deep/hidden/key"), "secret")?;
+    assert_eq!(bed.folders.show(&hidden), []);
+    let shared = bed.find("shared")?.inode;
+    let moved = bed
+        .folders
+        .rename(by(0, 0), shared, c"project", shared, c"elsewhere", 0);
+    assert_eq!(errno(moved), Some(Errno::BUSY));
+    fs_err::create_dir(bed.path("shared/other"))?;
+    let exchange = RenameFlags::EXCHANGE.bits();
+    let exchanged = bed
+        .folders
+        .rename(by(0, 0), shared, c"other", shared, c"project", exchange);
+    assert_eq!(errno(exchanged), Some(Errno::BUSY));
+    // The person may, and something else is made where it was.
+    fs_err::rename(bed.path("shared/project"), bed.path("shared/elsewhere"))?;
+    fs_err::create_dir_all(bed.path("shared/project/deep/hidden"))?;
+    assert_eq!(bed.folders.show(&hidden), []);
+    assert_eq!(errno(bed.find("shared/elsewhere/deep/hidden")), Some(Errno::NOENT));
+    assert_eq!(errno(bed.find("shared/project/deep/hidden")), Some(Errno::NOENT));
+    Ok(())
+}
+
+/// What a guest can ask for whose kernel was taken over: any name of any node, while the host swaps folders and links.
+#[test]
+fn a_hundred_thousand_hostile_requests_reach_nothing_outside() -> io::Result<()> {
+    const NAMES: [&CStr; 12] = [
+        c"..",
+        c".",
+        c"",
+        c"/",
+        c"../beside",
+        c"../../beside/secret",
+        c"project/../../beside",
+        c"hidden",
+        c"HIDDEN",
+        c"swap",
+        c"secret",
+        c"key",
+    ];
+    let bed = Bed::mounted()?;
+    let inode = |below: &str| fs_err::symlink_metadata(bed.path(below)).map(|metadata| metadata.ino());
+    let outside = [
+        inode("beside")?,
+        inode("beside/secret")?,
+        inode("shared/hidden")?,
+        inode("shared/hidden/key")?,
+    ];
+    let shared = bed.find("shared")?.inode;
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(Ordering::Relaxed) {
+                // The guest moves and removes these as well.
+                let _ = fs_err::create_dir(bed.path("shared/folder"));
+                let _ = symlink(bed.path("beside"), bed.path("shared/link"));
+                for what in ["shared/folder", "shared/link"] {
+                    let (what, swap) = (bed.path(what), bed.path("shared/swap"));
+                    let _ = fs_err::rename(&what, &swap);
+                    std::thread::yield_now();
+                    let _ = fs_err::rename(&swap, &what);
+                }
+            }
+        });
+        let request = |number: u64, name: &CStr| -> Option<u64> {
+            // The nodes of the way, of what is shared and hidden, and some that there never were.
+            let node = number % (shared + 20);
+            let context = by(0, 0);
+            match number / 7 % 6 {
+                0 | 1 => {
+                    let entry = bed.folders.lookup(context, node, name).ok()?;
+                    let below = bed.folders.lookup(context, entry.inode, c"secret").ok();
+                    below.map_or(Some(entry.attr.ino), |below| Some(below.attr.ino))
+                }
+                2 => {
+                    let (handle, _) = bed.folders.open(context, node, false, 0).ok()?;
+                    let (attributes, _) = bed.folders.getattr(context, node, handle).ok()?;
+                    Some(attributes.ino)
+                }
+                3 => bed.folders.unlink(context, node, name).ok().map(|()| 0),
+                4 => bed
+                    .folders
+                    .rename(context, node, name, shared, c"mine", 0)
+                    .ok()
+                    .map(|()| 0),
+                _ => bed
+                    .folders
+                    .link(context, node, shared, name)
+                    .ok()
+                    .map(|entry| entry.attr.ino),
+            }
+        };
+        for number in 0..100_000_u64 {
+            let name = NAMES[usize::try_from(number / 3).unwrap_or_default() % NAMES.len()];
+            if let Some(reached) = request(number, name) {
+                assert!(!outside.contains(&reached), "request {number}, {name:?}");
+            }
+        }
+        ended.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(fs_err::read_to_string(bed.path("beside/secret"))?, "secret");
+    assert_eq!(fs_err::read_to_string(bed.path("shared/hidden/key"))?, "secret");
+    assert_eq!(fs_err::read_dir(bed.path("beside"))?.count(), 1);
+    Ok(())
+}
+
+#[test]
 fn a_symbolic_link_is_read_and_never_followed() -> io::Result<()> {
     let bed = Bed::mounted()?;
     symlink(bed.path("beside"), bed.path("shared/out"))?;
