@@ -688,7 +688,11 @@ sinceMillis: number, readyInMillis: number,
 /**
  * The machine's own process on this host.
  */
-pid: number, usage: MachineUsage, disk: DiskFill, hostRoom: HostRoom, engineRestarts: number, };
+pid: number, usage: MachineUsage, disk: DiskFill, hostRoom: HostRoom, engineRestarts: number, 
+/**
+ * Its processors stand still, because nobody uses it; the next request makes them go on.
+ */
+rests: boolean, };
 
 export type MachineSettings = { 
 /**
