@@ -7,6 +7,7 @@ pub mod authority;
 pub mod docker_py;
 pub mod engine;
 pub mod fetch;
+pub mod hub;
 pub mod images;
 pub mod machine;
 pub mod process;

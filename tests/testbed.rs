@@ -6,20 +6,23 @@ use std::process::Command;
 
 use serde_json::json;
 use wherry_tests::engine::Engine;
+use wherry_tests::hub;
 use wherry_tests::images;
 use wherry_tests::process::{Running, program, say};
-use wherry_tests::registry::Registry;
+use wherry_tests::registry::{Guests, Registry};
 
 fn main() {
     let storage = images::storage();
     let registry = Registry::serve(&storage);
     let engine = Engine::start(Some(&registry.address()));
     let home = tempfile::tempdir().expect("a temporary folder");
+    let private = Registry::serve_for(&home.path().join("private"), &Guests::Ada);
     let ui = std::env::args().nth(1).unwrap_or_else(|| "ui/dist".to_owned());
     let mut serve = Running::start(
         Command::new(program("wherry-serve"))
             .args(["--ui", &ui, "--port", "0"])
             .env("WHERRY_HOME", home.path())
+            .env("WHERRY_HUB_SITE", hub::site())
             .env("DOCKER_HOST", engine.address())
             .env("DOCKER_CONFIG", home.path().join("docker")),
         &home.path().join("serve.log"),
@@ -29,6 +32,7 @@ fn main() {
         "address": address,
         "docker": engine.address(),
         "registry": registry.address(),
+        "private": private.address(),
         "home": home.path(),
         "busybox": images::busybox_tar(home.path()),
     })

@@ -34,6 +34,54 @@ test("a used image is not removed by accident", async ({ page, testbed }) => {
   await expect(row).toHaveCount(0);
 });
 
+test("what a pull costs is known before it begins", async ({ page, testbed }) => {
+  await enter(page, testbed);
+  await page.getByRole("link", { name: /^Images/ }).click();
+  await page.getByRole("button", { name: "Pull an image" }).click();
+  const pull = page.getByRole("dialog", { name: /Pull/ });
+  const before = pull.getByRole("region", { name: "Before the download" });
+  await pull.getByRole("textbox", { name: "Image" }).fill("pyth");
+  const found = pull.getByRole("list", { name: "Images on Docker Hub" });
+  await expect(found.getByRole("listitem").filter({ hasText: "Official" })).toContainText("<b>that lets you work</b>");
+  await expect(found.getByRole("listitem").filter({ hasText: "Verified" })).toContainText("bitnami/python");
+  await found.getByRole("button", { name: "python", exact: true }).click();
+  await pull.getByRole("list", { name: "Tags" }).getByRole("button", { name: "3.13-slim" }).click();
+  await expect(before).toContainText("python:3.13-slim");
+  await expect(before).toContainText(/MB\s+to download|already here/);
+  await expect(before).toContainText("Made for this engine");
+  await expect(before).toContainText("free");
+});
+
+test("unused images are listed before they go, and a file brings them back", async ({ page, testbed }) => {
+  clear(testbed);
+  docker(testbed, "tag", "busybox", "kept:one");
+  docker(testbed, "tag", "busybox", "kept:two");
+  await enter(page, testbed);
+  await page.getByRole("link", { name: /^Images/ }).click();
+  await page.getByRole("searchbox").fill("kept");
+  await page.getByRole("checkbox", { name: "Select all" }).check();
+  const bulk = page.getByRole("toolbar", { name: "2 selected" });
+  const file = `${testbed.home}/kept.tar`;
+  await bulk.getByRole("button", { name: "Save…" }).click();
+  const save = page.getByRole("dialog", { name: "Save 2 images to a file" });
+  await save.getByRole("textbox", { name: "File" }).fill(file);
+  await save.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(save).toContainText("Every engine can load it");
+  await save.getByRole("contentinfo").or(save.locator("footer")).getByRole("button", { name: "Close" }).click();
+  await bulk.getByRole("button", { name: "Remove…" }).click();
+  const remove = page.getByRole("alertdialog", { name: "Remove 2 images?" });
+  await expect(remove.getByRole("list", { name: "What goes" }).getByRole("listitem")).toHaveCount(2);
+  await remove.getByRole("button", { name: "Remove 2 images" }).click();
+  await expect(page.getByText("No image matches “kept”")).toBeVisible();
+  await page.getByRole("button", { name: "Load a file" }).click();
+  const load = page.getByRole("dialog", { name: "Load images from a file" });
+  await load.getByRole("textbox", { name: "File" }).fill(file);
+  await load.getByRole("button", { name: "Load", exact: true }).click();
+  await expect(load).toContainText("kept:one is here");
+  expect(docker(testbed, "images", "--quiet", "kept").split("\n")).toHaveLength(2);
+  docker(testbed, "rmi", "kept:one", "kept:two");
+});
+
 test("a pull that is cancelled ends in the engine too", async ({ page, testbed }) => {
   const registry = await endlessRegistry();
   await enter(page, testbed);

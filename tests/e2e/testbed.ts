@@ -13,6 +13,10 @@ export interface Testbed {
   address: string;
   /** `DOCKER_HOST` of the engine. */
   docker: string;
+  /** A registry that lets in `ada` with the password `s:cret`. */
+  private: string;
+  /** The UI's own folder; docker's configuration is in it. */
+  home: string;
   /** A tar for `docker import`. */
   busybox: string;
 }

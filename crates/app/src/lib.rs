@@ -3,6 +3,7 @@
 //! Whoever shows Wherry to a person (the window, the browser server) holds an [`App`] and passes names and JSON.
 
 mod backup;
+mod before_pull;
 mod clicked;
 mod commands;
 mod diagnose;
@@ -45,6 +46,7 @@ use crate::events::Events;
 use crate::settings::SettingsFile;
 use crate::tasks::Tasks;
 
+pub use before_pull::{BeforePull, ImageQuery, RemoteTags, TagsRequest};
 pub use clicked::{Clicked, ClickedScript, Script};
 pub use docker::{CONTEXT, Docker};
 pub use event::{Event, Topic};

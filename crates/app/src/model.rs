@@ -205,6 +205,29 @@ pub struct ImageRemove {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
+pub struct ImageTag {
+    pub reference: String,
+    /// The name that it gets, too.
+    pub target: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageSave {
+    pub references: Vec<String>,
+    /// A whole path.
+    pub file: String,
+}
+
+/// A tar of images by its whole path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageFile {
+    pub file: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
 pub struct PortQuestion {
     /// `None`: every address.
     pub address: Option<String>,

@@ -162,6 +162,8 @@ impl From<&EngineError> for Problem {
             | EngineError::TooOld { .. }
             | EngineError::NameTaken { .. }
             | EngineError::ImageNotFound { .. }
+            | EngineError::PushDenied { .. }
+            | EngineError::File { .. }
             | EngineError::NotFound { .. }
             | EngineError::InUse { .. }
             | EngineError::NoSpace { .. }
@@ -191,11 +193,16 @@ fn code_of(error: &EngineError) -> Code {
         EngineError::PortTaken { .. } => Code::PortTaken,
         EngineError::NameTaken { .. } => Code::NameTaken,
         EngineError::ImageNotFound { .. } => Code::ImageNotFound,
+        EngineError::PushDenied { .. } => Code::Unauthorized,
+        EngineError::File { source, .. } if source.kind() == ErrorKind::StorageFull => Code::NoSpace,
         EngineError::NotFound { .. } => Code::NotFound,
         EngineError::InUse { .. } => Code::InUse,
         EngineError::NoSpace { .. } => Code::NoSpace,
         EngineError::Backup(error) => code_of_backup(error),
-        EngineError::Garbled { .. } | EngineError::TooOld { .. } | EngineError::Refused { .. } => Code::Other,
+        EngineError::File { .. }
+        | EngineError::Garbled { .. }
+        | EngineError::TooOld { .. }
+        | EngineError::Refused { .. } => Code::Other,
     }
 }
 
@@ -220,6 +227,11 @@ fn hint_for(error: &EngineError) -> Option<&'static str> {
         EngineError::ImageNotFound { .. } => {
             "See whether the name is spelled right. For a private image, sign in to its registry first."
         }
+        EngineError::PushDenied { .. } => {
+            "Sign in as somebody who may. The name says where it goes: your own are at registry/you/name."
+        }
+        EngineError::File { source, .. } if source.kind() == ErrorKind::StorageFull => "Choose a disk with more room.",
+        EngineError::File { .. } => "See whether the path is right and the folder yours.",
         EngineError::NotFound { .. } => "It was removed meanwhile.",
         EngineError::InUse { .. } => "Stop what uses it first, or force it.",
         EngineError::NoSpace { .. } => "Remove images or containers that are not needed.",
@@ -237,6 +249,7 @@ fn action_for(error: &EngineError) -> Option<Action> {
         EngineError::AtRest | EngineError::Unreachable { .. } => Some(Action::StartEngine),
         EngineError::Silent { .. } | EngineError::BrokenOff { .. } | EngineError::Garbled { .. } => Some(Action::Retry),
         EngineError::InUse { .. } => Some(Action::Force),
+        EngineError::PushDenied { reference, .. } => registry_of(reference).map(|registry| Action::SignIn { registry }),
         // A name without a registry is misspelled more often than it is private.
         EngineError::ImageNotFound { reference, .. } => registry_of(reference)
             .filter(|_| reference.contains('/'))
@@ -247,6 +260,7 @@ fn action_for(error: &EngineError) -> Option<Action> {
         | EngineError::TooOld { .. }
         | EngineError::PortTaken { .. }
         | EngineError::NameTaken { .. }
+        | EngineError::File { .. }
         | EngineError::NotFound { .. }
         | EngineError::NoSpace { .. }
         | EngineError::Invalid(_)

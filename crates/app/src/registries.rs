@@ -68,17 +68,21 @@ impl App {
     /// Asks this registry as this person, through the proxy that the engine goes through.
     pub(crate) async fn registry(&self, registry: &str, login: Option<Login>) -> Result<RegistryClient, Problem> {
         let settings = self.registry_settings().await.unwrap_or_default();
+        self.registry_at(registry, settings.is_insecure(registry), login).await
+    }
+
+    pub(crate) async fn registry_at(
+        &self,
+        registry: &str,
+        insecure: bool,
+        login: Option<Login>,
+    ) -> Result<RegistryClient, Problem> {
         let http = if is_on_this_computer(registry) {
             reqwest::Client::builder().no_proxy()
         } else {
             crate::doctor::client(&self.parts.machine.proxy().await)
         };
-        Ok(RegistryClient::new(
-            registry,
-            settings.is_insecure(registry),
-            login,
-            http,
-        )?)
+        Ok(RegistryClient::new(registry, insecure, login, http)?)
     }
 
     /// `None` while the engine cannot be asked, which is no reason not to ask a registry.

@@ -5,8 +5,8 @@
 
 use wherry_engine::{
     BackupManifest, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad, EnvFileView,
-    Greeting, Happening, ImageDetail, ImageSummary, LogChunk, Pasted, RareChoice, ReclaimRequest, Reclaimable,
-    Reclaimed,
+    FoundImage, Greeting, Happening, ImageDetail, ImageSize, ImageStep, ImageSummary, LogChunk, Pasted, RareChoice,
+    ReclaimRequest, Reclaimable, Reclaimed,
 };
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
@@ -14,11 +14,12 @@ use crate::clicked::{self, Clicked, ClickedScript, Script};
 use crate::macros::{commands, streams};
 use crate::preflight::Preflight;
 use crate::{
-    About, BackupMake, BackupRef, BackupRestore, BackupSuggestion, Bundle, ClickedForget, ContainerList, ContainerRef,
-    ContainerRemove, Cost, DiagnoseRequest, DockerSetup, DoctorRequest, EngineCandidate, EngineChoice, EngineStatus,
-    EnvFileRef, Event, Examination, FolderRef, ImageRef, ImageRemove, LogsRequest, MachineErase, PortAnswer,
-    PortQuestion, RegistryEntry, RegistryList, RegistryLogin, RegistryLook, RegistryRef, RunAsText, RunPaste,
-    RunRequest, RunText, SavedScript, Settings, Task, TaskId, TaskRef,
+    About, BackupMake, BackupRef, BackupRestore, BackupSuggestion, BeforePull, Bundle, ClickedForget, ContainerList,
+    ContainerRef, ContainerRemove, Cost, DiagnoseRequest, DockerSetup, DoctorRequest, EngineCandidate, EngineChoice,
+    EngineStatus, EnvFileRef, Event, Examination, FolderRef, ImageFile, ImageQuery, ImageRef, ImageRemove, ImageSave,
+    ImageTag, LogsRequest, MachineErase, PortAnswer, PortQuestion, RegistryEntry, RegistryList, RegistryLogin,
+    RegistryLook, RegistryRef, RemoteTags, RunAsText, RunPaste, RunRequest, RunText, SavedScript, Settings,
+    TagsRequest, Task, TaskId, TaskRef,
 };
 
 commands! {
@@ -115,7 +116,22 @@ commands! {
     image {
         list() -> Vec<ImageSummary>;
         get(ImageRef) -> ImageDetail;
+        /// How it was built, the first step first.
+        history(ImageRef) -> Vec<ImageStep>;
+        /// What takes the engine a while to say.
+        sizes() -> Vec<ImageSize>;
+        /// In Docker Hub.
+        search(ImageQuery) -> Vec<FoundImage>;
+        tags(TagsRequest) -> RemoteTags;
+        /// What a pull would bring and cost; pulls nothing.
+        before_pull(ImageRef) -> BeforePull;
         pull(ImageRef) -> TaskId as clicked::pull;
+        push(ImageRef) -> TaskId;
+        /// One more name for an image.
+        tag(ImageTag) -> ();
+        /// Into a tar that every engine can load.
+        save(ImageSave) -> TaskId;
+        load(ImageFile) -> TaskId;
         remove(ImageRemove) -> () as clicked::remove_image;
     }
     registry {

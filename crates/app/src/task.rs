@@ -31,6 +31,16 @@ pub enum Work {
     Pull {
         reference: String,
     },
+    Push {
+        reference: String,
+    },
+    SaveImages {
+        images: Vec<String>,
+        file: String,
+    },
+    LoadImages {
+        file: String,
+    },
     /// Pulls the image when it is not here, creates the container, starts it.
     Run {
         image: String,

@@ -1,6 +1,7 @@
 //! What can go wrong between us and an engine, and which of the engine's own words mean what.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,11 @@ pub enum Error {
     /// Not on this engine, and in no registry it could ask.
     #[error("There is no image named {reference}, or it is private")]
     ImageNotFound { reference: String, source: Reply },
+    /// The registry does not take it from this person.
+    #[error("The registry does not let you push {reference}")]
+    PushDenied { reference: String, source: Reply },
+    #[error("Could not use {}", .file.display())]
+    File { file: PathBuf, source: io::Error },
     #[error("{what} is not there")]
     NotFound { what: String, source: Reply },
     #[error("{what} is in use")]
@@ -148,6 +154,7 @@ impl Error {
             Error::PortTaken { source, .. }
             | Error::NameTaken { source, .. }
             | Error::ImageNotFound { source, .. }
+            | Error::PushDenied { source, .. }
             | Error::NotFound { source, .. }
             | Error::InUse { source, .. }
             | Error::NoSpace { source }
@@ -163,6 +170,7 @@ impl Error {
             | Error::Garbled { .. }
             | Error::TooOld { .. }
             | Error::Invalid(_)
+            | Error::File { .. }
             | Error::BadName { .. }
             | Error::Backup(_) => None,
         }

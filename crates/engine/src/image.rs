@@ -13,10 +13,10 @@ use crate::transport::Call;
 use crate::{Engine, Error, LayerProgress, LayerStage, PullProgress, name, wire};
 
 /// How long a registry may take until the first word of a pull: a slow one, asked through a slow proxy.
-const REGISTRY: Duration = Duration::from_mins(2);
+pub(crate) const REGISTRY: Duration = Duration::from_mins(2);
 
 /// One line of a pull is a short piece of JSON.
-const LONGEST_LINE: usize = 1 << 20;
+pub(crate) const LONGEST_LINE: usize = 1 << 20;
 
 /// A speed over less than this jumps too much to be read.
 const SPEED_SAMPLE: Duration = Duration::from_millis(500);
@@ -80,7 +80,7 @@ impl Engine {
     }
 }
 
-fn broken(error: LinesCodecError) -> Error {
+pub(crate) fn broken(error: LinesCodecError) -> Error {
     match error {
         LinesCodecError::MaxLineLengthExceeded => Error::Garbled { source: error.into() },
         LinesCodecError::Io(error) => match error.downcast::<hyper::Error>() {
@@ -90,8 +90,8 @@ fn broken(error: LinesCodecError) -> Error {
     }
 }
 
-/// Adds up what a pull says, line by line.
-struct Pull {
+/// Adds up what a pull or a push says, line by line.
+pub(crate) struct Pull {
     layers: Vec<Layer>,
     speed: f64,
     sampled: Instant,
@@ -106,7 +106,7 @@ struct Layer {
 }
 
 impl Pull {
-    fn new(now: Instant) -> Pull {
+    pub(crate) fn new(now: Instant) -> Pull {
         Pull {
             layers: Vec::new(),
             speed: 0.0,
@@ -115,7 +115,7 @@ impl Pull {
         }
     }
 
-    fn apply(&mut self, line: &wire::PullLine, now: Instant) {
+    pub(crate) fn apply(&mut self, line: &wire::PullLine, now: Instant) {
         let Some(stage) = stage(&line.status) else { return };
         let Some(id) = &line.id else { return };
         let layer = match self.layers.iter().position(|layer| layer.shown.id == *id) {
@@ -192,7 +192,7 @@ impl Pull {
         clippy::cast_sign_loss,
         reason = "a speed is positive and far below 2^64"
     )]
-    fn progress(&self) -> PullProgress {
+    pub(crate) fn progress(&self) -> PullProgress {
         PullProgress {
             layers: self.layers.iter().map(|layer| layer.shown.clone()).collect(),
             done_bytes: self.fetched(),
@@ -206,10 +206,11 @@ impl Pull {
 fn stage(status: &str) -> Option<LayerStage> {
     Some(match status {
         "Pulling fs layer" | "Waiting" | "Preparing" => LayerStage::Waiting,
-        "Downloading" | "Verifying Checksum" | "Download complete" => LayerStage::Downloading,
+        "Downloading" | "Pushing" | "Verifying Checksum" | "Download complete" => LayerStage::Downloading,
         "Extracting" => LayerStage::Unpacking,
-        "Pull complete" => LayerStage::Done,
-        "Already exists" => LayerStage::AlreadyHere,
+        "Pull complete" | "Pushed" => LayerStage::Done,
+        "Already exists" | "Layer already exists" => LayerStage::AlreadyHere,
+        _ if status.starts_with("Mounted from") => LayerStage::AlreadyHere,
         _ if status.starts_with("Retrying in") => LayerStage::Waiting,
         _ => return None,
     })

@@ -16,6 +16,7 @@ mod inventory;
 mod logs;
 mod model;
 mod name;
+mod push;
 mod reclaim;
 mod recorder;
 mod registry;
@@ -40,12 +41,13 @@ pub use env_file::{EnvFileView, EnvRefusal, EnvVariable, EnvWarning, env_file_fo
 pub use error::{Error, Reply};
 pub use happening::{Happened, Happening};
 pub use model::*;
+pub use push::{ImageSize, ImageStep};
 pub use reclaim::{LeftOver, ReclaimItem, ReclaimRequest, Reclaimable, Reclaimed};
 pub use recorder::Recorder;
 pub use registry::{
-    Greeting, Kept, Keychain, KnownRegistry, Limit, Login, LoginError, Logins, RegistryClient, RegistryError,
-    RegistrySettings, RemoteImage, RemoteLayer, Secret, SystemKeychain, Wants, certificate_files, is_on_this_computer,
-    registry_address, registry_of,
+    FoundImage, Greeting, HUB_SITE, Hub, ImageName, Kept, Keychain, KnownRegistry, Limit, Login, LoginError, Logins,
+    RegistryClient, RegistryError, RegistrySettings, RemoteImage, RemoteLayer, RemoteTag, Secret, SystemKeychain,
+    Wants, certificate_files, is_on_this_computer, registry_address, registry_of,
 };
 pub use run::*;
 pub use secret::is_secret;

@@ -5,6 +5,7 @@ mod challenge;
 mod client;
 mod error;
 mod holdings;
+mod hub;
 mod keychain;
 mod logins;
 mod settings;
@@ -19,6 +20,7 @@ pub(crate) use crate::name::HUB;
 pub use client::{Greeting, RegistryClient, Wants, certificate_files};
 pub use error::RegistryError;
 pub use holdings::{Limit, RemoteImage, RemoteLayer};
+pub use hub::{FoundImage, HUB_SITE, Hub, RemoteTag};
 pub use keychain::{Keychain, SystemKeychain};
 pub use logins::{Kept, KnownRegistry, LoginError, Logins};
 pub use settings::RegistrySettings;
@@ -100,6 +102,53 @@ pub fn registry_of(reference: &str) -> Option<String> {
     registry_address(reference.registry).ok()
 }
 
+/// An image's name in its parts, as a registry wants them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageName {
+    pub registry: String,
+    /// Below the registry; what Docker Hub makes itself is below `library`.
+    pub path: String,
+    /// The tag, or the digest with its algorithm.
+    pub version: String,
+    familiar: String,
+}
+
+impl ImageName {
+    pub fn parse(reference: &str) -> Result<ImageName, crate::Error> {
+        let parsed = crate::name::Reference::parse(reference)?;
+        let registry = registry_address(parsed.registry).unwrap_or_else(|_| parsed.registry.to_owned());
+        let bare = parsed
+            .repository
+            .strip_prefix(parsed.registry)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .unwrap_or(parsed.repository);
+        let path = if registry == HUB && !bare.contains('/') {
+            format!("library/{bare}")
+        } else {
+            bare.to_owned()
+        };
+        Ok(ImageName {
+            familiar: crate::name::familiar(&format!("{registry}/{path}:{}", parsed.version)),
+            registry,
+            path,
+            version: parsed.version.to_owned(),
+        })
+    }
+
+    pub fn is_on_hub(&self) -> bool {
+        self.registry == HUB
+    }
+
+    pub fn is_digest(&self) -> bool {
+        self.version.contains(':')
+    }
+
+    /// Whether an engine means this image by one of its names.
+    pub fn is(&self, reference: &str) -> bool {
+        self.familiar == crate::name::familiar(reference)
+    }
+}
+
 /// Nothing leaves this computer on the way there, so docker's engine takes such a registry without TLS.
 pub fn is_on_this_computer(registry: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(&format!("https://{registry}/")) else {
@@ -142,6 +191,24 @@ mod tests {
         ] {
             assert!(registry_address(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_name_is_what_its_registry_calls_it() {
+        for (reference, registry, path, version) in [
+            ("python:3.13", "docker.io", "library/python", "3.13"),
+            ("docker.io/library/python", "docker.io", "library/python", "latest"),
+            ("bitnami/redis", "docker.io", "bitnami/redis", "latest"),
+            ("localhost:5000/a/b:1", "localhost:5000", "a/b", "1"),
+        ] {
+            let name = ImageName::parse(reference).expect(reference);
+            assert_eq!(
+                (name.registry.as_str(), name.path.as_str(), name.version.as_str()),
+                (registry, path, version)
+            );
+        }
+        let name = ImageName::parse("docker.io/library/python:3.13").expect("a name");
+        assert!(name.is("python:3.13") && !name.is("python:3.12"));
     }
 
     #[test]

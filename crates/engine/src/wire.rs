@@ -111,6 +111,51 @@ pub(crate) struct ImageInspect {
     pub(crate) os: String,
     #[serde(deserialize_with = "or_empty")]
     pub(crate) config: ImageConfig,
+    #[serde(rename = "RootFS", deserialize_with = "or_empty")]
+    pub(crate) root_fs: RootFs,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct RootFs {
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) layers: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct HistoryStep {
+    pub(crate) created: i64,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) created_by: String,
+    pub(crate) size: i64,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) comment: String,
+}
+
+/// `/system/df`, as far as it is about images.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ImageUsage {
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) images: Vec<ImageUsed>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ImageUsed {
+    pub(crate) id: String,
+    /// -1 when the engine did not measure it.
+    pub(crate) shared_size: i64,
+}
+
+/// One line of what a load says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct LoadLine {
+    pub(crate) stream: String,
+    pub(crate) error: Option<String>,
+    pub(crate) error_detail: Option<PullError>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -175,6 +220,7 @@ pub(crate) struct Info {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct RegistryInfo {
+    pub(crate) docker_root_dir: String,
     #[serde(deserialize_with = "or_empty")]
     pub(crate) registry_config: RegistryConfig,
 }

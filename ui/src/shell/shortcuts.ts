@@ -25,7 +25,7 @@ export const SHORTCUTS: { title: string; keys: Shortcut[] }[] = [
     keys: [
       { keys: ["↑", "↓", "Home", "End"], does: "Move" },
       { keys: ["←", "→"], does: "Fold, unfold a group" },
-      { keys: ["Enter"], does: "Open; run an image" },
+      { keys: ["Enter"], does: "Open" },
       { keys: ["Space"], does: "Select" },
       { keys: ["Shift ↑", "Shift ↓"], does: "Select more" },
       { keys: ["Ctrl A"], does: "Select all" },

@@ -1,7 +1,11 @@
-use wherry_engine::{Error, ImageDetail, ImageSummary};
+use std::path::PathBuf;
 
+use futures::StreamExt as _;
+use wherry_engine::{Error, FoundImage, ImageDetail, ImageSize, ImageStep, ImageSummary, PullProgress, registry_of};
+
+use crate::before_pull::{BeforePull, ImageQuery, RemoteTags, TagsRequest};
 use crate::commands::container;
-use crate::{App, Code, ImageRef, ImageRemove, Problem, TaskId, Work};
+use crate::{App, Code, ImageFile, ImageRef, ImageRemove, ImageSave, ImageTag, Problem, TaskId, Work};
 
 pub(crate) async fn list(app: &App) -> Result<Vec<ImageSummary>, Problem> {
     Ok(app.engine().await?.images().await?)
@@ -11,11 +15,28 @@ pub(crate) async fn get(app: &App, image: ImageRef) -> Result<ImageDetail, Probl
     Ok(app.engine().await?.image(image.reference.trim()).await?)
 }
 
+pub(crate) async fn history(app: &App, image: ImageRef) -> Result<Vec<ImageStep>, Problem> {
+    Ok(app.engine().await?.image_history(image.reference.trim()).await?)
+}
+
+pub(crate) async fn sizes(app: &App) -> Result<Vec<ImageSize>, Problem> {
+    Ok(app.engine().await?.image_sizes().await?)
+}
+
+pub(crate) async fn search(app: &App, query: ImageQuery) -> Result<Vec<FoundImage>, Problem> {
+    app.search_images(query.query.trim()).await
+}
+
+pub(crate) async fn tags(app: &App, request: TagsRequest) -> Result<RemoteTags, Problem> {
+    app.remote_tags(&request).await
+}
+
+pub(crate) async fn before_pull(app: &App, image: ImageRef) -> Result<BeforePull, Problem> {
+    app.before(image.reference.trim()).await
+}
+
 pub(crate) async fn pull(app: &App, image: ImageRef) -> Result<TaskId, Problem> {
-    let reference = image.reference.trim().to_owned();
-    if reference.is_empty() {
-        return Err(Problem::plain(Code::Invalid, "An image is missing"));
-    }
+    let reference = given(&image.reference)?;
     let engine = app.engine().await?;
     let logins = app.parts.logins.clone();
     let about = Work::Pull {
@@ -28,8 +49,114 @@ pub(crate) async fn pull(app: &App, image: ImageRef) -> Result<TaskId, Problem> 
     }))
 }
 
+pub(crate) async fn push(app: &App, image: ImageRef) -> Result<TaskId, Problem> {
+    let reference = given(&image.reference)?;
+    let engine = app.engine().await?;
+    let logins = app.parts.logins.clone();
+    let about = Work::Push {
+        reference: reference.clone(),
+    };
+    Ok(app.parts.tasks.start(about, |progress, cancel| async move {
+        let push = async {
+            let auth = match registry_of(&reference) {
+                Some(registry) => logins.header(&registry).await,
+                None => None,
+            };
+            let mut push = std::pin::pin!(engine.push(&reference, auth).await?);
+            while let Some(latest) = push.next().await {
+                progress.set(latest?);
+            }
+            Ok::<(), Error>(())
+        };
+        match cancel.run_until_cancelled(push).await {
+            Some(Ok(())) => Ok(None),
+            Some(Err(error)) => Err(Problem::from(error).during(format!("Could not push {reference}"))),
+            None => Err(Problem::cancelled()),
+        }
+    }))
+}
+
+pub(crate) async fn tag(app: &App, tag: ImageTag) -> Result<(), Problem> {
+    let target = given(&tag.target)?;
+    let named = app.engine().await?.tag_image(&tag.reference, &target).await;
+    named.map_err(|error| Problem::from(error).during(format!("Could not name it {target}")))
+}
+
 pub(crate) async fn remove(app: &App, image: ImageRemove) -> Result<(), Problem> {
     let engine = app.engine().await?;
     let named = |error: Error| Problem::from(error).during(format!("Could not remove {}", image.reference));
     engine.remove_image(&image.reference, image.force).await.map_err(named)
+}
+
+pub(crate) async fn save(app: &App, save: ImageSave) -> Result<TaskId, Problem> {
+    let file = whole_path(&save.file)?;
+    let engine = app.engine().await?;
+    let about = Work::SaveImages {
+        images: save.references.clone(),
+        file: save.file.clone(),
+    };
+    Ok(app.parts.tasks.start(about, |progress, cancel| async move {
+        let told = |bytes| progress.set(written(bytes));
+        let saved = engine.save_images(&save.references, &file, told);
+        match cancel.run_until_cancelled(saved).await {
+            Some(Ok(())) => Ok(None),
+            Some(Err(error)) => Err(Problem::from(error).during(format!("Could not save to {}", save.file))),
+            None => Err(Problem::cancelled()),
+        }
+    }))
+}
+
+pub(crate) async fn load(app: &App, load: ImageFile) -> Result<TaskId, Problem> {
+    let file = whole_path(&load.file)?;
+    let engine = app.engine().await?;
+    let about = Work::LoadImages {
+        file: load.file.clone(),
+    };
+    let total = fs_err::metadata(&file).map_or(0, |file| file.len());
+    Ok(app.parts.tasks.start(about, |progress, cancel| async move {
+        let also = progress.clone();
+        let told = move |bytes| {
+            also.set(PullProgress {
+                total_bytes: total,
+                ..written(bytes)
+            });
+        };
+        match cancel.run_until_cancelled(engine.load_images(&file, told)).await {
+            Some(Ok(names)) => {
+                for name in names {
+                    progress.note(format!("{name} is here."));
+                }
+                Ok(None)
+            }
+            Some(Err(error)) => Err(Problem::from(error).during(format!("Could not load {}", load.file))),
+            None => Err(Problem::cancelled()),
+        }
+    }))
+}
+
+fn written(bytes: u64) -> PullProgress {
+    PullProgress {
+        done_bytes: bytes,
+        ..PullProgress::default()
+    }
+}
+
+fn given(reference: &str) -> Result<String, Problem> {
+    let reference = reference.trim();
+    if reference.is_empty() {
+        return Err(Problem::plain(Code::Invalid, "An image is missing"));
+    }
+    Ok(reference.to_owned())
+}
+
+/// The window has no folder of its own that a short name could be in.
+fn whole_path(file: &str) -> Result<PathBuf, Problem> {
+    let path = PathBuf::from(file.trim());
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    Err(Problem {
+        hint: Some("Write the whole path, from the root of the disk on.".into()),
+        ..Problem::plain(Code::Invalid, format!("{file:?} is not the path of a file"))
+    })
 }

@@ -36,10 +36,9 @@ pub(crate) async fn look(app: &App, registry: RegistryRef) -> Result<RegistryLoo
 
 pub(crate) async fn check(app: &App, registry: RegistryRef) -> Result<Greeting, Problem> {
     let address = address(&registry)?;
-    let login = app.parts.logins.find(&address).await.map(|(login, _)| login);
-    let client = app.registry(&address, login.clone()).await?;
+    let client = app.registry_as_person(&address).await?;
     // Nobody in particular may be refused, and the registry is well all the same.
-    let asked = if login.is_some() {
+    let asked = if client.has_login() {
         client.sign_in().await
     } else {
         client.greet().await

@@ -92,12 +92,7 @@ impl RegistryClient {
             .iter()
             .map(|scheme| Url::parse(&format!("{scheme}://{host}/v2/")).map_err(|_| bad()))
             .collect::<Result<Vec<Url>, _>>()?;
-        let mut http = http
-            .connect_timeout(CONNECT)
-            .timeout(ANSWER)
-            .redirect(reqwest::redirect::Policy::limited(5))
-            .user_agent(concat!("Wherry/", env!("CARGO_PKG_VERSION")))
-            .tls_danger_accept_invalid_certs(insecure);
+        let mut http = bounded(http).tls_danger_accept_invalid_certs(insecure);
         for file in certificate_files(registry) {
             let text = fs_err::read(&file).unwrap_or_default();
             let certificates = reqwest::Certificate::from_pem_bundle(&text)
@@ -116,6 +111,30 @@ impl RegistryClient {
             greeting: OnceCell::new(),
             tokens: Mutex::default(),
         })
+    }
+
+    /// A site that is no registry and asks nobody who they are.
+    pub(crate) fn site(name: &str, base: Url, http: reqwest::ClientBuilder) -> Result<RegistryClient, RegistryError> {
+        let http = bounded(http).build().map_err(|source| RegistryError::Client {
+            registry: name.to_owned(),
+            source,
+        })?;
+        Ok(RegistryClient {
+            registry: name.to_owned(),
+            http,
+            bases: Vec::new(),
+            login: None,
+            greeting: OnceCell::new_with(Some(Greeted {
+                base,
+                challenge: None,
+                took: Duration::ZERO,
+            })),
+            tokens: Mutex::default(),
+        })
+    }
+
+    pub fn has_login(&self) -> bool {
+        self.login.is_some()
     }
 
     pub fn name(&self) -> &str {
@@ -410,6 +429,14 @@ fn named(path: &str) -> String {
         Some((repository, _)) => crate::name::familiar(&format!("docker.io/{repository}")),
         None => "such page, so it may be no registry".to_owned(),
     }
+}
+
+/// Nothing is waited for without end.
+fn bounded(http: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    http.connect_timeout(CONNECT)
+        .timeout(ANSWER)
+        .redirect(reqwest::redirect::Policy::limited(5))
+        .user_agent(concat!("Wherry/", env!("CARGO_PKG_VERSION")))
 }
 
 fn basic(login: &Login) -> HeaderValue {

@@ -114,7 +114,7 @@ impl Platform {
     }
 }
 
-fn platform_name(os: &str, architecture: &str, variant: &str) -> String {
+pub(crate) fn platform_name(os: &str, architecture: &str, variant: &str) -> String {
     let joined = [os, architecture, variant];
     let parts: Vec<&str> = joined.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("/")

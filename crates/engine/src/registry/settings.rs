@@ -17,6 +17,13 @@ pub struct RegistrySettings {
 }
 
 impl Engine {
+    /// Where it keeps everything, on the computer that it runs on.
+    pub async fn data_folder(&self) -> Result<String, Error> {
+        let call = Call::get("/info", Subject::Engine, "describe itself");
+        let info: wire::RegistryInfo = self.client().await?.value(call).await?;
+        Ok(info.docker_root_dir)
+    }
+
     pub async fn registry_settings(&self) -> Result<RegistrySettings, Error> {
         let call = Call::get("/info", Subject::Engine, "describe itself");
         let info: wire::RegistryInfo = self.client().await?.value(call).await?;

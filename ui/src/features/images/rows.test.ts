@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ImageSummary } from "$lib/api";
-import { counts, removal, rows, shortName, split, usedByText, visible } from "./rows";
+import { bulkRemoval, counts, foreign, freed, removal, rows, shortName, split, usedByText, visible } from "./rows";
 
 function image(references: string[], change: Partial<ImageSummary> = {}): ImageSummary {
   return { id: `sha256:${references.join("") || "abcdef0123456789"}`, references, digests: [], size: 10, created: 0, usedBy: [], ...change };
@@ -47,5 +47,26 @@ describe("removal", () => {
   it("counts users where there are many", () => {
     expect(usedByText([])).toBe("Unused");
     expect(usedByText(["a", "b", "c"])).toBe("a and 2 more");
+  });
+});
+
+describe("what a removal gives back", () => {
+  const images = [image(["a:1"], { size: 100 }), image(["b:1", "b:2"], { size: 50 }), image(["c:1"], { size: 7, usedBy: ["web"] })];
+  const all = rows(images);
+  const sizes = new Map(images.map(({ id }) => [id, { id, platform: "linux/amd64", shared: 10 }]));
+
+  it("counts what is of its own, and only of what loses its last name", () => {
+    expect(freed(all, sizes)).toBe(90 + 40);
+    expect(freed(all.filter((row) => row.tag === "1"), sizes)).toBe(90);
+    expect(bulkRemoval(all, images, sizes).text).toContain("1 of them is used");
+    expect(bulkRemoval(all.slice(0, 1), images, sizes).title).toBe("Remove a:1?");
+  });
+
+  it("names a platform that is not the engine's", () => {
+    const other = image(["x:1"]);
+    const known = new Map([[other.id, { id: other.id, platform: "linux/arm64", shared: null }]]);
+    expect(foreign(other, known, "x86_64")).toBe("linux/arm64");
+    expect(foreign(other, known, "aarch64")).toBeNull();
+    expect(foreign(other, null, "x86_64")).toBeNull();
   });
 });

@@ -1,6 +1,7 @@
 // What the image list shows, decided apart from how it is drawn.
 
-import type { ImageSummary } from "$lib/api";
+import type { ImageSize, ImageSummary } from "$lib/api";
+import { bytes, counted } from "$lib/format";
 
 export type Filter = "all" | "used" | "unused" | "untagged";
 
@@ -87,6 +88,42 @@ export function usedByText(usedBy: string[]): string {
 }
 
 export type Removal = { title: string; text: string; button: string };
+
+/** What removing an image gives back: what no other image has, too, as far as the engine says. */
+export function ownBytes(image: ImageSummary, sizes: ReadonlyMap<string, ImageSize> | null): number {
+  return Math.max(0, image.size - (sizes?.get(image.id)?.shared ?? 0));
+}
+
+/** What the removal of these names would give back: only images that lose their last name go. */
+export function freed(rows: Row[], sizes: ReadonlyMap<string, ImageSize> | null): number {
+  const names = new Map<string, { image: ImageSummary; count: number }>();
+  for (const { image } of rows) names.set(image.id, { image, count: (names.get(image.id)?.count ?? 0) + 1 });
+  return [...names.values()]
+    .filter(({ image, count }) => image.usedBy.length === 0 && count >= image.references.length)
+    .reduce((sum, { image }) => sum + ownBytes(image, sizes), 0);
+}
+
+export function bulkRemoval(rows: Row[], all: ImageSummary[], sizes: ReadonlyMap<string, ImageSize> | null): Removal {
+  const [only] = rows;
+  if (only && rows.length === 1) return removal(only);
+  const used = rows.filter(({ image }) => image.usedBy.length > 0).length;
+  const space = freed(rows, sizes);
+  const back = space > 0 ? ` At least ${bytes(space)} of ${bytes(totalSize(all))} come back.` : "";
+  const kept = used > 0 ? ` ${counted(used, "of them is", "of them are")} used by containers and stay.` : "";
+  return {
+    title: `Remove ${counted(rows.length, "image")}?`,
+    text: `What a registry has can be pulled again.${back}${kept} Volumes are not touched.`,
+    button: `Remove ${counted(rows.length, "image")}`,
+  };
+}
+
+/** The platform where it is another than the engine's, which is worth a badge. */
+export function foreign(image: ImageSummary, sizes: ReadonlyMap<string, ImageSize> | null, engine: string | null): string | null {
+  const platform = sizes?.get(image.id)?.platform;
+  if (!platform || !engine) return null;
+  const architecture = { x86_64: "amd64", aarch64: "arm64" }[engine] ?? engine;
+  return platform === `linux/${architecture}` ? null : platform;
+}
 
 export function removal(row: Row): Removal {
   const name = row.tagged ? `${shortName(row.reference)}:${row.tag}` : shortId(row.image.id);

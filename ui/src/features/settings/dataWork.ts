@@ -36,6 +36,9 @@ export function doneWords(task: Task): string {
     case "restore":
       return `Restored from ${task.work.file}`;
     case "pull":
+    case "push":
+    case "saveImages":
+    case "loadImages":
     case "run":
       return "Done";
   }

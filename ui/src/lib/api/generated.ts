@@ -84,6 +84,40 @@ export type BackupVolume = { name: string, driver: string, labels: { [key in str
  */
 member: string | null, contentBytes: number, };
 
+export type BeforePull = { reference: string, registry: string, 
+/**
+ * As a registry has it; `None` when none could be asked.
+ */
+image: RemoteImage | null, 
+/**
+ * Why not. The engine may know a way that we do not.
+ */
+problem: Problem | null, 
+/**
+ * The very image is on this engine already.
+ */
+isHere: boolean, 
+/**
+ * An older one of this name is.
+ */
+olderIsHere: boolean, 
+/**
+ * Layers from the first on that some image here has, and their size.
+ */
+layersHere: number, bytesHere: number, 
+/**
+ * Where the engine keeps its images, when that is known.
+ */
+diskFree: number | null, limit: Limit | null, 
+/**
+ * As whom it would be pulled.
+ */
+user: string | null, 
+/**
+ * `linux/amd64`
+ */
+enginePlatform: string, };
+
 /**
  * A support bundle that was written.
  */
@@ -512,6 +546,27 @@ owner: string | null,
  */
 dead: string | null, };
 
+/**
+ * An image that Docker Hub knows.
+ */
+export type FoundImage = { 
+/**
+ * As `docker pull` takes it: `postgres`, `bitnami/postgresql`.
+ */
+name: string, description: string, 
+/**
+ * Made by Docker together with the project.
+ */
+official: boolean, 
+/**
+ * Docker knows who publishes it.
+ */
+verified: boolean, stars: number, 
+/**
+ * In Hub's own words: "1B+".
+ */
+pulls: string, };
+
 export type Gpus = { which: WhichGpus, 
 /**
  * `nvidia`; `None`: what the engine has.
@@ -584,6 +639,13 @@ export type HostRoom = "roomy" | "nearlyFull" | "standsStill";
 export type ImageDetail = { id: string, references: Array<string>, size: number, created: number, architecture: string, os: string, exposedPorts: Array<ExposedPort>, environment: Array<Variable>, entrypoint: Array<string>, command: Array<string>, volumes: Array<string>, workingDirectory: string, user: string, };
 
 /**
+ * A tar of images by its whole path.
+ */
+export type ImageFile = { file: string, };
+
+export type ImageQuery = { query: string, };
+
+/**
  * An image by reference or id.
  */
 export type ImageRef = { reference: string, };
@@ -593,6 +655,42 @@ export type ImageRemove = { reference: string,
  * Although stopped containers use it or it has several names.
  */
 force: boolean, };
+
+export type ImageSave = { references: Array<string>, 
+/**
+ * A whole path.
+ */
+file: string, };
+
+/**
+ * What one image holds for itself, and with others.
+ */
+export type ImageSize = { id: string, 
+/**
+ * `linux/amd64`
+ */
+platform: string, 
+/**
+ * In layers that other images have, too; `None` where the engine does not say.
+ */
+shared: number | null, };
+
+/**
+ * One step of how an image was built.
+ */
+export type ImageStep = { 
+/**
+ * As in a Dockerfile: `RUN apt-get update`.
+ */
+instruction: string, 
+/**
+ * Unix seconds.
+ */
+created: number, 
+/**
+ * What it added, unpacked; 0 for what only sets something.
+ */
+bytes: number, comment: string, };
 
 /**
  * One row of the image list: one image, with every name it has.
@@ -606,6 +704,12 @@ references: Array<string>, digests: Array<string>, size: number, created: number
  * Names of the containers made from it.
  */
 usedBy: Array<string>, };
+
+export type ImageTag = { reference: string, 
+/**
+ * The name that it gets, too.
+ */
+target: string, };
 
 /**
  * Where a login is.
@@ -621,6 +725,15 @@ totalBytes: number, };
 export type LayerStage = "waiting" | "downloading" | "unpacking" | "done" | "alreadyHere";
 
 export type LeftOver = { name: string, why: string, };
+
+/**
+ * How many pulls a registry allows, as Docker Hub says it.
+ */
+export type Limit = { allowed: number, left: number, 
+/**
+ * For how long that many are allowed.
+ */
+windowSeconds: number, };
 
 /**
  * Some lines of a container's log, in order.
@@ -1081,6 +1194,64 @@ insecure: Array<string>,
  */
 mirrors: Array<string>, };
 
+/**
+ * An image as a registry has it, for one platform.
+ */
+export type RemoteImage = { 
+/**
+ * Of what the tag names: the list of platforms, where there is one.
+ */
+digest: string | null, 
+/**
+ * `linux/amd64`, `linux/arm64/v8`; those that the registry has this image for.
+ */
+platforms: Array<string>, 
+/**
+ * The one that is described here: the engine's own, or the only one there is.
+ */
+platform: string, 
+/**
+ * The platform is the engine's own.
+ */
+fits: boolean, layers: Array<RemoteLayer>, 
+/**
+ * Of all layers as they are downloaded.
+ */
+bytes: number, 
+/**
+ * Unix seconds; 0 where the image does not say.
+ */
+created: number, };
+
+export type RemoteLayer = { digest: string, bytes: number, 
+/**
+ * Of the layer unpacked, by which an engine knows it.
+ */
+diffId: string | null, };
+
+/**
+ * A tag, with what is known of it without asking more.
+ */
+export type RemoteTag = { name: string, 
+/**
+ * To download, for the engine's platform.
+ */
+bytes: number | null, 
+/**
+ * Unix seconds.
+ */
+pushed: number | null, platforms: Array<string>, };
+
+export type RemoteTags = { 
+/**
+ * In the registry's order, or the newest first where it says when.
+ */
+tags: Array<RemoteTag>, 
+/**
+ * There are more, which a search by name finds.
+ */
+more: boolean, };
+
 export type Restart = { "type": "no" } | { "type": "always" } | { "type": "unlessStopped" } | { "type": "onFailure", 
 /**
  * `None`: for ever.
@@ -1284,6 +1455,16 @@ export type Subnet = string;
 
 export type SystemSocketState = { "type": "free" } | { "type": "ours" } | { "type": "taken", by: string, } | { "type": "unavailable" };
 
+export type TagsRequest = { 
+/**
+ * An image's name without a tag.
+ */
+reference: string, 
+/**
+ * Only tags with this in their names.
+ */
+named: string, };
+
 export type Task = { id: TaskId, work: Work, 
 /**
  * Unix milliseconds.
@@ -1336,7 +1517,7 @@ export type WhichGpus = { "type": "all" } | { "type": "count", count: number, } 
 /**
  * What it is about.
  */
-export type Work = { "type": "pull", reference: string, } | { "type": "run", image: string, name: string | null, } | { "type": "backup", file: string, } | { "type": "verifyBackup", file: string, } | { "type": "restore", file: string, };
+export type Work = { "type": "pull", reference: string, } | { "type": "push", reference: string, } | { "type": "saveImages", images: Array<string>, file: string, } | { "type": "loadImages", file: string, } | { "type": "run", image: string, name: string | null, } | { "type": "backup", file: string, } | { "type": "verifyBackup", file: string, } | { "type": "restore", file: string, };
 
 export interface Commands {
   "app.about": { params: null; result: About };
@@ -1415,7 +1596,22 @@ export interface Commands {
   "env.look": { params: EnvFileRef; result: EnvFileView };
   "image.list": { params: null; result: Array<ImageSummary> };
   "image.get": { params: ImageRef; result: ImageDetail };
+  /** How it was built, the first step first. */
+  "image.history": { params: ImageRef; result: Array<ImageStep> };
+  /** What takes the engine a while to say. */
+  "image.sizes": { params: null; result: Array<ImageSize> };
+  /** In Docker Hub. */
+  "image.search": { params: ImageQuery; result: Array<FoundImage> };
+  "image.tags": { params: TagsRequest; result: RemoteTags };
+  /** What a pull would bring and cost; pulls nothing. */
+  "image.before_pull": { params: ImageRef; result: BeforePull };
   "image.pull": { params: ImageRef; result: TaskId };
+  "image.push": { params: ImageRef; result: TaskId };
+  /** One more name for an image. */
+  "image.tag": { params: ImageTag; result: null };
+  /** Into a tar that every engine can load. */
+  "image.save": { params: ImageSave; result: TaskId };
+  "image.load": { params: ImageFile; result: TaskId };
   "image.remove": { params: ImageRemove; result: null };
   /** Those with a login, those that were added, and Docker Hub. Nobody is asked for it but credential helpers. */
   "registry.list": { params: null; result: RegistryList };

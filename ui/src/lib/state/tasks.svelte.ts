@@ -65,6 +65,12 @@ export function taskTitle(task: Task): string {
   switch (work.type) {
     case "pull":
       return `Pull ${work.reference}`;
+    case "push":
+      return `Push ${work.reference}`;
+    case "saveImages":
+      return `Save ${work.images.length === 1 ? work.images[0] : `${work.images.length} images`} to ${work.file}`;
+    case "loadImages":
+      return `Load ${work.file}`;
     case "run":
       return `Run ${work.name ?? work.image}`;
     case "backup":

@@ -1,0 +1,46 @@
+//! What stands in for Docker Hub's site: a search that finds two images.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use serde_json::json;
+
+/// Goes on until the process ends. Its address, as `WHERRY_HUB_SITE` takes it.
+pub fn site() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}/", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _ = answer(&stream);
+        }
+    });
+    address
+}
+
+fn answer(mut stream: &TcpStream) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let mut request = String::new();
+    reader.read_line(&mut request)?;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            break;
+        }
+    }
+    let (status, body) = if request.contains("/api/search/") {
+        let found = json!({ "results": [
+            { "slug": "python", "short_description": "Python is a language <b>that lets you work</b>", "badge": "official",
+              "star_count": 9000, "rate_plans": [{ "repositories": [{ "pull_count": "1B+" }] }] },
+            { "slug": "bitnami/python", "short_description": "Bitnami's Python", "badge": "verified_publisher" },
+        ] });
+        ("200 OK", found)
+    } else {
+        ("404 Not Found", json!({ "message": "object not found" }))
+    };
+    let body = body.to_string();
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}

@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+import type { BeforePull, RemoteImage } from "$lib/api";
+import { askable, byVersion, checks, download, savedWords, searchable } from "./preflight";
+
+const image: RemoteImage = {
+  digest: "sha256:ab",
+  platforms: ["linux/amd64"],
+  platform: "linux/amd64",
+  fits: true,
+  layers: [
+    { digest: "a", bytes: 40_000_000, diffId: "x" },
+    { digest: "b", bytes: 60_000_000, diffId: "y" },
+  ],
+  bytes: 100_000_000,
+  created: 0,
+};
+
+const preflight: BeforePull = {
+  reference: "python:3.13",
+  registry: "docker.io",
+  image,
+  problem: null,
+  isHere: false,
+  olderIsHere: false,
+  layersHere: 1,
+  bytesHere: 40_000_000,
+  diskFree: 10 ** 10,
+  limit: null,
+  user: null,
+  enginePlatform: "linux/amd64",
+};
+
+test("what is here is not downloaded", () => {
+  expect(download(preflight)).toBe(60_000_000);
+  expect(savedWords(preflight)).toBe("1 of 2 layers already here, 40 MB saved");
+  expect(download({ ...preflight, isHere: true })).toBe(0);
+  expect(savedWords({ ...preflight, isHere: true })).toBeNull();
+});
+
+test("what does not fit is said", () => {
+  const kinds = (change: Partial<BeforePull>) => checks({ ...preflight, ...change }).map(({ kind, title }) => [kind, title]);
+  expect(kinds({})).toContainEqual(["ok", "Made for this engine"]);
+  expect(kinds({ image: { ...image, fits: false, platforms: ["linux/arm64"] } })).toContainEqual(["bad", "Not made for linux/amd64"]);
+  expect(checks({ ...preflight, diskFree: 1000 }).some(({ kind, detail }) => kind === "bad" && detail.includes("does not fit"))).toBe(true);
+  const limit = { allowed: 100, left: 0, windowSeconds: 21600 };
+  expect(kinds({ limit })).toContainEqual(["bad", "0 of 100 Hub pulls left"]);
+  expect(kinds({ user: "ada" })).toContainEqual(["ok", "Signed in as ada"]);
+  expect(kinds({ image: null, diskFree: null })).toEqual([]);
+});
+
+test("only what may be a name is asked for", () => {
+  for (const text of ["python", "python:3.13-slim", "ghcr.io/a/b", "localhost:5000/a/b:1"]) expect(askable(text), text).toBe(true);
+  for (const text of ["", "python:", "a b", "ghcr.io/", "<b>", "../x"]) expect(askable(text), text).toBe(false);
+  expect(searchable("postgres")).toBe(true);
+  for (const text of ["p", "python:3", "ghcr.io/a/b", "localhost:5000/x"]) expect(searchable(text), text).toBe(false);
+});
+
+test("tags are in the order in which people look for them", () => {
+  expect(["latest", "3.9", "3.13-slim", "3.13", "alpine", "v4"].sort(byVersion)).toEqual(["v4", "3.13", "3.13-slim", "3.9", "alpine", "latest"]);
+});

@@ -1,0 +1,82 @@
+// What a pull will cost, in words: one line for each thing that was looked at.
+
+import type { BeforePull } from "$lib/api";
+import { bytes, capacity, counted } from "$lib/format";
+
+export type Check = { kind: "ok" | "info" | "warn" | "bad"; title: string; detail: string };
+
+/** Unpacked, an image is about this many times what is downloaded. */
+const UNPACKED = 2.6;
+
+export function download(preflight: BeforePull): number {
+  if (preflight.isHere) return 0;
+  return Math.max(0, (preflight.image?.bytes ?? 0) - preflight.bytesHere);
+}
+
+/** "3 of 11 layers already here, 15 MB saved"; `null` when none is. */
+export function savedWords(preflight: BeforePull): string | null {
+  const layers = preflight.image?.layers.length ?? 0;
+  if (preflight.isHere || preflight.layersHere === 0 || layers === 0) return null;
+  return `${preflight.layersHere} of ${counted(layers, "layer")} already here, ${bytes(preflight.bytesHere)} saved`;
+}
+
+export function checks(preflight: BeforePull): Check[] {
+  const { image, enginePlatform: engine, diskFree, limit, user } = preflight;
+  const found: Check[] = [];
+  if (image) {
+    if (preflight.isHere) {
+      found.push({ kind: "ok", title: "It is here already", detail: "The registry has nothing newer under this name." });
+    } else if (preflight.olderIsHere) {
+      found.push({ kind: "info", title: "A newer one than yours", detail: "Containers keep the one they were made from." });
+    }
+    found.push(
+      image.fits
+        ? { kind: "ok", title: "Made for this engine", detail: `${image.platform}, nothing to emulate` }
+        : {
+            kind: "bad",
+            title: `Not made for ${engine}`,
+            detail: `The registry has it for ${image.platforms.slice(0, 4).join(", ")}. It runs slowly or not at all.`,
+          },
+    );
+    if (diskFree !== null && !preflight.isHere) {
+      const needed = download(preflight) * UNPACKED;
+      const title = `About ${bytes(needed)} on disk, ${capacity(diskFree)} free`;
+      if (needed > diskFree) found.push({ kind: "bad", title, detail: "It does not fit. Remove images that are not used first." });
+      else if (needed > diskFree * 0.8) found.push({ kind: "warn", title, detail: "After it, the disk is nearly full." });
+      else found.push({ kind: "ok", title, detail: "It fits." });
+    }
+  }
+  if (limit) {
+    const title = `${limit.left} of ${limit.allowed} Hub pulls left`;
+    const hours = Math.round(limit.windowSeconds / 3600);
+    const as = user === null ? "Those who sign in get more." : `Signed in${user === "" ? "" : ` as ${user}`}.`;
+    const detail = `${hours > 0 ? `For every ${counted(hours, "hour")}. ` : ""}${as}`;
+    found.push({ kind: limit.left === 0 ? "bad" : limit.left < limit.allowed / 10 ? "warn" : "ok", title, detail });
+  } else if (user !== null) {
+    found.push({ kind: "ok", title: `Signed in${user === "" ? "" : ` as ${user}`}`, detail: `At ${preflight.registry}` });
+  }
+  return found;
+}
+
+/** Whether a search of Docker Hub can help: a word or two, no address and no tag. */
+export function searchable(text: string): boolean {
+  const wanted = text.trim();
+  return wanted.length > 1 && !/[:@]/.test(wanted) && !/^[^/]*[.][^/]*\//.test(wanted) && !wanted.startsWith("localhost/");
+}
+
+/** A name that can be asked for; half-typed ones cannot. */
+export function askable(text: string): boolean {
+  return /^[a-z0-9][a-z0-9._\-/]*(:[0-9]+\/[a-z0-9._\-/]+)?(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?$/i.test(text.trim()) && !/[/:]$/.test(text.trim());
+}
+
+/** Numbers before words, the newest number first, as far as names tell: 3.13 before 3.9 before latest. */
+export function byVersion(a: string, b: string): number {
+  const numbers = (text: string) => (/^v?(\d+(?:\.\d+)*)/.exec(text)?.[1] ?? "").split(".").filter(Boolean).map(Number);
+  const [left, right] = [numbers(a), numbers(b)];
+  if ((left.length > 0) !== (right.length > 0)) return left.length > 0 ? -1 : 1;
+  for (let at = 0; at < Math.max(left.length, right.length); at += 1) {
+    const difference = (right[at] ?? -1) - (left[at] ?? -1);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length || a.localeCompare(b);
+}
