@@ -61,6 +61,12 @@ pub(crate) struct Context {
     pub(crate) minute: Duration,
 }
 
+impl Context {
+    pub(crate) fn open_socket(&self) -> io::Result<EngineSocket> {
+        EngineSocket::serve(&self.home.socket(), self.activity.clone(), self.doze.clone())
+    }
+}
+
 /// What happens on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
@@ -816,12 +822,10 @@ impl Boot<'_> {
         self.tell(Progress::Forwards).await;
         let socket = match socket {
             Some(socket) => socket,
-            None => EngineSocket::serve(
-                &self.home().socket(),
-                self.context.activity.clone(),
-                self.context.doze.clone(),
-            )
-            .map_err(|error| io_failure(Step::Connect, "Could not open the engine's socket", &error))?,
+            None => self
+                .context
+                .open_socket()
+                .map_err(|error| io_failure(Step::Connect, "Could not open the engine's socket", &error))?,
         };
         socket.lead_to(session.clone());
         record.ready.get_or_insert(Ready {

@@ -751,19 +751,13 @@ impl Task {
     /// From here on the machine is in the file.
     fn asleep(&mut self, mut saved: Box<Saved>, socket: Option<EngineSocket>) {
         let socket = match socket {
-            None if saved.wakes => {
-                match EngineSocket::serve(
-                    &self.context.home.socket(),
-                    self.context.activity.clone(),
-                    self.context.doze.clone(),
-                ) {
-                    Ok(socket) => Some(socket),
-                    Err(error) => {
-                        tracing::warn!(%error, "nobody can wake the machine through its socket");
-                        None
-                    }
+            None if saved.wakes => match self.context.open_socket() {
+                Ok(socket) => Some(socket),
+                Err(error) => {
+                    tracing::warn!(%error, "nobody can wake the machine through its socket");
+                    None
                 }
-            }
+            },
             socket => socket,
         };
         saved.wakes = socket.is_some();
