@@ -1,4 +1,4 @@
-//! The app's table over Tauri's IPC: one command for answers, three for streams.
+//! The app's table over Tauri's IPC: one command for answers, four for streams.
 #![expect(clippy::needless_pass_by_value, reason = "Tauri hands over values, not references")]
 
 use std::any::Any;
@@ -12,7 +12,7 @@ use tauri::ipc::{Channel, InvokeResponseBody, Response};
 use tauri::{State, Webview};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use wherry_app::{App, Code, Problem};
+use wherry_app::{App, Code, Inputs, Problem, Say};
 
 /// How many items may travel in one message; producers already join small things into chunks.
 const BATCH: usize = 64;
@@ -38,9 +38,10 @@ pub(crate) fn open(
     channel: Channel,
 ) {
     let app = App::clone(&app);
-    let stream = streams.begin(webview.label(), channel.id());
+    let (say, inputs) = Inputs::new();
+    let stream = streams.begin(webview.label(), channel.id(), say);
     tauri::async_runtime::spawn(async move {
-        let forward = AssertUnwindSafe(forward(&app, &name, params, &channel, &stream.credit)).catch_unwind();
+        let forward = AssertUnwindSafe(forward(&app, &name, params, inputs, &channel, &stream.credit)).catch_unwind();
         let Some(ended) = stream.end.run_until_cancelled(forward).await else {
             return;
         };
@@ -58,13 +59,26 @@ pub(crate) fn more(webview: Webview, streams: State<'_, Streams>, stream: u32) {
     streams.more(webview.label(), stream);
 }
 
+/// The page says something into the stream.
+#[tauri::command]
+pub(crate) fn say(webview: Webview, streams: State<'_, Streams>, stream: u32, inputs: Vec<Value>) {
+    streams.say(webview.label(), stream, inputs);
+}
+
 #[tauri::command]
 pub(crate) fn close(webview: Webview, streams: State<'_, Streams>, stream: u32) {
     streams.close(webview.label(), stream);
 }
 
-async fn forward(app: &App, name: &str, params: Value, channel: &Channel, credit: &Semaphore) -> Result<(), Problem> {
-    let mut batches = app.open(name, params).await?.ready_chunks(BATCH);
+async fn forward(
+    app: &App,
+    name: &str,
+    params: Value,
+    inputs: Inputs,
+    channel: &Channel,
+    credit: &Semaphore,
+) -> Result<(), Problem> {
+    let mut batches = app.open(name, params, inputs).await?.ready_chunks(BATCH);
     loop {
         if let Ok(permit) = credit.acquire().await {
             permit.forget();
@@ -106,6 +120,7 @@ pub(crate) struct Streams {
 struct Open {
     end: CancellationToken,
     credit: Arc<Semaphore>,
+    say: Say,
 }
 
 /// One open stream; dropping it takes it out of the list.
@@ -117,7 +132,7 @@ struct Stream {
 }
 
 impl Streams {
-    fn begin(&self, page: &str, channel: u32) -> Stream {
+    fn begin(&self, page: &str, channel: u32, say: Say) -> Stream {
         let key = (page.to_owned(), channel);
         let end = CancellationToken::new();
         let credit = Arc::new(Semaphore::new(WINDOW));
@@ -127,6 +142,7 @@ impl Streams {
                 Open {
                     end: end.clone(),
                     credit: credit.clone(),
+                    say,
                 },
             )
         });
@@ -142,6 +158,16 @@ impl Streams {
         self.with(|open| {
             if let Some(stream) = open.get(&(page.to_owned(), channel)) {
                 stream.credit.add_permits(1);
+            }
+        });
+    }
+
+    fn say(&self, page: &str, channel: u32, inputs: Vec<Value>) {
+        self.with(|open| {
+            if let Some(stream) = open.get(&(page.to_owned(), channel)) {
+                for input in inputs {
+                    stream.say.say(input);
+                }
             }
         });
     }
@@ -204,12 +230,16 @@ fn broken(panic: &(dyn Any + Send)) -> Problem {
 mod tests {
     use super::*;
 
+    fn begin(streams: &Streams, page: &str, channel: u32) -> Stream {
+        streams.begin(page, channel, Inputs::new().0)
+    }
+
     #[test]
     fn a_page_that_goes_away_takes_its_streams_and_no_others() {
         let streams = Streams::default();
-        let first = streams.begin("main", 1);
-        let second = streams.begin("main", 2);
-        let other = streams.begin("other", 1);
+        let first = begin(&streams, "main", 1);
+        let second = begin(&streams, "main", 2);
+        let other = begin(&streams, "other", 1);
         streams.close_all("main");
         assert!(first.end.is_cancelled() && second.end.is_cancelled());
         assert!(!other.end.is_cancelled());
@@ -218,16 +248,16 @@ mod tests {
     #[test]
     fn a_stream_that_ended_is_forgotten() {
         let streams = Streams::default();
-        drop(streams.begin("main", 1));
+        drop(begin(&streams, "main", 1));
         assert!(streams.with(|open| open.is_empty()));
     }
 
     #[test]
     fn the_end_of_an_old_stream_leaves_a_new_one_of_the_same_number() {
         let streams = Streams::default();
-        let old = streams.begin("main", 1);
+        let old = begin(&streams, "main", 1);
         streams.close_all("main");
-        let new = streams.begin("main", 1);
+        let new = begin(&streams, "main", 1);
         drop(old);
         streams.more("main", 1);
         assert_eq!(

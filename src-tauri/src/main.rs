@@ -87,6 +87,7 @@ fn desktop(home: Home, app: App, turn: Turn) -> tauri::Result<()> {
             commands::call,
             commands::open,
             commands::more,
+            commands::say,
             commands::close
         ])
         .setup(move |handle| {

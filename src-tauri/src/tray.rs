@@ -8,7 +8,7 @@ use tauri::menu::{Menu, MenuItem, PredefinedMenuItem};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
 use tauri::{AppHandle, Manager as _, Wry};
 use tokio::time::{Duration, sleep};
-use wherry_app::{App, Connection, EngineOrigin, EngineStatus, Event, MachineState, Problem, Topic};
+use wherry_app::{App, Connection, EngineOrigin, EngineStatus, Event, Inputs, MachineState, Problem, Topic};
 
 use crate::{system, window};
 
@@ -157,7 +157,7 @@ async fn keep_true(app: App, mut tray: Tray) {
 /// Until the events end.
 async fn follow(app: &App, tray: &mut Tray) -> Result<(), Problem> {
     // Events first: a change between the two is then seen twice and not missed.
-    let mut events = app.open("app.events", Value::Null).await?;
+    let mut events = app.open("app.events", Value::Null, Inputs::none()).await?;
     let mut status = engine_status(app).await?;
     tray.show(&status);
     while let Some(event) = events.next().await {

@@ -13,6 +13,7 @@ mod engines;
 mod event;
 mod events;
 mod explain;
+mod inputs;
 mod macros;
 mod mask;
 mod model;
@@ -28,6 +29,7 @@ mod streams;
 mod table;
 mod task;
 mod tasks;
+mod terminals;
 mod typescript;
 
 use std::path::PathBuf;
@@ -45,11 +47,13 @@ use crate::engines::{Engines, FIRST_ANSWER};
 use crate::events::Events;
 use crate::settings::SettingsFile;
 use crate::tasks::Tasks;
+use crate::terminals::Terminals;
 
 pub use before_pull::{BeforePull, ImageQuery, RemoteTags, TagsRequest};
 pub use clicked::{Clicked, ClickedScript, Script};
 pub use docker::{CONTEXT, Docker};
 pub use event::{Event, Topic};
+pub use inputs::{Inputs, Say};
 pub use model::*;
 pub use panics::report_panics;
 pub use preflight::{Preflight, PreflightAbout, PreflightCheck, PreflightFix};
@@ -57,6 +61,7 @@ pub use problem::{Action, Code, Problem};
 pub use registries::{RegistryEntry, RegistryList, RegistryLogin, RegistryLook, RegistryRef};
 pub use table::{COMMANDS, STREAMS};
 pub use task::{Outcome, Task, TaskId, TaskRef, Work};
+pub use terminals::model::*;
 pub use typescript::typescript;
 // What the shells need of the packages below; they name no other.
 pub use wherry_engine::system_socket::{Ask, SYSTEM_SOCKET};
@@ -85,6 +90,7 @@ struct Parts {
     recorder: tokio::sync::watch::Receiver<Option<Recorder>>,
     tasks: Tasks,
     logins: Logins,
+    terminals: Terminals,
     events: Events,
     clicked: History,
     /// Held by a backup, a restore, or what takes back what a killed one left: one at a time in this process.
@@ -133,6 +139,7 @@ impl App {
                 recorder,
                 tasks,
                 logins,
+                terminals: Terminals::new(end_too.clone()),
                 events,
                 clicked,
                 tidied: Arc::default(),
@@ -150,9 +157,9 @@ impl App {
         Box::pin(table::call(self, name, params)).await
     }
 
-    /// Opens a stream of the table. Dropping it ends it.
-    pub async fn open(&self, name: &str, params: Value) -> Result<Items, Problem> {
-        table::open(self, name, params).await
+    /// Opens a stream of the table; `inputs` is what the page says into it. Dropping it ends it.
+    pub async fn open(&self, name: &str, params: Value, inputs: Inputs) -> Result<Items, Problem> {
+        table::open(self, name, params, inputs).await
     }
 
     /// The engine in use, connected or not.

@@ -47,6 +47,7 @@ macro_rules! commands {
                     concat!(stringify!($module), ".", stringify!($name)),
                     params.as_deref(),
                     &result,
+                    None,
                 );
             })*)*
             text.push_str("}\n");
@@ -55,14 +56,17 @@ macro_rules! commands {
     };
 }
 
-/// `module { name(Params) -> Item; }` becomes a call of `crate::streams::module::name(&app, params)`.
+/// `module { name(Params) -> Item, takes Input; }` becomes a call of `crate::streams::module::name(&app, params, inputs)`.
 macro_rules! streams {
-    ($($module:ident { $($(#[doc = $doc:literal])* $name:ident($($params:ty)?) -> $item:ty;)* })*) => {
+    ($($module:ident {
+        $($(#[doc = $doc:literal])* $name:ident($($params:ty)?) -> $item:ty $(, takes $input:ty)?;)*
+    })*) => {
         /// Opens one stream: each item as JSON. Dropping it ends the work behind it.
         pub(crate) async fn open(
             app: &$crate::App,
             name: &str,
             params: serde_json::Value,
+            inputs: $crate::Inputs,
         ) -> Result<$crate::Items, $crate::Problem> {
             use futures::StreamExt as _;
             $($(
@@ -70,6 +74,7 @@ macro_rules! streams {
                     let items = $crate::streams::$module::$name(
                         app
                         $(, $crate::macros::params::<$params>(name, params)?)?
+                        $(, $crate::macros::inputs::<$input>(name, inputs))?
                     )
                     .await?;
                     let items = items.map(|item: Result<$item, $crate::Problem>| {
@@ -89,12 +94,14 @@ macro_rules! streams {
             $($({
                 let params = None::<String>$(.or(Some(types.name_of::<$params>())))?;
                 let item = types.name_of::<$item>();
+                let input = None::<String>$(.or(Some(types.name_of::<$input>())))?;
                 $crate::typescript::entry(
                     &mut text,
                     &[$($doc),*],
                     concat!(stringify!($module), ".", stringify!($name)),
                     params.as_deref(),
                     &item,
+                    Some(input.as_deref().unwrap_or("never")),
                 );
             })*)*
             text.push_str("}\n");
@@ -107,6 +114,8 @@ pub(crate) use {commands, streams};
 
 use std::any::Any;
 
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -138,6 +147,21 @@ pub(crate) fn clicked<T: Any>(app: &App, click: Click, result: &Result<T, Proble
         .ok()
         .and_then(|result| (result as &dyn Any).downcast_ref::<TaskId>());
     app.parts.clicked.add(app, click, result.as_ref().err(), task);
+}
+
+/// What the page says into a stream. One thing that does not fit is left out: the rest is still meant.
+pub(crate) fn inputs<T: DeserializeOwned + Send + 'static>(name: &str, inputs: crate::Inputs) -> BoxStream<'static, T> {
+    let name = name.to_owned();
+    inputs
+        .into_stream()
+        .filter_map(move |input| {
+            let input = serde_json::from_value(input);
+            if let Err(error) = &input {
+                tracing::warn!(%error, name, "what the page said into a stream does not fit");
+            }
+            std::future::ready(input.ok())
+        })
+        .boxed()
 }
 
 /// Our own types always serialize: their maps have string keys and their numbers are finite.

@@ -4,9 +4,9 @@
 //! types. A command without a handler in `commands/` does not compile.
 
 use wherry_engine::{
-    BackupManifest, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad, EnvFileView,
-    FoundImage, Greeting, Happening, ImageDetail, ImageSize, ImageStep, ImageSummary, LogChunk, Pasted, RareChoice,
-    ReclaimRequest, Reclaimable, Reclaimed,
+    BackupManifest, CommandLine, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad,
+    EnvFileView, FoundImage, Greeting, Happening, ImageDetail, ImageSize, ImageStep, ImageSummary, LogChunk, Pasted,
+    RareChoice, ReclaimRequest, Reclaimable, Reclaimed, Shells,
 };
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
@@ -19,7 +19,7 @@ use crate::{
     EngineStatus, EnvFileRef, Event, Examination, FolderRef, ImageFile, ImageQuery, ImageRef, ImageRemove, ImageSave,
     ImageTag, LogsRequest, MachineErase, PortAnswer, PortQuestion, RegistryEntry, RegistryList, RegistryLogin,
     RegistryLook, RegistryRef, RemoteTags, RunAsText, RunPaste, RunRequest, RunText, SavedScript, Settings,
-    TagsRequest, Task, TaskId, TaskRef,
+    TagsRequest, Task, TaskId, TaskRef, Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef,
 };
 
 commands! {
@@ -163,6 +163,17 @@ commands! {
         /// Is it free on this computer, who holds it, what is the next free one.
         check(PortQuestion) -> PortAnswer;
     }
+    terminal {
+        /// What a terminal in this container can be: its shells, its users, whether it has a terminal itself.
+        choices(ContainerRef) -> Shells;
+        /// Those of a container, in the order in which they were opened.
+        list(ContainerRef) -> Vec<Terminal>;
+        open(TerminalOpen) -> Terminal;
+        /// Ends what runs in it.
+        close(TerminalRef) -> ();
+        /// The command that equals this.
+        command(TerminalOpen) -> CommandLine;
+    }
     task {
         list() -> Vec<Task>;
         cancel(TaskRef) -> ();
@@ -190,5 +201,9 @@ streams! {
     engine {
         /// What all running containers use, every two seconds while any run.
         load() -> EngineLoad;
+    }
+    terminal {
+        /// First what is kept of what it has shown. Ends when what runs in it has ended.
+        session(TerminalRef) -> TerminalOutput, takes TerminalInput;
     }
 }

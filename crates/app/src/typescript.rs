@@ -71,10 +71,19 @@ impl TypeVisitor for Types {
     }
 }
 
-pub(crate) fn entry(text: &mut String, docs: &[&str], name: &str, params: Option<&str>, result: &str) {
+/// `input` is what the page may say into a stream.
+pub(crate) fn entry(
+    text: &mut String,
+    docs: &[&str],
+    name: &str,
+    params: Option<&str>,
+    result: &str,
+    input: Option<&str>,
+) {
+    let input = input.map_or_else(String::new, |input| format!("; input: {input}"));
     let params = params.unwrap_or("null");
     for doc in docs {
         let _ = writeln!(text, "  /** {} */", doc.trim());
     }
-    let _ = writeln!(text, "  \"{name}\": {{ params: {params}; result: {result} }};");
+    let _ = writeln!(text, "  \"{name}\": {{ params: {params}; result: {result}{input} }};");
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use wherry_app::App;
+use wherry_app::{App, Inputs};
 use wherry_machine::Home;
 
 const INSIDE: &str = "WHERRY_TEST_AUTO";
@@ -71,7 +71,10 @@ async fn inside() {
 
 /// Looks again with every event until an engine of these is connected.
 async fn until_used(app: &App, wanted: &[&str]) -> String {
-    let mut events = app.open("app.events", Value::Null).await.expect("events");
+    let mut events = app
+        .open("app.events", Value::Null, Inputs::none())
+        .await
+        .expect("events");
     loop {
         let status = app.call("engine.status", Value::Null).await.expect("a status");
         let status: Value = serde_json::from_str(&status).expect("JSON");

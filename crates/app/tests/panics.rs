@@ -2,7 +2,7 @@
 
 use futures::StreamExt as _;
 use serde_json::Value;
-use wherry_app::{App, Code, Event};
+use wherry_app::{App, Code, Event, Inputs};
 use wherry_machine::Home;
 
 #[tokio::test]
@@ -10,7 +10,10 @@ async fn a_panic_is_told_with_a_report() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let app = App::new(Home::at(folder.path()), folder.path().join("no-program")).expect("an app");
     wherry_app::report_panics(&app);
-    let mut events = app.open("app.events", Value::Null).await.expect("events");
+    let mut events = app
+        .open("app.events", Value::Null, Inputs::none())
+        .await
+        .expect("events");
     let panicked = tokio::spawn(async { panic!("the mast broke") }).await;
     assert!(panicked.is_err());
     let problem = loop {

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wherry_app::{Action, App, Code, Event, Items, Outcome, Problem, Task, TaskId};
+use wherry_app::{Action, App, Code, Event, Inputs, Items, Outcome, Problem, Task, TaskId};
 use wherry_machine::Home;
 use wherry_tests::engine::Engine as Dockerd;
 use wherry_tests::images::busybox_tar;
@@ -31,7 +31,10 @@ impl Window {
         let settings = json!({ "engine": { "type": "address", "address": dockerd.address() } });
         fs_err::write(home.path().join("settings.json"), settings.to_string()).expect("settings");
         let app = App::new(Home::at(home.path()), home.path().join("no-program")).expect("an app");
-        let events = app.open("app.events", Value::Null).await.expect("events");
+        let events = app
+            .open("app.events", Value::Null, Inputs::none())
+            .await
+            .expect("events");
         Window {
             dockerd,
             app,
@@ -160,7 +163,11 @@ async fn a_container_s_whole_life() {
     );
 
     let log = json!({ "id": "web", "tail": 10, "follow": true });
-    let mut logs = window.app.open("container.logs", log).await.expect("a log");
+    let mut logs = window
+        .app
+        .open("container.logs", log, Inputs::none())
+        .await
+        .expect("a log");
     run(window
         .dockerd
         .docker()

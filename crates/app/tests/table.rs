@@ -3,7 +3,7 @@
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wherry_app::{App, COMMANDS, Code, Problem, STREAMS, Topic};
+use wherry_app::{App, COMMANDS, Code, Inputs, Problem, STREAMS, Topic};
 use wherry_machine::Home;
 
 /// An app in a home of its own, with an engine that is not there.
@@ -57,7 +57,7 @@ async fn every_stream_answers_whatever_is_sent() {
     let (_folder, app) = app();
     for name in STREAMS {
         for params in odd_params() {
-            match app.open(name, params).await {
+            match app.open(name, params, Inputs::none()).await {
                 Ok(mut items) => {
                     items.next().await.expect("a first item").expect("no problem");
                 }
@@ -91,7 +91,7 @@ async fn parameters_that_do_not_fit_are_told_by_the_command_s_name() {
         .await
         .expect_err("a problem");
     assert_eq!(unknown.code, Code::Invalid);
-    assert!(app.open("app.nothing", Value::Null).await.is_err());
+    assert!(app.open("app.nothing", Value::Null, Inputs::none()).await.is_err());
 }
 
 #[tokio::test]
@@ -125,7 +125,10 @@ async fn a_window_that_comes_late_is_told_everything() {
     drop(app);
     fs_err::write(folder.path().join("settings.json"), "{broken").expect("written");
     let app = App::new(Home::at(folder.path()), folder.path().join("no-program")).expect("an app");
-    let mut events = app.open("app.events", Value::Null).await.expect("a stream");
+    let mut events = app
+        .open("app.events", Value::Null, Inputs::none())
+        .await
+        .expect("a stream");
     let mut kinds = Vec::new();
     while !kinds.contains(&"notice".to_owned()) {
         let event: Value =

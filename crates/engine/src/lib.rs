@@ -10,9 +10,11 @@ mod docker_command;
 mod engine;
 mod env_file;
 mod error;
+mod exec;
 mod happening;
 mod image;
 mod inventory;
+mod lines;
 mod logs;
 mod model;
 mod name;
@@ -22,6 +24,7 @@ mod recorder;
 mod registry;
 mod run;
 mod secret;
+mod shell;
 mod stats;
 pub mod system_socket;
 mod transport;
@@ -39,7 +42,9 @@ pub use docker_command::{Changes, ConfigError, DockerCommand, MissingHelper, Ove
 pub use engine::{Change, Engine, Link};
 pub use env_file::{EnvFileView, EnvRefusal, EnvVariable, EnvWarning, env_file_for_run, view_env_file};
 pub use error::{Error, Reply};
+pub use exec::{Attached, Exec, ExecEnd, Output, TerminalSize};
 pub use happening::{Happened, Happening};
+pub use lines::{attach_line, debug_line, exec_line};
 pub use model::*;
 pub use push::{ImageSize, ImageStep};
 pub use reclaim::{LeftOver, ReclaimItem, ReclaimRequest, Reclaimable, Reclaimed};
@@ -50,6 +55,8 @@ pub use registry::{
     Wants, certificate_files, is_on_this_computer, registry_address, registry_of,
 };
 pub use run::*;
+pub use run::{Invalid, command_line, validate};
 pub use secret::is_secret;
+pub use shell::{DEBUG_LABEL, DebugShell, ShellUser, Shells};
 pub use stats::{ContainerHistory, ContainerHour, ContainerLoad, EngineHistory, EngineLoad, Sample, Totals};
 pub use transport::Client;

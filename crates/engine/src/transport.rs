@@ -13,7 +13,8 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, UPGRADE, USER_AGENT};
+use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -100,6 +101,8 @@ pub(crate) struct Call<'a> {
     query: String,
     content: Content,
     registry_auth: Option<String>,
+    /// The connection is to carry bytes both ways after the answer.
+    upgrade: bool,
     subject: Subject<'a>,
     /// "list the containers", for the sentence when it takes too long.
     doing: &'static str,
@@ -120,6 +123,7 @@ impl<'a> Call<'a> {
             query: String::new(),
             content: Content::Nothing,
             registry_auth: None,
+            upgrade: false,
             subject,
             doing,
             within,
@@ -128,6 +132,10 @@ impl<'a> Call<'a> {
 
     pub(crate) fn get(path: impl Into<String>, subject: Subject<'a>, doing: &'static str) -> Self {
         Call::new(Method::GET, path, subject, doing, LOOK_UP)
+    }
+
+    pub(crate) fn head(path: impl Into<String>, subject: Subject<'a>, doing: &'static str) -> Self {
+        Call::new(Method::HEAD, path, subject, doing, LOOK_UP)
     }
 
     pub(crate) fn post(path: impl Into<String>, subject: Subject<'a>, doing: &'static str) -> Self {
@@ -201,8 +209,10 @@ impl Client {
             () = silent(taken, within) => return Err(Error::Silent { doing, after: within }),
         };
         let status = response.status();
-        // 304: started or stopped already, which is what was wanted.
-        if status.is_success() || status == hyper::StatusCode::NOT_MODIFIED {
+        // 304: started or stopped already, which is what was wanted. 101 comes only to those who asked for it.
+        if status.is_success()
+            || [hyper::StatusCode::NOT_MODIFIED, hyper::StatusCode::SWITCHING_PROTOCOLS].contains(&status)
+        {
             return Ok(response);
         }
         let body = tokio::time::timeout(within, collect(response.into_body()))
@@ -227,6 +237,14 @@ impl Client {
     pub(crate) async fn done(&self, call: Call<'_>) -> Result<(), Error> {
         let (doing, within) = (call.doing, call.within);
         self.bytes(call, doing, within).await.map(drop)
+    }
+
+    /// The connection itself, once the engine has agreed to carry bytes both ways.
+    pub(crate) async fn upgrade(&self, mut call: Call<'_>) -> Result<TokioIo<Upgraded>, Error> {
+        call.upgrade = true;
+        let response = self.open(call).await?;
+        let upgraded = hyper::upgrade::on(response).await;
+        Ok(TokioIo::new(upgraded.map_err(|source| Error::BrokenOff { source })?))
     }
 
     async fn bytes(&self, call: Call<'_>, doing: &'static str, within: Duration) -> Result<Bytes, Error> {
@@ -295,6 +313,11 @@ impl Client {
                 body
             }
         };
+        if call.upgrade {
+            request = request
+                .header(CONNECTION, HeaderValue::from_static("Upgrade"))
+                .header(UPGRADE, HeaderValue::from_static("tcp"));
+        }
         if let Some(auth) = call.registry_auth {
             request = request.header("X-Registry-Auth", auth);
         }

@@ -76,12 +76,43 @@ pub(crate) struct ContainerInspect {
     pub(crate) name: String,
     #[serde(deserialize_with = "or_empty")]
     pub(crate) config: ContainerConfig,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) host_config: HostConfig,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) state: ContainerState,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct HostConfig {
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) pid_mode: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ContainerState {
+    pub(crate) running: bool,
+    pub(crate) paused: bool,
+    /// As the engine's own kernel counts.
+    pub(crate) pid: i64,
+}
+
+/// `/exec/{id}/json`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ExecInspect {
+    pub(crate) running: bool,
+    pub(crate) exit_code: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct ContainerConfig {
     pub(crate) tty: bool,
+    pub(crate) open_stdin: bool,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) user: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

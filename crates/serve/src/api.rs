@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use wherry_app::{Code, Items, Problem};
+use wherry_app::{Code, Inputs, Items, Problem, Say};
 
 use crate::Serving;
 use crate::guard::PROTOCOL;
@@ -64,12 +64,13 @@ async fn converse(serving: Serving, mut socket: WebSocket) {
     let Ok(Some(Ok(Message::Text(first)))) = tokio::time::timeout(FIRST_WORD, socket.recv()).await else {
         return;
     };
+    let (say, inputs) = Inputs::new();
     let opened = match serde_json::from_str::<Request>(&first) {
-        Ok(request) => serving.app.open(&request.name, request.params).await,
+        Ok(request) => serving.app.open(&request.name, request.params, inputs).await,
         Err(error) => Err(invalid(format!("The first message names no stream: {error}"))),
     };
     let last = match opened {
-        Ok(items) => match forward(items, &mut socket).await {
+        Ok(items) => match forward(items, &say, &mut socket).await {
             Some(last) => last,
             None => return,
         },
@@ -80,8 +81,10 @@ async fn converse(serving: Serving, mut socket: WebSocket) {
     let _ = socket.send(Message::Close(None)).await;
 }
 
+/// Messages of the page are a list of what it says into the stream, or a word: it has read a batch to its end.
+///
 /// Sends items as they come, and returns the last message when they end by themselves.
-async fn forward(items: Items, socket: &mut WebSocket) -> Option<Utf8Bytes> {
+async fn forward(items: Items, say: &Say, socket: &mut WebSocket) -> Option<Utf8Bytes> {
     let mut batches = items.ready_chunks(BATCH);
     let mut window = WINDOW;
     loop {
@@ -111,7 +114,10 @@ async fn forward(items: Items, socket: &mut WebSocket) -> Option<Utf8Bytes> {
                 }
             }
             message = socket.recv() => match message {
-                Some(Ok(Message::Text(_))) => window += 1,
+                Some(Ok(Message::Text(text))) => match serde_json::from_str::<Vec<Value>>(&text) {
+                    Ok(said) => said.into_iter().for_each(|input| say.say(input)),
+                    Err(_) => window += 1,
+                },
                 Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
             },

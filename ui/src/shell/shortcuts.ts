@@ -46,4 +46,14 @@ export const SHORTCUTS: { title: string; keys: Shortcut[] }[] = [
       { keys: ["N", "Shift N"], does: "Next, previous match" },
     ],
   },
+  {
+    title: "In a container's terminal",
+    keys: [
+      { keys: ["Ctrl +", "Ctrl -", "Ctrl 0"], does: "Text size" },
+      { keys: ["Ctrl C"], does: "Copy what is selected, else interrupt" },
+      { keys: ["Ctrl V"], does: "Paste" },
+      { keys: ["Esc Esc"], does: "Leave the terminal" },
+      { keys: ["Ctrl Tab"], does: "Next tab of the container" },
+    ],
+  },
 ];

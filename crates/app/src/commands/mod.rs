@@ -14,3 +14,4 @@ pub(crate) mod port;
 pub(crate) mod registry;
 pub(crate) mod settings;
 pub(crate) mod task;
+pub(crate) mod terminal;

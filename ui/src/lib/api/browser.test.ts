@@ -9,6 +9,7 @@ import type { Message } from "./stream";
 const PROBLEM: Problem = { code: "inUse", message: "web runs", why: null, hint: null, causes: [], action: { type: "force" } };
 
 class FakeSocket {
+  static readonly CONNECTING = 0;
   static readonly OPEN = 1;
   static last: FakeSocket;
   readonly sent: string[] = [];
@@ -120,4 +121,13 @@ test("a connection that breaks is a problem; one that we closed is not", () => {
     .open<number>("app.events", null, (message) => closed.push(message))
     .close();
   expect(closed).toEqual([]);
+});
+
+test("what is said before the connection is there is said after the name", () => {
+  const source = browserTransport().open("terminal.session", { id: 1 }, () => {});
+  source.say("early");
+  const socket = FakeSocket.last;
+  socket.open();
+  source.say("late");
+  expect(socket.sent).toEqual(['{"name":"terminal.session","params":{"id":1}}', '["early"]', '["late"]']);
 });

@@ -34,7 +34,11 @@ export function browserTransport(): Transport {
       // A browser cannot set a header on a WebSocket; an offered protocol is the one place that is in no log.
       const socket = new WebSocket(address, ["wherry", token]);
       let ended = false;
-      socket.onopen = () => socket.send(JSON.stringify({ name, params }));
+      const early: unknown[] = [];
+      socket.onopen = () => {
+        socket.send(JSON.stringify({ name, params }));
+        if (early.length > 0) socket.send(JSON.stringify(early));
+      };
       socket.onmessage = (event: MessageEvent<string>) => {
         const message = JSON.parse(event.data) as Message<never>;
         ended = !Array.isArray(message);
@@ -46,6 +50,10 @@ export function browserTransport(): Transport {
       return {
         more() {
           if (socket.readyState === WebSocket.OPEN) socket.send("more");
+        },
+        say(input) {
+          if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify([input]));
+          else if (socket.readyState === WebSocket.CONNECTING) early.push(input);
         },
         close() {
           ended = true;

@@ -53,3 +53,20 @@ test("more and close name the stream by its channel", () => {
     ["close", { stream: channel.id }],
   ]);
 });
+
+test("what is said goes in order, one call at a time, with all that waits", async () => {
+  const said: unknown[] = [];
+  let answer = () => {};
+  mockIPC((command, args) => {
+    if (command !== "say") return;
+    said.push((args as { inputs: unknown }).inputs);
+    return new Promise<void>((resolve) => (answer = resolve));
+  });
+  const source = desktopTransport().open("terminal.session", { id: 1 }, () => {});
+  source.say("a");
+  await vi.waitFor(() => expect(said).toEqual([["a"]]));
+  source.say("b");
+  source.say("c");
+  answer();
+  await vi.waitFor(() => expect(said).toEqual([["a"], ["b", "c"]]));
+});

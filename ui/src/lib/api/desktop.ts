@@ -27,10 +27,25 @@ export function desktopTransport(): Transport {
 
     open<T>(name: string, params: unknown, receive: (message: Message<T>) => void) {
       const channel = new Channel<Message<T>>(receive);
-      asProblem(invoke("open", { name, params, channel })).catch((error: unknown) =>
+      const opened = asProblem(invoke("open", { name, params, channel })).catch((error: unknown) =>
         receive({ problem: problemOf(error) }),
       );
+      // Calls may overtake one another, and what is typed must not: one at a time, with all that waits.
+      const waiting: unknown[] = [];
+      let saying = false;
+      const sayAll = async () => {
+        saying = true;
+        await opened;
+        while (waiting.length > 0) {
+          await invoke("say", { stream: channel.id, inputs: waiting.splice(0) }).catch(() => {});
+        }
+        saying = false;
+      };
       return {
+        say(input) {
+          waiting.push(input);
+          if (!saying) void sayAll();
+        },
         more: () => void invoke("more", { stream: channel.id }),
         close: () => void invoke("close", { stream: channel.id }),
       };

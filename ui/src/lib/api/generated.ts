@@ -1428,6 +1428,29 @@ welcomed: boolean, };
 
 export type Shell = "posix" | "powerShell" | "cmd";
 
+export type ShellUser = { name: string, id: number, };
+
+/**
+ * What a terminal in a container can be.
+ */
+export type Shells = { 
+/**
+ * Paths, the best first; none in an image without a shell.
+ */
+shells: Array<string>, 
+/**
+ * Those of the container's own list of users who can have a shell.
+ */
+users: Array<ShellUser>, 
+/**
+ * Whom the container's own program runs as, as the image or the person wrote it; `None` is root.
+ */
+user: string | null, 
+/**
+ * The container's own program has a terminal to attach to.
+ */
+terminal: boolean, };
+
 /**
  * A change to the spec; what is `None` stays.
  */
@@ -1482,6 +1505,47 @@ notes: Array<string>, outcome: Outcome, };
 export type TaskId = string;
 
 export type TaskRef = { id: TaskId, };
+
+export type Terminal = { id: number, 
+/**
+ * The container's whole id.
+ */
+container: string, kind: TerminalKind, 
+/**
+ * Where a debug shell finds the container's files.
+ */
+root: string | null, ended: boolean, };
+
+export type TerminalInput = { "type": "text", text: string, } | { "type": "size", columns: number, rows: number, } | { "type": "shown", until: number, };
+
+/**
+ * What is in a terminal.
+ */
+export type TerminalKind = { "type": "shell", program: string, user: string | null, } | { "type": "attach" } | { "type": "debug", image: string, };
+
+export type TerminalOpen = { 
+/**
+ * The container, by id or name.
+ */
+container: string, kind: TerminalKind, columns: number, rows: number, };
+
+/**
+ * What a terminal shows, in order.
+ */
+export type TerminalOutput = { "type": "text", text: string, 
+/**
+ * Where in all it has shown this ends. It is said back once it is on the screen.
+ */
+until: number, 
+/**
+ * It was shown before this page came: questions in it have been answered.
+ */
+again: boolean, } | { "type": "ended", code: number | null, };
+
+/**
+ * A terminal by its id.
+ */
+export type TerminalRef = { id: number, };
 
 /**
  * Of everything in the window.
@@ -1636,6 +1700,15 @@ export interface Commands {
   "backup.restore": { params: BackupRestore; result: TaskId };
   /** Is it free on this computer, who holds it, what is the next free one. */
   "port.check": { params: PortQuestion; result: PortAnswer };
+  /** What a terminal in this container can be: its shells, its users, whether it has a terminal itself. */
+  "terminal.choices": { params: ContainerRef; result: Shells };
+  /** Those of a container, in the order in which they were opened. */
+  "terminal.list": { params: ContainerRef; result: Array<Terminal> };
+  "terminal.open": { params: TerminalOpen; result: Terminal };
+  /** Ends what runs in it. */
+  "terminal.close": { params: TerminalRef; result: null };
+  /** The command that equals this. */
+  "terminal.command": { params: TerminalOpen; result: CommandLine };
   "task.list": { params: null; result: Array<Task> };
   "task.cancel": { params: TaskRef; result: null };
   /** Forgets a task that has ended. */
@@ -1647,11 +1720,13 @@ export interface Commands {
 }
 
 export interface Streams {
-  "app.events": { params: null; result: Event };
+  "app.events": { params: null; result: Event; input: never };
   /** Ends when the container stops (with `follow`) or at the end of the log. */
-  "container.logs": { params: LogsRequest; result: LogChunk };
+  "container.logs": { params: LogsRequest; result: LogChunk; input: never };
   /** What it uses, every two seconds while it runs. */
-  "container.stats": { params: ContainerRef; result: ContainerLoad };
+  "container.stats": { params: ContainerRef; result: ContainerLoad; input: never };
   /** What all running containers use, every two seconds while any run. */
-  "engine.load": { params: null; result: EngineLoad };
+  "engine.load": { params: null; result: EngineLoad; input: never };
+  /** First what is kept of what it has shown. Ends when what runs in it has ended. */
+  "terminal.session": { params: TerminalRef; result: TerminalOutput; input: TerminalInput };
 }

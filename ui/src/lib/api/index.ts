@@ -25,6 +25,6 @@ export async function call<K extends keyof Commands>(
 export function open<K extends keyof Streams>(
   name: K,
   ...params: Arguments<Streams[K]["params"]>
-): Stream<Streams[K]["result"]> {
-  return new ItemStream<Streams[K]["result"]>((receive) => transport.open(name, params[0] ?? null, receive));
+): Stream<Streams[K]["result"], Streams[K]["input"]> {
+  return new ItemStream<Streams[K]["result"], Streams[K]["input"]>((receive) => transport.open(name, params[0] ?? null, receive));
 }

@@ -7,7 +7,7 @@ import { ItemStream, type Message } from "./stream";
 const PROBLEM: Problem = { code: "notFound", message: "web is gone", why: null, hint: null, causes: [], action: null };
 
 function opened() {
-  const source = { more: vi.fn(), close: vi.fn() };
+  const source = { more: vi.fn(), say: vi.fn(), close: vi.fn() };
   let receive: (message: Message<number>) => void = () => {};
   const stream = new ItemStream<number>((given) => {
     receive = given;

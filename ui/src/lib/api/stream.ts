@@ -2,7 +2,9 @@ import type { Problem } from "./generated";
 import { ProblemError } from "./problem";
 
 /** Items until either side lets go. One reader. */
-export interface Stream<T> extends AsyncIterable<T> {
+export interface Stream<T, Input = never> extends AsyncIterable<T> {
+  /** Says something into the stream. In order; what comes after its end is lost. */
+  say(input: Input): void;
   /** Ends the stream on both sides; a reader that waits gets the end. */
   close(): void;
 }
@@ -14,6 +16,7 @@ export type Message<T = unknown> = T[] | { problem: Problem } | null;
 export interface Source {
   /** A batch has been read: the sender, which stops after a few unread ones, may send another. */
   more(): void;
+  say(input: unknown): void;
   close(): void;
 }
 
@@ -23,7 +26,7 @@ type Ending = { problem: Problem | null };
  * Holds what the page has not read yet. It stays small although nothing here counts: the sender stops after a few
  * batches until `more` is said, and `more` is said only when a batch has been read to its end.
  */
-export class ItemStream<T> implements Stream<T> {
+export class ItemStream<T, Input = never> implements Stream<T, Input> {
   #source: Source;
   #batches: T[][] = [];
   #next = 0;
@@ -32,6 +35,10 @@ export class ItemStream<T> implements Stream<T> {
 
   constructor(connect: (receive: (message: Message<T>) => void) => Source) {
     this.#source = connect((message) => this.#receive(message));
+  }
+
+  say(input: Input): void {
+    if (!this.#ending) this.#source.say(input);
   }
 
   close(): void {
