@@ -123,6 +123,8 @@ impl Drop for Engine {
         for container in containers.lines() {
             let _ = crate::process::output(self.docker().args(["rm", "--force", container]));
         }
+        // Their bridges would stay on this computer for ever, and the next engines find no address that is free.
+        let _ = crate::process::output(self.docker().args(["network", "prune", "--force"]));
         self.process.stop();
     }
 }

@@ -59,7 +59,9 @@ fn containers_and_their_connections_go_on_where_they_were_and_a_sleeping_machine
         (running["rests"] == Value::Bool(true)).then_some(())
     });
     let at_rest = now();
-    until("some seconds have passed", || (now() > at_rest + 5).then_some(()));
+    // Longer than between two beats of the link.
+    until("some seconds have passed", || (now() > at_rest + 20).then_some(()));
+    assert_eq!(machine.status()["state"]["running"]["rests"], Value::Bool(true));
     let images = run(machine.docker().args(["images", "--quiet", "busybox"]));
     assert!(!images.trim().is_empty(), "it answers");
     assert_eq!(machine.status()["state"]["running"]["rests"], Value::Bool(false));

@@ -61,6 +61,7 @@ struct Inner {
     permits: Arc<Semaphore>,
     stop: CancellationToken,
     over: CancellationToken,
+    signals: Arc<Signals>,
 }
 
 impl Drop for Inner {
@@ -128,6 +129,7 @@ impl Session {
             permits: Arc::new(Semaphore::new(OPEN)),
             stop: CancellationToken::new(),
             over: CancellationToken::new(),
+            signals: Arc::clone(&signals),
         };
         let driver = Driver {
             connection,
@@ -201,6 +203,12 @@ impl Session {
         self.inner.stop.cancel();
     }
 
+    /// While the other side is known to stand still, nothing is sent to it that nobody asked for, and it is not given
+    /// up for its silence.
+    pub fn hush(&self, hushed: bool) {
+        self.inner.signals.hushed.store(hushed, Ordering::Release);
+    }
+
     /// Resolves once the session is over, whoever ended it.
     pub async fn closed(&self) {
         self.inner.over.cancelled().await;
@@ -237,6 +245,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn poll(&mut self, context: &mut Context<'_>, beats: &mut Interval) -> Poll<&'static str> {
         self.signals.driver.register(context.waker());
         while beats.poll_tick(context).is_ready() {
+            if self.signals.hushed.load(Ordering::Acquire) {
+                self.silent_beats = 0;
+                continue;
+            }
             self.signals.beat();
             self.silent_beats = if self.signals.heard.swap(false, Ordering::AcqRel) {
                 0

@@ -64,6 +64,8 @@ pub(crate) struct Signals {
     /// The session is over, so an end of stream may be a cut.
     pub(crate) lost: AtomicBool,
     beat: AtomicBool,
+    /// The other side stands still: it is sent no beats, and its silence means nothing.
+    pub(crate) hushed: AtomicBool,
     /// yamux flushes after each of its frames. What it has written waits here until the task that drives it finds
     /// that there is nothing more to say: many small frames are one call of the system then.
     pub(crate) unflushed: AtomicBool,

@@ -142,6 +142,7 @@ impl Doze {
             }
             () = session.closed() => {}
         }
+        session.hush(false);
         // Whoever takes the machine up next makes it go on: see `suspend::settle`.
         self.is_up();
     }
@@ -159,10 +160,12 @@ impl Doze {
             if !self.lies_down() {
                 continue;
             }
+            session.hush(true);
             command(monitor, "stop").await?;
             tracing::info!("nobody uses the machine: it stands still");
             self.0.wanted.notified().await;
             command(monitor, "cont").await?;
+            session.hush(false);
             // Setting the clock is no reason to be woken.
             self.change(|now| now.stands = false);
             let set = HostRequest::SetClock {
