@@ -5,6 +5,7 @@
 //! than a stream per container, which makes the engine read all counters every second for nobody. It never connects to
 //! an engine: one that sleeps is not woken, and what it did meanwhile shows as a gap.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -64,6 +65,8 @@ struct Kept {
     rounds: broadcast::Sender<Arc<EngineLoad>>,
     /// How many look.
     lookers: watch::Sender<usize>,
+    /// Containers came or went since the last look, or were seen once, which tells no rates yet.
+    outdated: AtomicBool,
 }
 
 impl Kept {
@@ -84,6 +87,7 @@ impl Recorder {
             happenings: Mutex::default(),
             rounds: broadcast::Sender::new(BACKLOG),
             lookers: watch::Sender::new(0),
+            outdated: AtomicBool::new(true),
         });
         let end = CancellationToken::new();
         tokio::spawn(
@@ -121,26 +125,38 @@ impl Recorder {
         self.shared.kept.happenings().latest_first()
     }
 
-    /// What all containers used at the last look; waits for the first one.
+    /// What all containers that run now used at the last look; waits for one that saw them all.
     pub async fn total(&self) -> Option<Sample> {
-        let mut rounds = self.shared.kept.rounds.subscribe();
-        let known = self.shared.kept.history().now(now());
-        if known.is_some() {
-            return known;
+        let kept = &self.shared.kept;
+        let mut rounds = kept.rounds.subscribe();
+        let _looker = Looker::of(kept);
+        let is_current = || !kept.outdated.load(Ordering::Acquire);
+        if is_current()
+            && let Some(known) = kept.history().now(now())
+        {
+            return Some(known);
         }
-        tokio::time::timeout(MEASURE, rounds.recv())
-            .await
-            .ok()
-            .and_then(Result::ok)
-            .map(|load| load.total)
+        let current = async {
+            loop {
+                match rounds.recv().await {
+                    Ok(load) if is_current() => return Some(load.total),
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                }
+            }
+        };
+        match tokio::time::timeout(MEASURE, current).await {
+            Ok(Some(total)) => Some(total),
+            // They come and go faster than they can be measured.
+            Ok(None) | Err(_) => kept.history().now(now()),
+        }
     }
 
     /// What containers use from now on, every two seconds while this is held and while any run.
     pub fn live(&self) -> impl Stream<Item = Arc<EngineLoad>> + Send + use<> {
         let kept = &self.shared.kept;
         let receiver = kept.rounds.subscribe();
-        kept.lookers.send_modify(|lookers| *lookers += 1);
-        let looker = Looker(kept.lookers.clone());
+        let looker = Looker::of(kept);
         futures::stream::unfold((receiver, looker), |(mut receiver, looker)| async move {
             loop {
                 match receiver.recv().await {
@@ -156,6 +172,13 @@ impl Recorder {
 
 /// Looks for as long as it is held.
 struct Looker(watch::Sender<usize>);
+
+impl Looker {
+    fn of(kept: &Kept) -> Self {
+        kept.lookers.send_modify(|lookers| *lookers += 1);
+        Self(kept.lookers.clone())
+    }
+}
 
 impl Drop for Looker {
     fn drop(&mut self) {
@@ -201,6 +224,7 @@ async fn measure(engine: Engine, kept: Arc<Kept>) {
         tokio::select! {
             () = wait => {
                 began = Instant::now();
+                kept.outdated.store(false, Ordering::Release);
                 due = match look(&client, &kept, memory).await {
                     Ok(round) if round.load.containers.is_empty() && !round.has_new => None,
                     Ok(round) => {
@@ -220,6 +244,7 @@ async fn measure(engine: Engine, kept: Arc<Kept>) {
             }
             change = changes.recv() => match change {
                 Ok(Change::Containers) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                    kept.outdated.store(true, Ordering::Release);
                     let pause = if *lookers.borrow() > 0 { SOON } else { LATER };
                     let soon = began + pause.max(least);
                     due = Some(due.map_or(soon, |due| due.min(soon)));
@@ -261,6 +286,9 @@ async fn look(client: &Client, kept: &Kept, memory: u64) -> Result<Round, Error>
         .collect()
         .await;
     let round = kept.history().round(now(), memory, answers);
+    if round.has_new {
+        kept.outdated.store(true, Ordering::Release);
+    }
     if !round.has_new || !round.load.containers.is_empty() {
         // Nobody looks, perhaps.
         let _ = kept.rounds.send(Arc::new(round.load.clone()));
