@@ -207,6 +207,7 @@ impl Session {
     /// up for its silence.
     pub fn hush(&self, hushed: bool) {
         self.inner.signals.hushed.store(hushed, Ordering::Release);
+        self.inner.signals.driver.wake();
     }
 
     /// Resolves once the session is over, whoever ended it.
@@ -223,6 +224,12 @@ struct Driver<S> {
     silent_beats: u32,
 }
 
+fn beating() -> Interval {
+    let mut beats = tokio::time::interval(BEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beats
+}
+
 async fn drive<S>(driver: Driver<S>, stop: CancellationToken, over: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -230,8 +237,7 @@ where
     // Dropped last, so that whoever waits for the end finds the byte stream released.
     let _over = over.drop_guard();
     let mut driver = driver;
-    let mut beats = tokio::time::interval(BEAT);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut beats = None;
     let why = tokio::select! {
         () = stop.cancelled() => "closed here",
         why = poll_fn(|context| driver.poll(context, &mut beats)) => why,
@@ -242,13 +248,15 @@ where
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    fn poll(&mut self, context: &mut Context<'_>, beats: &mut Interval) -> Poll<&'static str> {
+    fn poll(&mut self, context: &mut Context<'_>, beats: &mut Option<Interval>) -> Poll<&'static str> {
         self.signals.driver.register(context.waker());
-        while beats.poll_tick(context).is_ready() {
-            if self.signals.hushed.load(Ordering::Acquire) {
-                self.silent_beats = 0;
-                continue;
-            }
+        if self.signals.hushed.load(Ordering::Acquire) {
+            // Being woken by the time would be reason enough for yamux to send a ping of its own.
+            *beats = None;
+        } else {
+            beats.get_or_insert_with(beating);
+        }
+        while beats.as_mut().is_some_and(|beats| beats.poll_tick(context).is_ready()) {
             self.signals.beat();
             self.silent_beats = if self.signals.heard.swap(false, Ordering::AcqRel) {
                 0

@@ -156,11 +156,10 @@ impl Doze {
         is_idle: fn(&Report) -> bool,
     ) -> Result<Infallible, String> {
         loop {
-            self.is_due(activity, &mut reports, is_idle).await?;
+            self.is_due(activity, session, &mut reports, is_idle).await?;
             if !self.lies_down() {
                 continue;
             }
-            session.hush(true);
             command(monitor, "stop").await?;
             tracing::info!("nobody uses the machine: it stands still");
             self.0.wanted.notified().await;
@@ -183,6 +182,7 @@ impl Doze {
     async fn is_due(
         &self,
         activity: &Activity,
+        session: &Session,
         reports: &mut watch::Receiver<Option<Report>>,
         is_idle: fn(&Report) -> bool,
     ) -> Result<(), String> {
@@ -193,6 +193,8 @@ impl Doze {
                 now.drowsy = idle && now.held == 0 && unused <= Instant::now();
                 *now
             });
+            // What the link says by itself is said before the machine stands, or not at all.
+            session.hush(now.drowsy);
             let due = unused.max(now.told + SILENCE);
             if now.drowsy && due <= Instant::now() {
                 return Ok(());
