@@ -419,19 +419,26 @@ impl Boot<'_> {
                 "the monitor of the machine does not answer"
             ),
         }
-        tokio::select! {
-            () = host_disk::until_it_runs(self.home()) => {}
-            () = process.ended() => return Err(gone().into()),
-        }
-        let stream = connect(&self.home().link(), &process)
-            .await
-            .map_err(|error| silent(error.to_string()))?;
-        let (session, incoming) = tokio::select! {
-            met = Session::host(self.stirring(stream), TAKE_UP) => met.map_err(|error| silent(link_cause(&error)))?,
-            () = process.ended() => return Err(gone().into()),
+        let (session, incoming, hello) = loop {
+            let met = async {
+                host_disk::until_it_runs(self.home()).await;
+                let stream = connect(&self.home().link(), &process)
+                    .await
+                    .map_err(|error| silent(error.to_string()))?;
+                let (session, incoming) = Session::host(self.stirring(stream), TAKE_UP)
+                    .await
+                    .map_err(|error| silent(link_cause(&error)))?;
+                partial.session = Some(session.clone());
+                let hello = self.greet(&session, &process).await?;
+                Ok::<_, Failure>((session, incoming, hello))
+            };
+            tokio::select! {
+                met = met => break met?,
+                // It went on, and its next write found no room either.
+                () = host_disk::until_it_stands(self.home()) => {}
+                () = process.ended() => return Err(gone().into()),
+            }
         };
-        partial.session = Some(session.clone());
-        let hello = self.greet(&session, &process).await?;
         self.tell(Progress::Done {
             detail: Some(format!("Found running in process {}.", record.pid)),
         })

@@ -78,6 +78,16 @@ pub(crate) async fn until_it_runs(home: &Home) {
     }
 }
 
+/// Returns when the machine stands still.
+pub(crate) async fn until_it_stands(home: &Home) {
+    loop {
+        tokio::time::sleep(LOOK_CLOSELY).await;
+        if stood_still(home, free(home.root())).await {
+            return;
+        }
+    }
+}
+
 /// Whether the machine was found standing still for an error of a disk. Where there is room again it is told to go on.
 /// Several writes may have failed at once, and each stops it again: so it is to be looked at until it was found running.
 async fn stood_still(home: &Home, free: u64) -> bool {
