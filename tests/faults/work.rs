@@ -176,7 +176,7 @@ pub(crate) struct Image {
 impl Image {
     fn check(&self, machine: &Machine) {
         let Image { name, file, content } = self;
-        let container = format!("reader-{}", name.replace(':', "-"));
+        let container = format!("reader-{}", name.replace([':', '/'], "-"));
         run(machine.docker().args(["create", "--name", &container, name, "/none"]));
         let copy = machine.person().join("copy");
         run(machine.docker().arg("cp").arg(format!("{container}:{file}")).arg(&copy));

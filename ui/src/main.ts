@@ -1,3 +1,4 @@
+import "./lib/language";
 import "./styles/tokens.css";
 import "./styles/app.css";
 
