@@ -978,11 +978,14 @@ impl Task {
                 },
                 Event::Knocked,
             ) => {
-                let (reply, _) = oneshot::channel();
-                deferred.push(Command::Start {
-                    change: SpecChange::default(),
-                    reply,
-                });
+                // Who suspends it wants it to rest, whatever programs ask of it meanwhile.
+                if waiters.is_empty() {
+                    let (reply, _) = oneshot::channel();
+                    deferred.push(Command::Start {
+                        change: SpecChange::default(),
+                        reply,
+                    });
+                }
                 self.phase = Phase::Suspending {
                     socket,
                     waiters,

@@ -586,6 +586,22 @@ async fn a_machine_that_nobody_uses_falls_asleep_and_the_first_request_wakes_it(
 }
 
 #[tokio::test]
+async fn a_program_that_knocks_while_a_person_suspends_the_machine_does_not_wake_it() -> io::Result<()> {
+    let place = Place::new()?;
+    let supervisor = place.supervisor();
+    supervisor.start().await.expect("it starts");
+    let (suspended, _) = tokio::join!(supervisor.suspend(), async {
+        supervisor.until(|status| status.state == State::Suspending).await;
+        // Whether it is still listened to depends on how fast the other is.
+        echo(&place.home).await
+    });
+    suspended.expect("suspended");
+    let state = supervisor.status().borrow().state.clone();
+    assert!(matches!(state, State::Suspended { wakes: false, .. }), "{state:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_was_asked_while_it_was_being_suspended_is_done_after_it() -> io::Result<()> {
     let place = Place::new()?;
     let supervisor = place.supervisor();
