@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 use wherry_app::{App, Code, Inputs, Items, Problem, Say};
 use wherry_machine::Home;
 use wherry_tests::engine::Engine as Dockerd;
 use wherry_tests::images::busybox_tar;
-use wherry_tests::process::{installed, is_root, run};
+use wherry_tests::process::{installed, is_root, run, until};
 use wherry_tests::skip_unless;
 
 const BUSYBOX: &str = "busybox:1";
@@ -119,6 +120,7 @@ async fn a_terminal_in_a_container() {
     a_shell_outlives_its_page_and_ends_when_closed(&app, &dockerd).await;
     an_image_without_a_shell_gets_another_one_s(&app, &dockerd, home.path(), &tar).await;
     the_container_s_own_terminal_goes_on(&app, &dockerd).await;
+    what_is_run_with_a_terminal_is_heard_from_its_first_word(&app).await;
     what_does_not_run_has_none(&app, &dockerd).await;
 }
 
@@ -155,6 +157,8 @@ async fn a_shell_outlives_its_page_and_ends_when_closed(app: &App, dockerd: &Doc
     page.types("X=kept\r");
     drop(page);
     let mut page = Page::at(app, &terminal["id"]).await;
+    // What the page that has left said is heard to its end.
+    page.sees("X=kept\r\n").await;
     page.types("echo still-$X\r");
     page.sees("still-kept").await;
     assert!(page.again.contains("27 91"), "{:?}", page.again);
@@ -279,6 +283,26 @@ async fn the_container_s_own_terminal_goes_on(app: &App, dockerd: &Dockerd) {
         .expect("closed");
     let state = run(dockerd.docker().args(["inspect", "-f", "{{.State.Running}}", "own"]));
     assert_eq!(state.trim(), "true");
+}
+
+async fn what_is_run_with_a_terminal_is_heard_from_its_first_word(app: &App) {
+    let spec = json!({
+        "image": BUSYBOX,
+        "name": "talks",
+        "interactive": true,
+        "terminal": true,
+        "command": ["sh", "-c", "echo fi''rst; read answer; echo \"heard $answer\""],
+    });
+    call(app, "container.run", json!({ "spec": spec }))
+        .await
+        .expect("begun");
+    let listed = || Handle::current().block_on(call(app, "terminal.list", json!({ "id": "talks" })));
+    let is_open = |terminals: &Value| terminals.as_array().is_some_and(|all| !all.is_empty());
+    let terminals = tokio::task::block_in_place(|| until("its terminal", || listed().ok().filter(is_open)));
+    let mut page = Page::at(app, &terminals[0]["id"]).await;
+    page.sees("first").await;
+    page.types("you\r");
+    page.sees("heard you").await;
 }
 
 async fn what_does_not_run_has_none(app: &App, dockerd: &Dockerd) {

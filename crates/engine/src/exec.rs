@@ -78,6 +78,16 @@ impl Engine {
 
     /// The container's own terminal.
     pub async fn attach(&self, container: &str, size: TerminalSize) -> Result<Attached, Error> {
+        let attached = self.attach_to_created(container).await?;
+        // A program draws its prompt anew when the size changes, which shows the person where they are.
+        if let Err(error) = self.resize_container(container, size).await {
+            tracing::debug!(%error, "the terminal has not got its size");
+        }
+        Ok(attached)
+    }
+
+    /// The terminal of a container that does not run yet: what it says from its first word on.
+    pub async fn attach_to_created(&self, container: &str) -> Result<Attached, Error> {
         let path = format!("/containers/{}/attach", name::container(container)?);
         let call = Call::post(path, Subject::Container(container), "attach to the container")
             .query("stream", "1")
@@ -85,10 +95,6 @@ impl Engine {
             .query("stdout", "1")
             .query("stderr", "1");
         let stream = self.client().await?.upgrade(call).await?;
-        // A program draws its prompt anew when the size changes, which shows the person where they are.
-        if let Err(error) = self.resize_container(container, size).await {
-            tracing::debug!(%error, "the terminal has not got its size");
-        }
         Ok(Attached {
             id: container.to_owned(),
             stream,

@@ -7,6 +7,7 @@ use wherry_engine::{
 use crate::explain::{container_name, failed};
 use crate::preflight::{self, Preflight};
 use crate::tasks::Progress;
+use crate::terminals::Terminals;
 use crate::{
     App, Code, ContainerList, ContainerRef, ContainerRemove, Problem, RunAsText, RunPaste, RunRequest, RunText, TaskId,
     Work,
@@ -102,19 +103,20 @@ pub(crate) async fn run(app: &App, request: RunRequest) -> Result<TaskId, Proble
     let spec = request.spec;
     wherry_engine::validate(&spec).map_err(Error::from)?;
     let engine = app.engine().await?;
-    let logins = app.parts.logins.clone();
+    let (logins, terminals) = (app.parts.logins.clone(), app.parts.terminals.clone());
     let about = Work::Run {
         image: spec.image.clone(),
         name: spec.name.clone(),
     };
     Ok(app.parts.tasks.start(about, |progress, cancel| {
-        run_container(engine, logins, spec, progress, cancel)
+        run_container(engine, logins, terminals, spec, progress, cancel)
     }))
 }
 
 async fn run_container(
     engine: Engine,
     logins: Logins,
+    terminals: Terminals,
     spec: RunSpec,
     progress: Progress,
     cancel: CancellationToken,
@@ -140,16 +142,25 @@ async fn run_container(
         Ok(id) => id,
         Err(error) => return Err(failed(&engine, "run", name, error, &spec.ports).await),
     };
-    let started = if cancel.is_cancelled() {
-        Ok(false)
-    } else {
+    let mut terminal = None;
+    let started = async {
+        if cancel.is_cancelled() {
+            return Ok(false);
+        }
+        if spec.terminal && spec.interactive {
+            terminal = Some(terminals.await_start(&engine, &id).await?);
+        }
         engine.start(&id).await.map(|()| true)
-    };
+    }
+    .await;
     let problem = match started {
         Ok(true) => return Ok(Some(id)),
         Ok(false) => Problem::cancelled(),
         Err(error) => failed(&engine, "run", name, error, &spec.ports).await,
     };
+    if let Some(terminal) = terminal {
+        terminals.close(terminal).await;
+    }
     // Nobody asked for a container that does not run. With --rm the engine has removed it already.
     if let Err(error) = engine.remove(&id, true).await {
         tracing::debug!(%error, id, "the container that did not start stays");

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
-use wherry_engine::{ContainerState, ContainerSummary, Engine, Exec, TerminalSize};
+use wherry_engine::{Attached, ContainerState, ContainerSummary, Engine, Exec, TerminalSize};
 
 use self::model::{Terminal, TerminalKind, TerminalOpen};
 use self::session::{Inside, Session};
@@ -80,21 +80,45 @@ impl Terminals {
                 return Err(failed(&engine, "open a terminal in", &name, error, &[]).await);
             }
         };
-        let session = self.with(|open| {
+        let session = self.add(engine, container.id, wanted.kind, root, (inside, stream));
+        Ok(session.describe())
+    }
+
+    /// Attaches to a container that is about to start, so that nothing its program says on its terminal is missed.
+    pub(crate) async fn await_start(&self, engine: &Engine, container: &str) -> Result<u32, wherry_engine::Error> {
+        let attached = engine.attach_to_created(container).await?;
+        let session = self.add(
+            engine.clone(),
+            container.to_owned(),
+            TerminalKind::Attach,
+            None,
+            (Inside::Container, attached),
+        );
+        Ok(session.describe().id)
+    }
+
+    fn add(
+        &self,
+        engine: Engine,
+        container: String,
+        kind: TerminalKind,
+        root: Option<String>,
+        (inside, stream): (Inside, Attached),
+    ) -> Arc<Session> {
+        self.with(|open| {
             let id = open.next;
             open.next += 1;
             let terminal = Terminal {
                 id,
-                container: container.id,
-                kind: wanted.kind,
+                container,
+                kind,
                 root,
                 ended: false,
             };
             let session = Session::begin(terminal, engine, inside, stream, &self.end);
             open.sessions.insert(id, session.clone());
             session
-        });
-        Ok(session.describe())
+        })
     }
 
     /// Ends what runs in it.
@@ -123,7 +147,7 @@ fn refuse_at_rest(container: &ContainerSummary) -> Result<(), Problem> {
 }
 
 /// Its stream, and where its container's files are, where that is not `/`.
-type Began = (Inside, wherry_engine::Attached, Option<String>);
+type Began = (Inside, Attached, Option<String>);
 
 async fn begin(
     engine: &Engine,
