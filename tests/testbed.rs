@@ -22,6 +22,8 @@ fn main() {
         Command::new(program("wherry-serve"))
             .args(["--ui", &ui, "--port", "0"])
             .env("WHERRY_HOME", home.path())
+            // What is exported and downloaded goes to the person's own folder.
+            .env("HOME", home.path())
             .env("WHERRY_HUB_SITE", hub::site())
             .env("DOCKER_HOST", engine.address())
             .env("DOCKER_CONFIG", home.path().join("docker")),

@@ -35,6 +35,8 @@ fn create(handle: &AppHandle) -> tauri::Result<()> {
         .title("Wherry")
         .inner_size(1200.0, 780.0)
         .min_inner_size(800.0, 560.0)
+        // The page takes what is dropped on it by itself.
+        .disable_drag_drop_handler()
         // What the page itself stores, and the engine's caches: of this home alone.
         .data_directory(handle.state::<Home>().root().join("webview"))
         .initialization_script(system::FRAME.script())

@@ -1,6 +1,7 @@
 // A container's own page: its terminal, its files, what it says of itself.
 
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -96,5 +97,179 @@ test("an image without a shell gets a debug shell", async ({ page, testbed }) =>
   await expect(screen).toContainText("sleep 54321");
   await page.getByRole("button", { name: /^Close / }).click();
   await expect.poll(() => docker(testbed, "ps", "--quiet", "--filter", "label=app.wherry.debug")).toBe("");
+  clear(testbed);
+});
+
+test("files are browsed, edited, uploaded, renamed and deleted", async ({ page, testbed }) => {
+  clear(testbed);
+  const make = "mkdir -p /app/data; echo 'print(1)' >/app/main.py; chmod 640 /app/main.py; chown 7:8 /app/main.py; head -c 3000 /dev/urandom >/app/blob; rm /www/index.html; exec /bin/sleep 1000";
+  docker(testbed, "run", "--detach", "--name", "api", "--volume", "shared-data:/app/data", "busybox", "/bin/sh", "-c", make);
+  await enter(page, testbed);
+  await openContainer(page, "api");
+  await page.getByRole("tab", { name: "Files" }).click();
+  const grid = page.getByRole("grid", { name: /^Files in/ });
+  await grid.getByRole("row", { name: /\bapp\b/ }).click();
+  await expect(grid.getByRole("row", { name: /data/ })).toContainText("shared");
+  await expect(grid.getByRole("row", { name: /main\.py/ })).toContainText("Added");
+  await axe(page, "Files");
+
+  await grid.getByRole("row", { name: /main\.py/ }).click();
+  const text = page.getByRole("textbox", { name: "Text of main.py" });
+  await expect(text).toContainText("print(1)");
+  await text.focus();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.type("print(2)\n");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(page.getByText("Not saved")).toHaveCount(0);
+  expect(docker(testbed, "exec", "api", "/bin/sh", "-c", "cat /app/main.py; stat -c '%a %u:%g' /app/main.py")).toBe("print(2)\n640 7:8");
+  await axe(page, "Editor");
+  await page.getByRole("button", { name: "Close main.py" }).click();
+
+  await grid.getByRole("row", { name: /blob/ }).click();
+  await expect(page.getByText("It is not a text.")).toBeVisible();
+  await page.getByRole("button", { name: "Close blob" }).click();
+
+  const content = Buffer.alloc(3_000_000, "wherry ");
+  await page.getByLabel("Files to upload").setInputFiles({ name: "a b.csv", mimeType: "text/csv", buffer: content });
+  await expect(grid.getByRole("row", { name: /a b\.csv/ })).toBeVisible();
+  expect(docker(testbed, "exec", "api", "/bin/sh", "-c", "md5sum </app/'a b.csv'")).toContain(createHash("md5").update(content).digest("hex"));
+
+  await page.getByRole("button", { name: "New folder" }).click();
+  const naming = page.getByRole("dialog", { name: "New folder" });
+  await naming.getByRole("textbox", { name: "Name" }).fill("../out");
+  await expect(naming.getByText("A name has no slash in it")).toBeVisible();
+  await naming.getByRole("textbox", { name: "Name" }).fill("tests");
+  await naming.getByRole("button", { name: "Make the folder" }).click();
+  await expect(grid.getByRole("row", { name: /tests/ })).toBeVisible();
+
+  await grid.getByRole("button", { name: "More for a b.csv" }).click();
+  await page.getByRole("menuitem", { name: "Rename…" }).click();
+  const renaming = page.getByRole("dialog", { name: /Rename/ });
+  await renaming.getByRole("textbox", { name: "Name" }).fill("data.csv");
+  await expect(renaming.getByRole("group", { name: "Equivalent command" })).toContainText("/app/data.csv");
+  await renaming.getByRole("button", { name: "Rename" }).click();
+  await expect(grid.getByRole("row", { name: /data\.csv/ })).toBeVisible();
+
+  await grid.getByRole("button", { name: "More for data.csv" }).click();
+  await page.getByRole("menuitem", { name: "Delete…" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Delete data.csv" }).click();
+  await expect(grid.getByRole("row", { name: /data\.csv/ })).toHaveCount(0);
+
+  // What the image had and is gone; then a container that does not run.
+  await page.getByRole("navigation", { name: "Folder" }).getByRole("button", { name: "/", exact: true }).click();
+  await grid.getByRole("row", { name: /www/ }).click();
+  await expect(grid.getByRole("row", { name: /index\.html/ })).toContainText("Deleted");
+  docker(testbed, "kill", "api");
+  await page.getByRole("navigation", { name: "Folder" }).getByRole("button", { name: "/", exact: true }).click();
+  await grid.getByRole("row", { name: /\bapp\b/ }).click();
+  await expect(grid.getByRole("row", { name: /main\.py/ })).toBeVisible();
+  await grid.getByRole("button", { name: "More for main.py" }).click();
+  await expect(page.getByRole("menuitem", { name: "Delete: start it first" })).toBeVisible();
+  clear(testbed);
+});
+
+test("an overview with lamps, and the fix for an app that answers only itself", async ({ page, testbed }) => {
+  clear(testbed);
+  const secret = "--env=API_TOKEN=hunter2hunter2";
+  docker(testbed, "run", "--detach", "--name", "api", "--publish", "127.0.0.1:18081:80", secret, "--memory", "64m", "busybox", "/bin/httpd", "-f", "-p", "80");
+  docker(testbed, "run", "--detach", "--name", "lonely", "--publish", "127.0.0.1:18082:8000", "busybox", "/bin/httpd", "-f", "-p", "127.0.0.1:8000");
+  await enter(page, testbed);
+  await openContainer(page, "api");
+  await expect(page.getByText("Listens inside", { exact: true })).toBeVisible();
+  await expect(page.getByText("Forwarded", { exact: true })).toBeVisible();
+  await expect(page.getByText("Answers here", { exact: true })).toBeVisible();
+  await expect(page.getByText("hunter2hunter2")).toHaveCount(0);
+  await page.getByRole("button", { name: "Show secrets" }).click();
+  await expect(page.getByText("hunter2hunter2")).toBeVisible();
+  await axe(page, "Overview");
+
+  await page.getByRole("button", { name: "Change", exact: true }).click();
+  const dialog = page.getByRole("dialog", { name: "Limits of api" });
+  await dialog.getByRole("textbox", { name: "Memory" }).fill("128m");
+  await expect(dialog.getByRole("group", { name: "Equivalent command" })).toContainText("docker update --memory 128m");
+  await dialog.getByRole("button", { name: "Set the limits" }).click();
+  await expect(dialog).toHaveCount(0);
+  expect(docker(testbed, "inspect", "--format", "{{.HostConfig.Memory}}", "api")).toBe(String(128 << 20));
+
+  await page.getByRole("link", { name: /^Containers/ }).first().click();
+  await page.getByRole("row", { name: "lonely" }).getByRole("link", { name: "lonely", exact: true }).click();
+  await expect(page.getByText("Listens inside, but only to itself")).toBeVisible();
+  await expect(page.getByText("No answer here")).toBeVisible();
+  await expect(page.getByText("Your app answers only inside the container.")).toBeVisible();
+  clear(testbed);
+});
+
+test("inspect is searched, processes are ended, and actions say their command", async ({ page, testbed }) => {
+  clear(testbed);
+  const script = "/bin/sleep 4321 & exec /bin/sleep 1000";
+  docker(testbed, "run", "--detach", "--name", "api", "--env", "DB_PASSWORD=hunter2", "busybox", "/bin/sh", "-c", script);
+  await enter(page, testbed);
+  await openContainer(page, "api");
+  await page.getByRole("tab", { name: "Inspect" }).click();
+  const tree = page.getByRole("tree");
+  await expect(tree.getByRole("treeitem", { name: /"Name".*api/ }).first()).toBeVisible();
+  await page.getByRole("searchbox").fill("MemorySwappiness");
+  await expect(page.getByText("1 of 1")).toBeVisible();
+  await expect(page.getByText("$.HostConfig.MemorySwappiness")).toBeVisible();
+  await expect(page.getByRole("group", { name: "Equivalent command" })).toContainText(".HostConfig.MemorySwappiness");
+  await axe(page, "Inspect");
+  await page.getByRole("button", { name: "Raw", exact: true }).click();
+  await expect(page.getByText("hunter2")).toHaveCount(0);
+
+  await page.getByRole("tab", { name: "Stats" }).click();
+  await expect(page.getByRole("region", { name: "Memory" })).toContainText(/[kM]B/);
+  const row = page.getByRole("row", { name: /sleep 4321/ });
+  await expect(row).toBeVisible();
+  await axe(page, "Stats");
+  await row.getByRole("button", { name: /More for process/ }).click();
+  await page.getByRole("menuitem", { name: "Kill it (KILL)" }).click();
+  await expect(row).toHaveCount(0);
+  await page.getByRole("button", { name: "Show as table" }).click();
+  await expect(page.getByRole("region", { name: "Samples" }).getByRole("row")).not.toHaveCount(1);
+
+  const more = page.getByRole("banner").getByRole("button", { name: "More", exact: true }).or(page.getByRole("button", { name: "More", exact: true }));
+  const choose = async (name: string) => {
+    await more.first().click();
+    await page.getByRole("menuitem", { name }).click();
+  };
+  await choose("Pause");
+  await expect(page.getByText("Paused").first()).toBeVisible();
+  await choose("Resume");
+  await expect(page.getByText("Running").first()).toBeVisible();
+
+  await choose("Make an image…");
+  const commit = page.getByRole("dialog", { name: "Make an image of api" });
+  await commit.getByRole("textbox", { name: "Image" }).fill("tried:out");
+  await expect(commit.getByRole("group", { name: "Equivalent command" })).toContainText("docker commit api tried:out");
+  await commit.getByRole("button", { name: "Make the image" }).click();
+  await expect(commit).toHaveCount(0);
+  expect(docker(testbed, "images", "--quiet", "tried:out")).not.toBe("");
+
+  await choose("Rename…");
+  const rename = page.getByRole("dialog", { name: "Rename api" });
+  await rename.getByRole("textbox", { name: "Name" }).fill("web");
+  await rename.getByRole("button", { name: "Rename" }).click();
+  await expect(page.getByRole("heading", { name: "web" })).toBeVisible();
+
+  await choose("Kill…");
+  const kill = page.getByRole("dialog", { name: "Kill web?" });
+  await expect(kill.getByRole("group", { name: "Equivalent command" })).toContainText("docker kill -s KILL web");
+  await kill.getByRole("button", { name: "Kill", exact: true }).click();
+  await expect(page.getByText("Exited").first()).toBeVisible();
+  docker(testbed, "rmi", "tried:out");
+  await choose("Export its files");
+  await expect(page.getByText(/^Saved as .*web.*\.tar$/)).toBeVisible();
+
+  await page.keyboard.press("Control+h");
+  for (const line of [
+    "docker pause api",
+    "docker unpause api",
+    "docker commit api tried:out",
+    "docker rename api web",
+    "docker kill -s KILL web",
+    "docker export -o web.tar web",
+  ]) {
+    await expect(page.getByText(line, { exact: true })).toBeVisible();
+  }
   clear(testbed);
 });

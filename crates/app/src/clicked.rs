@@ -10,12 +10,13 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
-use wherry_engine::{RunSpec, Shell, shell_line};
+use wherry_engine::{ContainerAction, RunSpec, Shell, shell_line};
 
 use crate::events::Events;
 use crate::explain::container_name;
 use crate::{
-    App, ContainerRef, ContainerRemove, Event, ImageRef, ImageRemove, Outcome, Problem, RunRequest, TaskId, Topic,
+    App, ContainerAct, ContainerRef, ContainerRemove, Event, FileNew, FileRef, FileRename, FileSave, ImageRef,
+    ImageRemove, Outcome, Problem, ProcessSignal, RunRequest, TaskId, Topic,
 };
 
 /// How many actions are kept.
@@ -315,6 +316,100 @@ pub(crate) async fn remove(app: &App, container: &ContainerRemove) -> Click {
         &["docker", "rm", &name]
     };
     Click::new(format!("Removed {name}"), format!("Could not remove {name}"), words)
+}
+
+pub(crate) async fn act(app: &App, act: &ContainerAct) -> Click {
+    let name = name(app, &act.id).await;
+    let (done, verb) = match &act.action {
+        ContainerAction::Stop { .. } => (format!("Stopped {name}"), "stop"),
+        ContainerAction::Kill { signal } => (format!("Sent {signal} to {name}"), "kill"),
+        ContainerAction::Pause => (format!("Paused {name}"), "pause"),
+        ContainerAction::Resume => (format!("Resumed {name}"), "resume"),
+        ContainerAction::Rename { name: new } => (format!("Renamed {name} to {new}"), "rename"),
+        ContainerAction::Commit { reference } => (format!("Made the image {reference} of {name}"), "make an image of"),
+        ContainerAction::Update { .. } => (format!("Changed the limits of {name}"), "change the limits of"),
+    };
+    let words = wherry_engine::action_words(&name, &act.action);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    Click::new(done, format!("Could not {verb} {name}"), &words)
+}
+
+pub(crate) async fn signal(app: &App, signal: &ProcessSignal) -> Click {
+    let name = name(app, &signal.id).await;
+    let pid = signal.pid.to_string();
+    Click::new(
+        format!("Sent {} to process {pid} of {name}", signal.signal),
+        format!("Could not end process {pid}"),
+        &["docker", "exec", "-u", "0", &name, "kill", "-s", &signal.signal, &pid],
+    )
+}
+
+pub(crate) async fn export(app: &App, container: &ContainerRef) -> Click {
+    let name = name(app, &container.id).await;
+    Click::new(
+        format!("Exported {name}"),
+        format!("Could not export {name}"),
+        &["docker", "export", "-o", &format!("{name}.tar"), &name],
+    )
+}
+
+pub(crate) async fn make_folder(app: &App, new: &FileNew) -> Click {
+    let name = name(app, &new.container).await;
+    let path = format!("{}/{}", new.folder.trim_end_matches('/'), new.name);
+    Click::new(
+        format!("Made the folder {path} in {name}"),
+        format!("Could not make {}", new.name),
+        &["docker", "exec", "-u", "0", &name, "mkdir", &path],
+    )
+}
+
+pub(crate) async fn delete_file(app: &App, file: &FileRef) -> Click {
+    let name = name(app, &file.container).await;
+    Click::new(
+        format!("Deleted {} in {name}", file.path),
+        format!("Could not delete {}", file.path),
+        &["docker", "exec", "-u", "0", &name, "rm", "-rf", "--", &file.path],
+    )
+}
+
+pub(crate) async fn rename_file(app: &App, rename: &FileRename) -> Click {
+    let name = name(app, &rename.container).await;
+    let folder = rename.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let to = format!("{folder}/{}", rename.name);
+    Click::new(
+        format!("Renamed {} in {name} to {}", rename.path, rename.name),
+        format!("Could not rename {}", rename.path),
+        &["docker", "exec", "-u", "0", &name, "mv", "--", &rename.path, &to],
+    )
+}
+
+pub(crate) async fn upload(app: &App, file: &FileNew) -> Click {
+    let name = name(app, &file.container).await;
+    let path = format!("{}/{}", file.folder.trim_end_matches('/'), file.name);
+    Click::new(
+        format!("Uploaded {path} into {name}"),
+        format!("Could not write {}", file.name),
+        &["docker", "cp", &file.name, &format!("{name}:{path}")],
+    )
+}
+
+pub(crate) async fn save_file(app: &App, save: &FileSave) -> Click {
+    let name = name(app, &save.container).await;
+    let file = save.path.rsplit_once('/').map_or(save.path.as_str(), |(_, file)| file);
+    Click::new(
+        format!("Saved {} in {name}", save.path),
+        format!("Could not save {}", save.path),
+        &["docker", "cp", file, &format!("{name}:{}", save.path)],
+    )
+}
+
+pub(crate) async fn download(app: &App, file: &FileRef) -> Click {
+    let name = name(app, &file.container).await;
+    Click::new(
+        format!("Downloaded {} of {name}", file.path),
+        format!("Could not save {}", file.path),
+        &["docker", "cp", &format!("{name}:{}", file.path), "."],
+    )
 }
 
 pub(crate) async fn run(_app: &App, request: &RunRequest) -> Click {

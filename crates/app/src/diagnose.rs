@@ -120,14 +120,7 @@ impl App {
 }
 
 fn default_path() -> PathBuf {
-    downloads().join(format!("wherry-diagnostics-{}.zip", now()))
-}
-
-/// Where the person finds what is made for them.
-pub(crate) fn downloads() -> PathBuf {
-    let home = etcetera::home_dir().unwrap_or_else(|_| std::env::temp_dir());
-    let downloads = home.join("Downloads");
-    if downloads.is_dir() { downloads } else { home }
+    crate::saved::downloads().join(format!("wherry-diagnostics-{}.zip", now()))
 }
 
 /// "20261121-132627"

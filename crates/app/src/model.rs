@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
-use wherry_engine::{CommandLine, DiskUsage, EngineInfo, EngineOrigin, Existing, Protocol, RunSpec, Shell};
+use wherry_engine::{
+    CommandLine, ContainerAction, DiskUsage, EngineInfo, EngineOrigin, Existing, FileOwner, Protocol, RunSpec, Shell,
+};
 use wherry_machine::doctor::Verdict;
 use wherry_machine::{Failure, Status, ports::PortHolder};
 
@@ -125,12 +127,6 @@ pub struct RunRequest {
 #[serde(rename_all = "camelCase")]
 pub struct ClickedForget {
     pub ids: Vec<u64>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub struct SavedScript {
-    pub path: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -459,4 +455,89 @@ pub enum TextSize {
     Normal,
     Large,
     Largest,
+}
+
+/// What an engine says of one thing, as it says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RawJson {
+    pub json: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerAct {
+    /// By id or name.
+    pub id: String,
+    pub action: ContainerAction,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessSignal {
+    /// The container.
+    pub id: String,
+    /// As the container counts.
+    pub pid: u32,
+    /// `TERM`, `KILL`
+    pub signal: String,
+}
+
+/// A file or a folder of a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct FileRef {
+    pub container: String,
+    /// From the root.
+    pub path: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct FileSave {
+    pub container: String,
+    pub path: String,
+    pub text: String,
+    /// When it was changed last, as far as the page knows.
+    pub modified: i64,
+    /// Although it was changed meanwhile.
+    pub force: bool,
+}
+
+/// A file or a folder that is to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct FileNew {
+    pub container: String,
+    pub folder: String,
+    pub name: String,
+    pub owner: FileOwner,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct FileRename {
+    pub container: String,
+    pub path: String,
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct FileUpload {
+    pub file: FileNew,
+    pub size: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct UploadPiece {
+    /// In base64.
+    pub data: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct UploadProgress {
+    pub written: u64,
 }

@@ -158,6 +158,7 @@ impl From<&EngineError> for Problem {
             | EngineError::UnsupportedAddress { .. }
             | EngineError::Silent { .. }
             | EngineError::BrokenOff { .. }
+            | EngineError::Files { .. }
             | EngineError::Garbled { .. }
             | EngineError::TooOld { .. }
             | EngineError::NameTaken { .. }
@@ -197,9 +198,11 @@ fn code_of(error: &EngineError) -> Code {
         EngineError::File { source, .. } if source.kind() == ErrorKind::StorageFull => Code::NoSpace,
         EngineError::NotFound { .. } => Code::NotFound,
         EngineError::InUse { .. } => Code::InUse,
+        EngineError::Files { source } if source.kind() == ErrorKind::StorageFull => Code::NoSpace,
         EngineError::NoSpace { .. } => Code::NoSpace,
         EngineError::Backup(error) => code_of_backup(error),
         EngineError::File { .. }
+        | EngineError::Files { .. }
         | EngineError::Garbled { .. }
         | EngineError::TooOld { .. }
         | EngineError::Refused { .. } => Code::Other,
@@ -220,6 +223,7 @@ fn hint_for(error: &EngineError) -> Option<&'static str> {
         EngineError::BrokenOff { .. } => {
             "It was stopped or restarted, perhaps. Wherry connects by itself when it is back."
         }
+        EngineError::Files { .. } => "Try again. Nothing half-written was kept.",
         EngineError::Garbled { .. } => "Something else may listen at its address.",
         EngineError::TooOld { .. } => "Update it: Docker 20.10 or newer.",
         EngineError::PortTaken { .. } => "Use another port, or stop what uses it.",
@@ -247,7 +251,10 @@ fn hint_for(error: &EngineError) -> Option<&'static str> {
 fn action_for(error: &EngineError) -> Option<Action> {
     match error {
         EngineError::AtRest | EngineError::Unreachable { .. } => Some(Action::StartEngine),
-        EngineError::Silent { .. } | EngineError::BrokenOff { .. } | EngineError::Garbled { .. } => Some(Action::Retry),
+        EngineError::Silent { .. }
+        | EngineError::BrokenOff { .. }
+        | EngineError::Files { .. }
+        | EngineError::Garbled { .. } => Some(Action::Retry),
         EngineError::InUse { .. } => Some(Action::Force),
         EngineError::PushDenied { reference, .. } => registry_of(reference).map(|registry| Action::SignIn { registry }),
         // A name without a registry is misspelled more often than it is private.

@@ -5,8 +5,8 @@
 
 use wherry_engine::{
     BackupManifest, CommandLine, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad,
-    EnvFileView, FoundImage, Greeting, Happening, ImageDetail, ImageSize, ImageStep, ImageSummary, LogChunk, Pasted,
-    RareChoice, ReclaimRequest, Reclaimable, Reclaimed, Shells,
+    EnvFileView, FileContent, FileList, FoundImage, Greeting, Happening, ImageDetail, ImageSize, ImageStep,
+    ImageSummary, LogChunk, Pasted, Processes, RareChoice, ReclaimRequest, Reclaimable, Reclaimed, Shells,
 };
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
@@ -14,12 +14,14 @@ use crate::clicked::{self, Clicked, ClickedScript, Script};
 use crate::macros::{commands, streams};
 use crate::preflight::Preflight;
 use crate::{
-    About, BackupMake, BackupRef, BackupRestore, BackupSuggestion, BeforePull, Bundle, ClickedForget, ContainerList,
-    ContainerRef, ContainerRemove, Cost, DiagnoseRequest, DockerSetup, DoctorRequest, EngineCandidate, EngineChoice,
-    EngineStatus, EnvFileRef, Event, Examination, FolderRef, ImageFile, ImageQuery, ImageRef, ImageRemove, ImageSave,
-    ImageTag, LogsRequest, MachineErase, PortAnswer, PortQuestion, RegistryEntry, RegistryList, RegistryLogin,
-    RegistryLook, RegistryRef, RemoteTags, RunAsText, RunPaste, RunRequest, RunText, SavedScript, Settings,
-    TagsRequest, Task, TaskId, TaskRef, Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef,
+    About, BackupMake, BackupRef, BackupRestore, BackupSuggestion, BeforePull, Bundle, ClickedForget, ContainerAct,
+    ContainerList, ContainerRef, ContainerRemove, Cost, DiagnoseRequest, DockerSetup, DoctorRequest, EngineCandidate,
+    EngineChoice, EngineStatus, EnvFileRef, Event, Examination, FileNew, FileRef, FileRename, FileSave, FileUpload,
+    FolderRef, ImageFile, ImageQuery, ImageRef, ImageRemove, ImageSave, ImageTag, LogsRequest, MachineErase,
+    PortAnswer, PortLamps, PortQuestion, ProcessSignal, RawJson, RegistryEntry, RegistryList, RegistryLogin,
+    RegistryLook, RegistryRef, RemoteTags, RunAsText, RunPaste, RunRequest, RunText, Saved, Settings, TagsRequest,
+    Task, TaskId, TaskRef, Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef, UploadPiece,
+    UploadProgress,
 };
 
 commands! {
@@ -83,6 +85,18 @@ commands! {
         start(ContainerRef) -> () as clicked::start;
         stop(ContainerRef) -> () as clicked::stop;
         restart(ContainerRef) -> () as clicked::restart;
+        /// Stops it with a time, kills, pauses, renames, commits, changes its limits.
+        act(ContainerAct) -> () as clicked::act;
+        /// The command that equals that.
+        line(ContainerAct) -> CommandLine;
+        /// Everything the engine says of it.
+        inspect(ContainerRef) -> RawJson;
+        /// Each port from both ends: who listens, whether it is forwarded, whether it answers.
+        ports(ContainerRef) -> Vec<PortLamps>;
+        processes(ContainerRef) -> Processes;
+        signal(ProcessSignal) -> () as clicked::signal;
+        /// All its files as one tar, into the person's downloads.
+        export(ContainerRef) -> Saved as clicked::export;
         remove(ContainerRemove) -> () as clicked::remove;
         /// What it used in the last hour.
         history(ContainerRef) -> ContainerHistory;
@@ -102,7 +116,7 @@ commands! {
         list() -> Vec<Clicked>;
         script(ClickedScript) -> Script;
         /// Writes it into the person's downloads.
-        save(ClickedScript) -> SavedScript;
+        save(ClickedScript) -> Saved;
         forget(ClickedForget) -> ();
     }
     folder {
@@ -163,6 +177,17 @@ commands! {
         /// Is it free on this computer, who holds it, what is the next free one.
         check(PortQuestion) -> PortAnswer;
     }
+    file {
+        list(FileRef) -> FileList;
+        get(FileRef) -> FileContent;
+        save(FileSave) -> FileContent as clicked::save_file;
+        /// Makes a folder.
+        folder(FileNew) -> () as clicked::make_folder;
+        delete(FileRef) -> () as clicked::delete_file;
+        rename(FileRename) -> () as clicked::rename_file;
+        /// A file as it is, a folder as a tar, into the person's downloads.
+        download(FileRef) -> Saved as clicked::download;
+    }
     terminal {
         /// What a terminal in this container can be: its shells, its users, whether it has a terminal itself.
         choices(ContainerRef) -> Shells;
@@ -201,6 +226,10 @@ streams! {
     engine {
         /// What all running containers use, every two seconds while any run.
         load() -> EngineLoad;
+    }
+    file {
+        /// Tells how much has been taken, and ends when the file is there.
+        upload(FileUpload) -> UploadProgress, takes UploadPiece;
     }
     terminal {
         /// First what is kept of what it has shown. Ends when what runs in it has ended.

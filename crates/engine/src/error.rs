@@ -24,6 +24,9 @@ pub enum Error {
     AtRest,
     #[error("The engine took longer than {} s to {doing}", .after.as_secs())]
     Silent { doing: &'static str, after: Duration },
+    /// Files on their way between a container and this computer.
+    #[error("The files could not be moved")]
+    Files { source: io::Error },
     #[error("The engine's answer broke off")]
     BrokenOff { source: hyper::Error },
     #[error("The answer is not one of a Docker-compatible engine")]
@@ -77,13 +80,17 @@ pub(crate) enum Subject<'a> {
     Container(&'a str),
     Image(&'a str),
     Volume(&'a str),
+    /// By its path in a container.
+    File(&'a str),
     Engine,
 }
 
 impl Subject<'_> {
     fn name(self) -> String {
         match self {
-            Subject::Container(name) | Subject::Image(name) | Subject::Volume(name) => name.to_owned(),
+            Subject::Container(name) | Subject::Image(name) | Subject::Volume(name) | Subject::File(name) => {
+                name.to_owned()
+            }
             Subject::Engine => "What was asked for".to_owned(),
         }
     }
@@ -126,7 +133,7 @@ impl Error {
         {
             let reference = match subject {
                 Subject::Image(reference) => reference.to_owned(),
-                Subject::Container(_) | Subject::Volume(_) | Subject::Engine => {
+                Subject::Container(_) | Subject::Volume(_) | Subject::File(_) | Subject::Engine => {
                     missing_image(&reply.message).unwrap_or_default()
                 }
             };
@@ -167,6 +174,7 @@ impl Error {
             | Error::AtRest
             | Error::Silent { .. }
             | Error::BrokenOff { .. }
+            | Error::Files { .. }
             | Error::Garbled { .. }
             | Error::TooOld { .. }
             | Error::Invalid(_)

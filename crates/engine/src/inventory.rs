@@ -57,6 +57,14 @@ impl Engine {
             .to_owned())
     }
 
+    /// Everything the engine says of a container, as it says it.
+    pub async fn raw_container(&self, reference: &str) -> Result<String, Error> {
+        let path = format!("/containers/{}/json", name::container(reference)?);
+        let call = Call::get(path, Subject::Container(reference), "look at the container");
+        let found: serde_json::Value = self.client().await?.value(call).await?;
+        Ok(found.to_string())
+    }
+
     pub(crate) async fn inspect_container(&self, reference: &str) -> Result<wire::ContainerInspect, Error> {
         let path = format!("/containers/{}/json", name::container(reference)?);
         let call = Call::get(path, Subject::Container(reference), "look at the container");

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of machines and windows: it is given a socket and speaks the Docker API, 1.41 to 1.5x.
 
+mod action;
 mod address;
 mod backup;
 mod container;
@@ -11,6 +12,7 @@ mod engine;
 mod env_file;
 mod error;
 mod exec;
+mod files;
 mod happening;
 mod image;
 mod inventory;
@@ -18,6 +20,7 @@ mod lines;
 mod logs;
 mod model;
 mod name;
+mod process;
 mod push;
 mod reclaim;
 mod recorder;
@@ -25,12 +28,14 @@ mod registry;
 mod run;
 mod secret;
 mod shell;
+mod sockets;
 mod stats;
 pub mod system_socket;
 mod transport;
 mod usage;
 mod wire;
 
+pub use action::{ContainerAction, action_line, action_words};
 pub use address::Address;
 pub use backup::{
     BackupContainer, BackupError, BackupImage, BackupManifest, BackupMember, BackupNetwork, BackupProgress,
@@ -43,9 +48,11 @@ pub use engine::{Change, Engine, Link};
 pub use env_file::{EnvFileView, EnvRefusal, EnvVariable, EnvWarning, env_file_for_run, view_env_file};
 pub use error::{Error, Reply};
 pub use exec::{Attached, Exec, ExecEnd, Output, TerminalSize};
+pub use files::{Download, FileChange, FileContent, FileEntry, FileKind, FileList, FileOwner, NewFile};
 pub use happening::{Happened, Happening};
 pub use lines::{attach_line, debug_line, exec_line};
 pub use model::*;
+pub use process::{Process, Processes};
 pub use push::{ImageSize, ImageStep};
 pub use reclaim::{LeftOver, ReclaimItem, ReclaimRequest, Reclaimable, Reclaimed};
 pub use recorder::Recorder;
@@ -55,8 +62,8 @@ pub use registry::{
     Wants, certificate_files, is_on_this_computer, registry_address, registry_of,
 };
 pub use run::*;
-pub use run::{Invalid, command_line, validate};
 pub use secret::is_secret;
 pub use shell::{DEBUG_LABEL, DebugShell, ShellUser, Shells};
+pub use sockets::Listener;
 pub use stats::{ContainerHistory, ContainerHour, ContainerLoad, EngineHistory, EngineLoad, Sample, Totals};
 pub use transport::Client;

@@ -51,7 +51,7 @@ pub fn debug_line(container: &str, image: &str) -> CommandLine {
     ])
 }
 
-fn part(kind: CommandPartKind, words: &[&str], explanation: Option<String>) -> CommandPart {
+pub(crate) fn part(kind: CommandPartKind, words: &[&str], explanation: Option<String>) -> CommandPart {
     let quoted: Vec<String> = words.iter().map(|word| Shell::Posix.quote(word)).collect();
     CommandPart {
         kind,
@@ -60,7 +60,7 @@ fn part(kind: CommandPartKind, words: &[&str], explanation: Option<String>) -> C
     }
 }
 
-fn line(parts: Vec<CommandPart>) -> CommandLine {
+pub(crate) fn line(parts: Vec<CommandPart>) -> CommandLine {
     let words: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
     CommandLine {
         text: words.join(" "),

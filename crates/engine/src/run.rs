@@ -21,6 +21,7 @@ pub use line::{command_line, command_words, not_in_this_shell};
 pub use paste::{PasteError, PasteNote, PasteNoteKind, Pasted, paste};
 pub use shell::{Shell, shell_line};
 pub use spec::*;
+pub(crate) use text::bytes_text;
 
 use crate::name;
 use flags::Goes;
@@ -103,6 +104,11 @@ pub fn rare_flags() -> Vec<RareChoice> {
             Goes::Field(_) | Goes::Nowhere(_) | Goes::Unsupported(_) => None,
         })
         .collect()
+}
+
+/// As `docker update` has it; `docker run` need not say "no".
+pub(crate) fn restart_text(restart: Restart) -> String {
+    text::restart_text(restart).unwrap_or_else(|| "no".to_owned())
 }
 
 /// A name that is only blanks is none.

@@ -47,6 +47,12 @@ pub(crate) struct Mount {
     /// Of the volume, when it is one.
     #[serde(deserialize_with = "or_empty")]
     pub(crate) name: String,
+    #[serde(rename = "Type", deserialize_with = "or_empty")]
+    pub(crate) kind: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) source: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) destination: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -80,6 +86,36 @@ pub(crate) struct ContainerInspect {
     pub(crate) host_config: HostConfig,
     #[serde(deserialize_with = "or_empty")]
     pub(crate) state: ContainerState,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) mounts: Vec<Mount>,
+}
+
+/// What a header says of a file in a container.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct PathStat {
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) link_target: String,
+    /// As Go writes it: the highest bit is a folder.
+    pub(crate) mode: u32,
+}
+
+/// `/containers/{id}/changes`: 0 changed, 1 added, 2 deleted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct PathChange {
+    pub(crate) path: String,
+    pub(crate) kind: u8,
+}
+
+/// `/containers/{id}/top`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Top {
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) titles: Vec<String>,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) processes: Vec<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,7 +1,8 @@
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use wherry_engine::{
-    ContainerHistory, ContainerSummary, Engine, Error, Logins, Pasted, PullPolicy, RareChoice, RunSpec, registry_of,
+    CommandLine, ContainerAction, ContainerHistory, ContainerSummary, Engine, Error, Logins, Pasted, Processes,
+    PullPolicy, RareChoice, RunSpec, registry_of,
 };
 
 use crate::explain::{container_name, failed};
@@ -9,8 +10,8 @@ use crate::preflight::{self, Preflight};
 use crate::tasks::Progress;
 use crate::terminals::Terminals;
 use crate::{
-    App, Code, ContainerList, ContainerRef, ContainerRemove, Problem, RunAsText, RunPaste, RunRequest, RunText, TaskId,
-    Work,
+    App, Code, ContainerAct, ContainerList, ContainerRef, ContainerRemove, PortLamps, Problem, ProcessSignal, RawJson,
+    RunAsText, RunPaste, RunRequest, RunText, Saved, TaskId, Work,
 };
 
 pub(crate) async fn list(app: &App, list: ContainerList) -> Result<Vec<ContainerSummary>, Problem> {
@@ -54,6 +55,59 @@ pub(crate) async fn history(app: &App, container: ContainerRef) -> Result<Contai
     recorder.engine().answers().await?;
     let id = recorder.engine().container(&container.id).await?.id;
     Ok(recorder.container(&id).unwrap_or_default())
+}
+
+pub(crate) async fn act(app: &App, act: ContainerAct) -> Result<(), Problem> {
+    let engine = app.engine().await?;
+    let verb = match &act.action {
+        ContainerAction::Stop { .. } => "stop",
+        ContainerAction::Kill { .. } => "kill",
+        ContainerAction::Pause => "pause",
+        ContainerAction::Resume => "resume",
+        ContainerAction::Rename { .. } => "rename",
+        ContainerAction::Commit { .. } => "make an image of",
+        ContainerAction::Update { .. } => "change the limits of",
+    };
+    let result = engine.act(&act.id, &act.action).await;
+    explained(&engine, verb, &act.id, result).await
+}
+
+pub(crate) async fn line(_app: &App, act: ContainerAct) -> Result<CommandLine, Problem> {
+    Ok(wherry_engine::action_line(&act.id, &act.action))
+}
+
+pub(crate) async fn inspect(app: &App, container: ContainerRef) -> Result<RawJson, Problem> {
+    let json = app.engine().await?.raw_container(&container.id).await?;
+    Ok(RawJson { json })
+}
+
+pub(crate) async fn ports(app: &App, container: ContainerRef) -> Result<Vec<PortLamps>, Problem> {
+    let engine = app.engine().await?;
+    let container = engine.container(&container.id).await?;
+    let forwards = app.parts.machine_status.borrow().forwards.clone();
+    Ok(crate::lamps::look(&engine, &container, &forwards).await?)
+}
+
+pub(crate) async fn processes(app: &App, container: ContainerRef) -> Result<Processes, Problem> {
+    Ok(app.engine().await?.processes(&container.id).await?)
+}
+
+pub(crate) async fn signal(app: &App, signal: ProcessSignal) -> Result<(), Problem> {
+    let sent = app
+        .engine()
+        .await?
+        .kill_process(&signal.id, signal.pid, &signal.signal)
+        .await;
+    sent.map_err(|error| Problem::from(error).during(format!("Could not end process {}", signal.pid)))
+}
+
+pub(crate) async fn export(app: &App, container: ContainerRef) -> Result<Saved, Problem> {
+    let engine = app.engine().await?;
+    let failed = |error| Problem::from(error).during("Could not export the container");
+    let download = engine.export(&container.id).await.map_err(failed)?;
+    let saving = crate::saved::Saving::begin(&download.name)?;
+    download.into_file(saving.file()?).await.map_err(failed)?;
+    saving.done()
 }
 
 async fn explained(engine: &Engine, verb: &str, id: &str, result: Result<(), Error>) -> Result<(), Problem> {

@@ -7,6 +7,7 @@ pub(crate) mod container;
 pub(crate) mod docker;
 pub(crate) mod engine;
 pub(crate) mod env;
+pub(crate) mod file;
 pub(crate) mod folder;
 pub(crate) mod image;
 pub(crate) mod machine;

@@ -3,4 +3,5 @@
 pub(crate) mod app;
 pub(crate) mod container;
 pub(crate) mod engine;
+pub(crate) mod file;
 pub(crate) mod terminal;

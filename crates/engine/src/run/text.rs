@@ -40,7 +40,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, Wrong> {
 }
 
 /// The shortest that says exactly this.
-pub(super) fn bytes_text(bytes: u64) -> String {
+pub(crate) fn bytes_text(bytes: u64) -> String {
     for (power, unit) in [(4, "t"), (3, "g"), (2, "m"), (1, "k")] {
         let size = 1_u64 << (10 * power);
         if bytes > 0 && bytes.is_multiple_of(size) {

@@ -219,6 +219,22 @@ export type CommandPartKind = "program" | "flag" | "image" | "argument";
 
 export type Connection = { "type": "connecting" } | { "type": "away", reason: string, } | { "type": "connected", info: EngineInfo, };
 
+export type ContainerAct = { 
+/**
+ * By id or name.
+ */
+id: string, action: ContainerAction, };
+
+export type ContainerAction = { "type": "stop", seconds: number, } | { "type": "kill", signal: string, } | { "type": "pause" } | { "type": "resume" } | { "type": "rename", name: string, } | { "type": "commit", reference: string, } | { "type": "update", 
+/**
+ * Bytes; 0 is no limit.
+ */
+memory: number | null, 
+/**
+ * In processors; 0 is no limit.
+ */
+cpus: number | null, restart: Restart | null, };
+
 /**
  * The last hour of one container. Samples are ten seconds apart; where it did not run there are none.
  */
@@ -525,6 +541,96 @@ console: Array<string>, };
 export type FailureCode = "qemuMissing" | "imageMissing" | "imageDamaged" | "noDiskSpace" | "dataDiskCorrupt" | "specRefused" | "noAnswer" | "died" | "engineFailed" | "cannotSuspend" | "folderRefused" | "io";
 
 /**
+ * Since the image.
+ */
+export type FileChange = "added" | "changed" | "deleted";
+
+/**
+ * A file to be looked at.
+ */
+export type FileContent = { 
+/**
+ * Where it really is, behind links.
+ */
+path: string, size: number, modified: number, mode: number, owner: FileOwner, 
+/**
+ * `None` when it is no text, or too long for one.
+ */
+text: string | null, };
+
+export type FileEntry = { name: string, kind: FileKind, size: number, 
+/**
+ * Unix seconds.
+ */
+modified: number, 
+/**
+ * The permission bits.
+ */
+mode: number, owner: FileOwner, change: FileChange | null, 
+/**
+ * It is a volume, or a folder of this computer.
+ */
+shared: string | null, };
+
+export type FileKind = "folder" | "file" | "link" | "other";
+
+export type FileList = { 
+/**
+ * Whole, without links at its end.
+ */
+path: string, 
+/**
+ * Folders first, then by name.
+ */
+entries: Array<FileEntry>, 
+/**
+ * There are more than are listed.
+ */
+cut: boolean, 
+/**
+ * Whose folder it is, so that new files can be theirs.
+ */
+owner: FileOwner, 
+/**
+ * The volume or the folder of this computer that this is in.
+ */
+shared: string | null, 
+/**
+ * Something runs in the container that can rename and delete.
+ */
+changeable: boolean, };
+
+/**
+ * A file or a folder that is to be.
+ */
+export type FileNew = { container: string, folder: string, name: string, owner: FileOwner, };
+
+export type FileOwner = { user: number, group: number, };
+
+/**
+ * A file or a folder of a container.
+ */
+export type FileRef = { container: string, 
+/**
+ * From the root.
+ */
+path: string, };
+
+export type FileRename = { container: string, path: string, name: string, };
+
+export type FileSave = { container: string, path: string, text: string, 
+/**
+ * When it was changed last, as far as the page knows.
+ */
+modified: number, 
+/**
+ * Although it was changed meanwhile.
+ */
+force: boolean, };
+
+export type FileUpload = { file: FileNew, size: number, };
+
+/**
  * A remedy: a button in the window, a line to type in a terminal.
  */
 export type Fix = { action: FixAction, label: string, command: string, };
@@ -716,6 +822,16 @@ target: string, };
  */
 export type Kept = { "type": "helper", program: string, } | { "type": "keychain" } | { "type": "session" } | { "type": "configFile" };
 
+export type Lamp = { light: Light, 
+/**
+ * "Listens inside"
+ */
+words: string, 
+/**
+ * "on 0.0.0.0"
+ */
+detail: string, };
+
 export type LayerProgress = { id: string, stage: LayerStage, doneBytes: number, 
 /**
  * 0 while it is not known.
@@ -725,6 +841,8 @@ totalBytes: number, };
 export type LayerStage = "waiting" | "downloading" | "unpacking" | "done" | "alreadyHere";
 
 export type LeftOver = { name: string, why: string, };
+
+export type Light = "ok" | "limited" | "fails" | "off";
 
 /**
  * How many pulls a registry allows, as Docker Hub says it.
@@ -953,6 +1071,19 @@ sentence: string, nextFree: number | null, };
  */
 export type PortHolder = { program: string, pid: number, };
 
+/**
+ * A published or exposed port with what was found out about it now.
+ */
+export type PortLamps = { port: number, protocol: Protocol, 
+/**
+ * Where it is published; `None` when it is only exposed.
+ */
+host: HostPort | null, listens: Lamp, forwarded: Lamp, answers: Lamp, 
+/**
+ * A program listens, and only to the container itself: `127.0.0.1` or `::1`.
+ */
+onlyItself: boolean, };
+
 export type PortQuestion = { 
 /**
  * `None`: every address.
@@ -994,6 +1125,36 @@ causes: Array<string>,
  * A remedy that is one click.
  */
 action: Action | null, };
+
+export type Process = { pid: number, parent: number, 
+/**
+ * A name, or a number where the container has no name for it.
+ */
+user: string, 
+/**
+ * `R` runs, `S` sleeps, `D` waits for a disk, `Z` has ended and nobody asked.
+ */
+state: string, memory: number, cpuSeconds: number, command: string, };
+
+export type ProcessSignal = { 
+/**
+ * The container.
+ */
+id: string, 
+/**
+ * As the container counts.
+ */
+pid: number, 
+/**
+ * `TERM`, `KILL`
+ */
+signal: string, };
+
+export type Processes = { processes: Array<Process>, 
+/**
+ * Their numbers are those of the container, so that they can be ended one by one.
+ */
+killable: boolean, };
 
 export type Protocol = "tcp" | "udp" | "sctp";
 
@@ -1069,6 +1230,11 @@ flag: string,
  * `true` for a switch.
  */
 value: string, };
+
+/**
+ * What an engine says of one thing, as it says it.
+ */
+export type RawJson = { json: string, };
 
 export type ReclaimItem = { id: string, 
 /**
@@ -1409,7 +1575,10 @@ memoryLimit: number,
  */
 rx: number, tx: number, read: number, write: number, pids: number, };
 
-export type SavedScript = { path: string, };
+/**
+ * A file of this computer that was written.
+ */
+export type Saved = { path: string, bytes: number, };
 
 export type Script = { 
 /**
@@ -1567,6 +1736,14 @@ export type Ulimit = { name: string,
  */
 soft: number, hard: number, };
 
+export type UploadPiece = { 
+/**
+ * In base64.
+ */
+data: string, };
+
+export type UploadProgress = { written: number, };
+
 export type Variable = { name: string, value: string, };
 
 export type Verdict = "pass" | "warn" | "fail" | "skip";
@@ -1635,6 +1812,18 @@ export interface Commands {
   "container.start": { params: ContainerRef; result: null };
   "container.stop": { params: ContainerRef; result: null };
   "container.restart": { params: ContainerRef; result: null };
+  /** Stops it with a time, kills, pauses, renames, commits, changes its limits. */
+  "container.act": { params: ContainerAct; result: null };
+  /** The command that equals that. */
+  "container.line": { params: ContainerAct; result: CommandLine };
+  /** Everything the engine says of it. */
+  "container.inspect": { params: ContainerRef; result: RawJson };
+  /** Each port from both ends: who listens, whether it is forwarded, whether it answers. */
+  "container.ports": { params: ContainerRef; result: Array<PortLamps> };
+  "container.processes": { params: ContainerRef; result: Processes };
+  "container.signal": { params: ProcessSignal; result: null };
+  /** All its files as one tar, into the person's downloads. */
+  "container.export": { params: ContainerRef; result: Saved };
   "container.remove": { params: ContainerRemove; result: null };
   /** What it used in the last hour. */
   "container.history": { params: ContainerRef; result: ContainerHistory };
@@ -1652,7 +1841,7 @@ export interface Commands {
   "clicked.list": { params: null; result: Array<Clicked> };
   "clicked.script": { params: ClickedScript; result: Script };
   /** Writes it into the person's downloads. */
-  "clicked.save": { params: ClickedScript; result: SavedScript };
+  "clicked.save": { params: ClickedScript; result: Saved };
   "clicked.forget": { params: ClickedForget; result: null };
   /** Makes an empty one, with the folders above it. */
   "folder.make": { params: FolderRef; result: null };
@@ -1700,6 +1889,15 @@ export interface Commands {
   "backup.restore": { params: BackupRestore; result: TaskId };
   /** Is it free on this computer, who holds it, what is the next free one. */
   "port.check": { params: PortQuestion; result: PortAnswer };
+  "file.list": { params: FileRef; result: FileList };
+  "file.get": { params: FileRef; result: FileContent };
+  "file.save": { params: FileSave; result: FileContent };
+  /** Makes a folder. */
+  "file.folder": { params: FileNew; result: null };
+  "file.delete": { params: FileRef; result: null };
+  "file.rename": { params: FileRename; result: null };
+  /** A file as it is, a folder as a tar, into the person's downloads. */
+  "file.download": { params: FileRef; result: Saved };
   /** What a terminal in this container can be: its shells, its users, whether it has a terminal itself. */
   "terminal.choices": { params: ContainerRef; result: Shells };
   /** Those of a container, in the order in which they were opened. */
@@ -1727,6 +1925,8 @@ export interface Streams {
   "container.stats": { params: ContainerRef; result: ContainerLoad; input: never };
   /** What all running containers use, every two seconds while any run. */
   "engine.load": { params: null; result: EngineLoad; input: never };
+  /** Tells how much has been taken, and ends when the file is there. */
+  "file.upload": { params: FileUpload; result: UploadProgress; input: UploadPiece };
   /** First what is kept of what it has shown. Ends when what runs in it has ended. */
   "terminal.session": { params: TerminalRef; result: TerminalOutput; input: TerminalInput };
 }

@@ -1,0 +1,181 @@
+// What `docker inspect` says, as the overview shows it. Everything may be missing: engines of many versions answer.
+
+import type { Restart, Variable } from "$lib/api";
+
+type Maybe<T> = T | null | undefined;
+
+export type RawInspect = {
+  Created?: string;
+  Path?: string;
+  Args?: Maybe<string[]>;
+  RestartCount?: number;
+  Platform?: string;
+  State?: Maybe<{
+    StartedAt?: string;
+    FinishedAt?: string;
+    Health?: Maybe<{ Status?: string; FailingStreak?: number; Log?: Maybe<HealthEntry[]> }>;
+  }>;
+  Config?: Maybe<{
+    User?: string;
+    WorkingDir?: string;
+    Env?: Maybe<string[]>;
+    Hostname?: string;
+    StopSignal?: string;
+    Healthcheck?: Maybe<{ Test?: Maybe<string[]>; Interval?: number }>;
+  }>;
+  HostConfig?: Maybe<{
+    Memory?: number;
+    NanoCpus?: number;
+    CpuQuota?: number;
+    CpuPeriod?: number;
+    PidsLimit?: Maybe<number>;
+    ShmSize?: number;
+    RestartPolicy?: Maybe<{ Name?: string; MaximumRetryCount?: number }>;
+    AutoRemove?: boolean;
+    Privileged?: boolean;
+    ReadonlyRootfs?: boolean;
+    CapAdd?: Maybe<string[]>;
+    LogConfig?: Maybe<{ Type?: string }>;
+  }>;
+  Mounts?: Maybe<RawMount[]>;
+  NetworkSettings?: Maybe<{
+    Networks?: Maybe<Record<string, Maybe<{ IPAddress?: string; GlobalIPv6Address?: string; Aliases?: Maybe<string[]> }>>>;
+  }>;
+};
+
+type HealthEntry = { Start?: string; End?: string; ExitCode?: number; Output?: string };
+type RawMount = { Type?: string; Name?: string; Source?: string; Destination?: string; RW?: boolean };
+
+export type EnvironmentRow = { name: string; value: string; shown: string; secret: boolean; image: boolean };
+
+const SECRET_NAME = /pass(word|wd|phrase)?($|_)|secret|token|api_?key|access_?key|private_?key|credential|(^|_)auth($|_)|(^|_)pwd($|_)/i;
+const SECRET_IN_ADDRESS = /^([a-z][a-z\d+.-]*:\/\/[^\s:/@]*:)([^\s@/]+)(@)/i;
+const DOTS = "••••••••";
+
+/** The value as it may stand on a screen: dots for a secret, and for the password in an address. */
+export function secretShown(name: string, value: string): string {
+  if (SECRET_IN_ADDRESS.test(value)) return value.replace(SECRET_IN_ADDRESS, `$1${DOTS}$3`);
+  return SECRET_NAME.test(name) && value !== "" ? DOTS : value;
+}
+
+/** What the person set comes first; what the image has set by itself, after it. */
+export function environment(inspect: RawInspect, image: Variable[]): EnvironmentRow[] {
+  const own = new Map(image.map(({ name, value }) => [name, value]));
+  const rows = (inspect.Config?.Env ?? []).map((entry) => {
+    const at = entry.indexOf("=");
+    const name = at < 0 ? entry : entry.slice(0, at);
+    const value = at < 0 ? "" : entry.slice(at + 1);
+    const shown = secretShown(name, value);
+    return { name, value, shown, secret: shown !== value, image: own.get(name) === value };
+  });
+  return [...rows.filter(({ image }) => !image), ...rows.filter(({ image }) => image)];
+}
+
+export type MountRow = { kind: "volume" | "folder" | "memory" | "other"; from: string; to: string; writable: boolean };
+
+export function mounts(inspect: RawInspect): MountRow[] {
+  return (inspect.Mounts ?? []).map(({ Type, Name, Source, Destination, RW }) => ({
+    kind: Type === "volume" ? "volume" : Type === "bind" ? "folder" : Type === "tmpfs" ? "memory" : "other",
+    from: (Type === "volume" ? Name : Source) || (Type === "tmpfs" ? "memory" : (Type ?? "")),
+    to: Destination ?? "",
+    writable: RW !== false,
+  }));
+}
+
+export type HealthView = {
+  word: "Healthy" | "Unhealthy" | "Not checked yet";
+  checks: { ok: boolean; when: string; output: string }[];
+  failing: number;
+};
+
+/** `null` when nobody asks the container how it is. */
+export function health(inspect: RawInspect): HealthView | null {
+  const found = inspect.State?.Health;
+  if (!found || !found.Status || found.Status === "none") return null;
+  return {
+    word: found.Status === "healthy" ? "Healthy" : found.Status === "unhealthy" ? "Unhealthy" : "Not checked yet",
+    checks: (found.Log ?? []).map(({ End, ExitCode, Output }) => ({
+      ok: ExitCode === 0,
+      when: End ?? "",
+      output: (Output ?? "").trim(),
+    })),
+    failing: found.FailingStreak ?? 0,
+  };
+}
+
+export type Limits = { memory: number; cpus: number; processes: number; restart: Restart };
+
+/** 0 is no limit. */
+export function limits(inspect: RawInspect): Limits {
+  const host = inspect.HostConfig ?? {};
+  const quota = host.CpuQuota && host.CpuPeriod ? host.CpuQuota / host.CpuPeriod : 0;
+  return {
+    memory: host.Memory ?? 0,
+    cpus: host.NanoCpus ? host.NanoCpus / 1e9 : Math.max(0, quota),
+    processes: Math.max(0, host.PidsLimit ?? 0),
+    restart: restartPolicy(host.RestartPolicy?.Name, host.RestartPolicy?.MaximumRetryCount),
+  };
+}
+
+function restartPolicy(name: Maybe<string>, retries: Maybe<number>): Restart {
+  switch (name) {
+    case "always":
+      return { type: "always" };
+    case "unless-stopped":
+      return { type: "unlessStopped" };
+    case "on-failure":
+      return { type: "onFailure", retries: retries || null };
+    default:
+      return { type: "no" };
+  }
+}
+
+export function restartWords(policy: Restart): string {
+  switch (policy.type) {
+    case "no":
+      return "Never by itself";
+    case "always":
+      return "Always, also with the engine";
+    case "unlessStopped":
+      return "Always, unless you stopped it";
+    case "onFailure":
+      return policy.retries === null ? "When it fails" : `When it fails, at most ${policy.retries} times`;
+  }
+}
+
+export type NetworkRow = { name: string; address: string; names: string[] };
+
+export function networks(inspect: RawInspect): NetworkRow[] {
+  return Object.entries(inspect.NetworkSettings?.Networks ?? {}).map(([name, network]) => ({
+    name,
+    address: network?.IPAddress || network?.GlobalIPv6Address || "",
+    names: (network?.Aliases ?? []).filter((alias) => !/^[0-9a-f]{12}$/.test(alias)),
+  }));
+}
+
+/** Years before 1970 are how engines say "never". */
+export function secondsOf(time: Maybe<string>): number | null {
+  const millis = time ? Date.parse(time) : Number.NaN;
+  return Number.isFinite(millis) && millis > 0 ? Math.floor(millis / 1000) : null;
+}
+
+/** What makes a program of this kind listen on every address: the way to write it, and what it belongs to. */
+export function loopbackFix(command: string): { program: string; add: string } | null {
+  const fixes: [RegExp, string, string][] = [
+    [/\b(uvicorn|fastapi|hypercorn)\b/, "$1", "--host 0.0.0.0"],
+    [/\bflask\b/, "Flask", "--host=0.0.0.0"],
+    [/\bstreamlit\b/, "Streamlit", "--server.address=0.0.0.0"],
+    [/\bgradio\b/, "Gradio", "-e GRADIO_SERVER_NAME=0.0.0.0"],
+    [/\bjupyter\b/, "Jupyter", "--ip=0.0.0.0"],
+    [/\bgunicorn\b/, "gunicorn", "--bind 0.0.0.0:8000"],
+    [/\bmanage\.py\s+runserver\b/, "Django", "0.0.0.0:8000"],
+    [/\bhttp\.server\b/, "Python's http.server", "--bind 0.0.0.0"],
+    [/\b(vite|astro|next|nuxt|ng)\b|\brun (dev|start|serve)\b/, "The development server", "--host 0.0.0.0"],
+    [/\bhttpd\b.*\b127\.0\.0\.1\b/, "httpd", "-p 0.0.0.0:80"],
+  ];
+  for (const [pattern, program, add] of fixes) {
+    const match = pattern.exec(command);
+    if (match) return { program: program.replace("$1", match[1] ?? ""), add };
+  }
+  return null;
+}
