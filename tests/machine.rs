@@ -125,12 +125,22 @@ impl Machine {
             .collect()
     }
 
-    /// The daemon, or none; not the file server, which is the same program.
+    /// The daemon, or none.
     pub fn daemons(&self) -> Vec<u32> {
+        self.wherries("daemon")
+    }
+
+    /// What serves the person's folders now.
+    pub fn file_servers(&self) -> Vec<u32> {
+        self.wherries("serve-files")
+    }
+
+    /// The processes of the one program that do this.
+    fn wherries(&self, command: &str) -> Vec<u32> {
         let mut processes = self.processes("wherry");
         processes.retain(|pid| {
             let arguments = fs_err::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            arguments.split('\0').nth(1) == Some("daemon")
+            arguments.split('\0').nth(1) == Some(command)
         });
         processes
     }

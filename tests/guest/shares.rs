@@ -6,7 +6,7 @@ use std::process::Command;
 
 use wherry_tests::images::busybox_tar;
 use wherry_tests::machine::{Machine, START};
-use wherry_tests::process::{Running, output, program, run};
+use wherry_tests::process::{Running, output, program, run, signal};
 
 #[test]
 fn the_persons_folders_are_in_containers_as_they_are_on_the_host() {
@@ -72,6 +72,7 @@ fn the_persons_folders_are_in_containers_as_they_are_on_the_host() {
 
     changes_on_the_host_are_told(&machine, &project);
     folders_come_and_go(&machine);
+    a_server_that_dies_is_followed_by_another(&machine, &project);
 
     // The machine's files are served by nobody once it is stopped.
     machine.wherry(&["stop"]);
@@ -190,6 +191,58 @@ fn folders_come_and_go(machine: &Machine) {
         let words = String::from_utf8_lossy(&answer.stderr).into_owned();
         assert!(!answer.status.success() && words.contains(why), "{refused}: {words}");
     }
+}
+
+/// A container that was using a folder gets errors and does not wait, other containers notice nothing, and what is
+/// started from then on has its folders.
+fn a_server_that_dies_is_followed_by_another(machine: &Machine, project: &Path) {
+    let volume = format!("{}:/work", project.display());
+    let start = |name: &str, options: &[&str]| {
+        let common = ["run", "--detach", "--name", name];
+        run(machine
+            .docker()
+            .args(common)
+            .args(options)
+            .args(["busybox", "/bin/sleep", "3600"]));
+    };
+    start("user", &["--volume", &volume]);
+    start("bystander", &[]);
+    let user = |script: &str| output(machine.docker().args(["exec", "user", "/bin/sh", "-c", script]));
+    assert!(user("ls /work").status.success());
+    // Requests are under way when it dies.
+    let busy = "while echo more >> /work/busy; do :; done";
+    run(machine
+        .docker()
+        .args(["exec", "--detach", "user", "/bin/sh", "-c", busy]));
+    wherry_tests::process::until("a container that writes", || {
+        project.join("busy").exists().then_some(())
+    });
+
+    let servers = machine.file_servers();
+    let [server] = servers[..] else {
+        panic!("one server of files: {servers:?}");
+    };
+    signal(server, "KILL");
+    let listed = user("ls /work");
+    let words = String::from_utf8_lossy(&listed.stderr).into_owned();
+    assert!(
+        !listed.status.success() && words.contains("Stale file handle"),
+        "{words}"
+    );
+    run(machine.docker().args(["exec", "bystander", "/bin/true"]));
+
+    wherry_tests::process::until("another server", || {
+        let notes = machine.status()["notes"].to_string();
+        notes.contains("was started again").then_some(())
+    });
+    run(machine.docker().args(["restart", "--time", "0", "user"]));
+    let again = user("cat /work/busy > /dev/null && echo yes > /work/again");
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert_eq!(
+        fs_err::read_to_string(project.join("again")).expect("it is there"),
+        "yes\n"
+    );
+    run(machine.docker().args(["rm", "--force", "user", "bystander"]));
 }
 
 /// The folder with the engine's socket and the data disk lies in the person's home, and a container that has the home

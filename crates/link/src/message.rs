@@ -61,8 +61,9 @@ pub enum HostRequest {
     Logs { follow: bool },
     /// The folders of the host that the guest has from now on, whole. In a machine that can share any, the engine is
     /// not started before this was said once: containers that start with it may use them. Refused with the sentence
-    /// for the person when one of them has no place in the guest.
-    Share { folders: Vec<Folder> },
+    /// for the person when one of them has no place in the guest. `anew` when another server has them now, which knows
+    /// nothing of what was there before: what starts from here on has them, and what runs has lost them.
+    Share { folders: Vec<Folder>, anew: bool },
     /// Something in these folders was changed on the host, by its path in what the file server shows: programs that
     /// watch it are told.
     Changed { changes: Vec<Change> },

@@ -773,8 +773,7 @@ impl Boot<'_> {
         let folders = self.context.settings.get().folders;
         self.share(files.as_ref(), &session).await;
         if let (Some(files), Some(said)) = (&files, said) {
-            tokio::spawn(shares::listen(said, session.clone()));
-            tokio::spawn(shares::follow_binds(files.clone(), session.clone()));
+            shares::follow(files, said, &session);
         }
         let mut reports = match watch_reports(&session).await {
             Ok(reports) => reports,

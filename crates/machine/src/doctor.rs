@@ -264,6 +264,11 @@ fn folders(status: &Status) -> Check {
             .why("Their server has ended, and containers that use them wait for it.")
             .remedy(Remedy::Restart);
     }
+    if status.notes.iter().any(|note| note == shares::ANEW) {
+        return Check::warn(NAME, TITLE)
+            .why("Their server broke off and was started again. Containers from before find errors in their folders.")
+            .remedy(Remedy::Restart);
+    }
     Check::pass(NAME, TITLE)
 }
 

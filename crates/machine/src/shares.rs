@@ -88,9 +88,13 @@ pub(crate) fn is_not_shared(path: &Path, folders: &[PathBuf]) -> Failure {
     }
 }
 
-/// What the person is told when the server ends before its machine does.
+/// What the person is told when there is no server any more before its machine ends.
 pub(crate) const GONE: &str = "The server of the shared folders has ended, and containers that use them wait for it. \
                                Restart the machine.";
+
+/// What the person is told when a server has died and another one serves in its place.
+pub(crate) const ANEW: &str = "The server of the shared folders broke off and was started again. Containers that were \
+                               running find errors in their folders until you restart them.";
 
 /// A connection to the file server; it serves on when this is dropped.
 #[derive(Clone, Debug)]
@@ -266,6 +270,35 @@ pub(crate) async fn share(
     files: Option<&Files>,
     session: &Session,
 ) -> Vec<String> {
+    give(home, settings, files, session, false).await
+}
+
+/// Connects to the server that has taken over from the one that died, and has the guest find the folders anew. None when
+/// there is no such server.
+pub(crate) async fn share_anew(
+    home: &Home,
+    settings: &settings::Store,
+    session: &Session,
+) -> Option<(Files, Vec<String>)> {
+    let (files, said) = Files::connect(&home.files_control()).await.ok()?;
+    let notes = give(home, settings, Some(&files), session, true).await;
+    follow(&files, said, session);
+    Some((files, notes))
+}
+
+/// Passes on what the server says to the guest and the other way round, for as long as both are there.
+pub(crate) fn follow(files: &Files, said: mpsc::Receiver<Said>, session: &Session) {
+    tokio::spawn(listen(said, session.clone()));
+    tokio::spawn(follow_binds(files.clone(), session.clone()));
+}
+
+async fn give(
+    home: &Home,
+    settings: &settings::Store,
+    files: Option<&Files>,
+    session: &Session,
+    anew: bool,
+) -> Vec<String> {
     let served = files.map(|files| Arc::clone(&files.served));
     let mut served = match &served {
         Some(served) => Some(served.lock().await),
@@ -276,7 +309,11 @@ pub(crate) async fn share(
         (None, _) | (_, None) => Default::default(),
     };
     // Said even when there are none: the guest waits for it before it starts the engine.
-    let asked = timeout(SHARE, session.ask::<_, ()>(&HostRequest::Share { folders: shared })).await;
+    let asked = timeout(
+        SHARE,
+        session.ask::<_, ()>(&HostRequest::Share { folders: shared, anew }),
+    )
+    .await;
     match asked {
         Ok(Ok(_)) => {}
         Ok(Err(wherry_link::Error::Refused { message })) => notes.push(message),
@@ -311,7 +348,7 @@ pub(crate) fn not_all(message: &str, causes: &[String]) -> Failure {
 }
 
 /// Passes on what the server says, for as long as both it and the guest are there.
-pub(crate) async fn listen(mut said: mpsc::Receiver<Said>, session: Session) {
+async fn listen(mut said: mpsc::Receiver<Said>, session: Session) {
     while let Some(first) = said.recv().await {
         let mut changes = Vec::new();
         let mut crowded = false;
@@ -339,7 +376,7 @@ pub(crate) async fn listen(mut said: mpsc::Receiver<Said>, session: Session) {
 }
 
 /// Lets the server watch what containers have, for as long as the guest is there.
-pub(crate) async fn follow_binds(files: Files, session: Session) {
+async fn follow_binds(files: Files, session: Session) {
     let mut stream = match session.ask::<_, ()>(&HostRequest::Binds).await {
         Ok(((), stream)) => stream,
         Err(error) => return tracing::warn!(%error, "containers are not told of changes on this computer"),

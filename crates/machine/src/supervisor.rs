@@ -267,6 +267,7 @@ impl Up {
                 pid,
                 live.files.clone(),
                 live.session.clone(),
+                context.clone(),
                 events.clone(),
             ))
             .abort_handle(),
@@ -322,9 +323,15 @@ enum Event {
         cpu: Option<(Instant, u64)>,
         reply: oneshot::Sender<()>,
     },
-    /// The server of the shared folders has ended before the machine.
+    /// The server of the shared folders has ended before the machine, and no other has taken over.
     FilesGone {
         pid: u32,
+    },
+    /// Another server of the shared folders has taken over; what it said of the folders.
+    FilesAnew {
+        pid: u32,
+        files: shares::Files,
+        notes: Vec<String>,
     },
     /// Nobody has used it for as long as the settings say.
     Idle {
@@ -1034,6 +1041,16 @@ impl Task {
                 self.phase = Phase::Running(up);
                 self.change(|status| status.notes.push(shares::GONE.into()));
             }
+            (Phase::Running(mut up), Event::FilesAnew { pid, files, notes }) if up.live.process.pid == pid => {
+                tracing::error!(pid, "another server of the shared folders has taken over");
+                up.live.files = Some(files);
+                self.phase = Phase::Running(up);
+                self.change(|status| {
+                    status.notes.retain(|note| note != shares::ANEW);
+                    status.notes.push(shares::ANEW.into());
+                    status.notes.extend(notes);
+                });
+            }
             (Phase::Running(up), Event::Forwards { pid }) if up.live.process.pid == pid => {
                 let forwards = up.live.forwards.list();
                 self.phase = Phase::Running(up);
@@ -1101,6 +1118,7 @@ impl Task {
                 | Event::Told { .. }
                 | Event::Measured { .. }
                 | Event::FilesGone { .. }
+                | Event::FilesAnew { .. }
                 | Event::Idle { .. }
                 | Event::Rests { .. }
                 | Event::Knocked
@@ -1601,14 +1619,34 @@ async fn watch_forwards(pid: u32, forwards: crate::forward::Forwards, events: mp
 }
 
 /// Tells when the server of the shared folders has ended and the machine goes on.
-async fn watch_files(pid: u32, files: Option<shares::Files>, session: Session, events: mpsc::Sender<Event>) {
-    let Some(files) = files else {
+async fn watch_files(
+    pid: u32,
+    files: Option<shares::Files>,
+    session: Session,
+    context: Context,
+    events: mpsc::Sender<Event>,
+) {
+    let Some(mut files) = files else {
         return;
     };
-    files.ended().await;
-    // It ends with the machine too, whose end is told otherwise.
-    if timeout(PROCESS_ENDS_WITH_LINK, session.closed()).await.is_err() {
-        let _ = events.send(Event::FilesGone { pid }).await;
+    loop {
+        files.ended().await;
+        // It ends with the machine too, whose end is told otherwise.
+        if timeout(PROCESS_ENDS_WITH_LINK, session.closed()).await.is_ok() {
+            return;
+        }
+        let Some((next, notes)) = shares::share_anew(&context.home, &context.settings, &session).await else {
+            let _ = events.send(Event::FilesGone { pid }).await;
+            return;
+        };
+        files = next.clone();
+        let _ = events
+            .send(Event::FilesAnew {
+                pid,
+                files: next,
+                notes,
+            })
+            .await;
     }
 }
 

@@ -7,14 +7,14 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use rustix::fs::RenameFlags;
+use rustix::fs::{MemfdFlags, RenameFlags};
 use rustix::io::Errno;
 use virtiofsd::filesystem::{
     Context, DirEntry, DirectoryIterator, Entry, Extensions, FileSystem, FsOptions, GetxattrReply, ListxattrReply,
@@ -26,6 +26,7 @@ use virtiofsd::read_dir::ReadDir;
 use virtiofsd::soft_idmap::Id;
 use wherry_link::{FilesView, Raise, RefusedFolder};
 
+use crate::numbers;
 use crate::owner::{ATTRIBUTE, Owner, Person};
 use crate::raise::{self, Raising};
 use crate::view::{Access, Node, View};
@@ -51,6 +52,8 @@ pub(crate) struct Folders(Arc<Shared>);
 pub(crate) struct Shared {
     files: PassthroughFs,
     person: Person,
+    /// Nodes below this one, but for the root, are those of a server before.
+    first: Node,
     /// What the daemon asked for last. Locked while it is put into effect, so that two never mix.
     wanted: Mutex<FilesView>,
     /// Read by each request of the guest; written when the daemon asks for something else.
@@ -76,11 +79,28 @@ enum Kept {
 
 impl Folders {
     pub(crate) fn new(files: PassthroughFs, person: Person) -> Self {
+        Self::beginning(files, person, 0)
+    }
+
+    /// Takes over from a server that died a guest that has mounted.
+    pub(crate) fn following(files: PassthroughFs, person: Person) -> io::Result<Self> {
+        let first = numbers::first();
+        let state = numbers::state(first).map_err(io::Error::other)?;
+        let mut file = File::from(rustix::fs::memfd_create("state", MemfdFlags::CLOEXEC)?);
+        file.write_all(&state)?;
+        file.rewind()?;
+        let folders = Self::beginning(files, person, first);
+        folders.deserialize_and_apply(file)?;
+        Ok(folders)
+    }
+
+    fn beginning(files: PassthroughFs, person: Person, first: Node) -> Self {
         let mut view = View::default();
         view.gates.insert(ROOT_ID, HashSet::new());
         Self(Arc::new(Shared {
             files,
             person,
+            first,
             wanted: Mutex::default(),
             view: RwLock::new(view),
             once_hidden: Mutex::default(),
@@ -229,8 +249,17 @@ impl Shared {
         self.raising.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The node is one of this server's.
+    fn know(&self, node: Node) -> io::Result<()> {
+        if node != ROOT_ID && node < self.first {
+            return Err(Errno::STALE.into());
+        }
+        Ok(())
+    }
+
     /// The guest may use this node.
     fn reach(&self, node: Node) -> io::Result<()> {
+        self.know(node)?;
         if self.view().is_hidden(node) {
             return Err(Errno::NOENT.into());
         }
@@ -248,6 +277,7 @@ impl Shared {
 
     /// The guest may make or remove this name.
     fn change(&self, parent: Node, name: &CStr) -> io::Result<()> {
+        self.know(parent)?;
         match self.view().access(parent, name) {
             Access::Full => Ok(()),
             Access::Way | Access::None => Err(Errno::PERM.into()),
@@ -470,6 +500,7 @@ impl FileSystem for Folders {
     }
 
     fn lookup(&self, context: Context, parent: Node, name: &CStr) -> io::Result<Entry> {
+        self.know(parent)?;
         if self.view().access(parent, name) == Access::None {
             return Err(Errno::NOENT.into());
         }
@@ -720,6 +751,7 @@ impl FileSystem for Folders {
         lock_owner: Option<u64>,
         flags: u32,
     ) -> io::Result<usize> {
+        self.know(node)?;
         self.files
             .read(context, node, handle, writer, size, offset, lock_owner, flags)
     }
@@ -737,6 +769,7 @@ impl FileSystem for Folders {
         kill_priv: bool,
         flags: u32,
     ) -> io::Result<usize> {
+        self.know(node)?;
         self.files.write(
             context,
             node,
@@ -752,10 +785,12 @@ impl FileSystem for Folders {
     }
 
     fn flush(&self, context: Context, node: Node, handle: Handle, lock_owner: u64) -> io::Result<()> {
+        self.know(node)?;
         self.files.flush(context, node, handle, lock_owner)
     }
 
     fn fsync(&self, context: Context, node: Node, datasync: bool, handle: Handle) -> io::Result<()> {
+        self.know(node)?;
         self.files.fsync(context, node, datasync, handle)
     }
 
@@ -771,6 +806,7 @@ impl FileSystem for Folders {
         if offset == Raise::OFFSET && self.raising().is_by(context) {
             return Ok(());
         }
+        self.know(node)?;
         self.files.fallocate(context, node, handle, mode, offset, length)
     }
 
@@ -852,6 +888,7 @@ impl FileSystem for Folders {
         size: u32,
         offset: u64,
     ) -> io::Result<Self::DirIter> {
+        self.know(node)?;
         let shown = {
             let view = self.view();
             match (view.gates.get(&node), view.hidden_names.get(&node)) {
@@ -867,6 +904,7 @@ impl FileSystem for Folders {
     }
 
     fn fsyncdir(&self, context: Context, node: Node, datasync: bool, handle: Handle) -> io::Result<()> {
+        self.know(node)?;
         self.files.fsyncdir(context, node, datasync, handle)
     }
 
@@ -875,6 +913,7 @@ impl FileSystem for Folders {
     }
 
     fn lseek(&self, context: Context, node: Node, handle: Handle, offset: u64, whence: u32) -> io::Result<u64> {
+        self.know(node)?;
         self.files.lseek(context, node, handle, offset, whence)
     }
 
@@ -890,6 +929,8 @@ impl FileSystem for Folders {
         length: u64,
         flags: u64,
     ) -> io::Result<usize> {
+        self.know(from)?;
+        self.know(to)?;
         self.files.copyfilerange(
             context,
             from,

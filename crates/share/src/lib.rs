@@ -1,6 +1,7 @@
 //! The person's folders, served to the machine: a virtio-fs server over virtiofsd's library.
 //!
-//! It runs as the person, in a process of its own next to QEMU, and ends with it. What the guest sees is one tree that
+//! It runs as the person, in two processes next to QEMU that end with it: one serves, and one keeps the connection to
+//! QEMU, so that a server that dies is followed by another. What the guest sees is one tree that
 //! starts at `/` and holds nothing but the shared folders and the way to them. It knows nothing of machines: the daemon
 //! tells it over a socket what to show.
 
@@ -8,6 +9,14 @@
 mod control;
 #[cfg(target_os = "linux")]
 mod folders;
+#[cfg(target_os = "linux")]
+mod handed;
+#[cfg(target_os = "linux")]
+mod keep;
+#[cfg(target_os = "linux")]
+mod message;
+#[cfg(target_os = "linux")]
+mod numbers;
 #[cfg(target_os = "linux")]
 mod owner;
 #[cfg(target_os = "linux")]
@@ -20,4 +29,7 @@ mod view;
 mod watch;
 
 #[cfg(target_os = "linux")]
-pub use serve::{Error, serve};
+pub use {
+    keep::keep,
+    serve::{Error, serve},
+};

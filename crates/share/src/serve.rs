@@ -1,4 +1,4 @@
-//! The server's process: two sockets, one for QEMU and one for the daemon.
+//! The server's process: two sockets, one for QEMU and one for the daemon. Between it and QEMU is [`crate::keep`].
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -26,8 +26,8 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Of the descriptors this process may have, those that are not the guest's files: memory, sockets, watched folders.
 const OWN_DESCRIPTORS: u64 = 1024;
 
-/// QEMU connects as its first act. One that never does was not started.
-const CONNECT: Duration = Duration::from_mins(1);
+/// How long to wait for QEMU, or for whoever passes on what it says.
+pub(crate) const CONNECT: Duration = Duration::from_mins(1);
 
 /// How often it is looked whether the guest knows too many files. One that looks at new ones as fast as it can needs
 /// longer for half of them.
@@ -37,6 +37,10 @@ const FORGETTING: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("The files of this computer are no longer served")]
+    Server { source: io::Error },
+    #[error("Could not take over from the server before this one")]
+    TakeOver { source: io::Error },
     #[error("Could not wait for the server before this one")]
     Turn { source: io::Error },
     #[error("Could not listen on {}", path.display())]
@@ -52,11 +56,16 @@ pub enum Error {
 }
 
 /// Serves files to the one machine that connects to `device`, and does what the daemon says on `control`, until the
-/// machine ends.
-///
-/// The server of a machine that was killed may still be on its way out, and would remove the sockets of this one.
-pub fn serve(device: &Path, control: &Path) -> Result<(), Error> {
-    let _turn = turn(device).map_err(|source| Error::Turn { source })?;
+/// machine ends. `follows` when another one has done so before, and died.
+pub fn serve(device: &Path, control: &Path, follows: bool) -> Result<(), Error> {
+    // It would go on with one thread less, and the guest would wait for that one.
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!("{panic}");
+        std::process::exit(1);
+    }));
+    // Nobody else could give it anything to do.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .map_err(|error| Error::Server { source: error.into() })?;
     let mut listener = listen(device, |path| Listener::new(path, true).map_err(io::Error::other))?;
     let descriptors = setup_rlimit_nofile(None).map_err(|why| Error::OpenFiles { why })?;
     let config = Config {
@@ -70,7 +79,11 @@ pub fn serve(device: &Path, control: &Path) -> Result<(), Error> {
         ..Config::default()
     };
     let files = PassthroughFs::new(config).map_err(|source| Error::Root { source })?;
-    let folders = Folders::new(files, Person::here());
+    let folders = if follows {
+        Folders::following(files, Person::here()).map_err(|source| Error::TakeOver { source })?
+    } else {
+        Folders::new(files, Person::here())
+    };
     let unusable = |error: &dyn std::fmt::Debug| Error::Device {
         why: format!("{error:?}"),
     };
@@ -101,14 +114,12 @@ pub fn serve(device: &Path, control: &Path) -> Result<(), Error> {
     let _ = connected.send(());
     // It ends with the machine, whichever way that ends.
     let _ = daemon.wait();
-    for socket in [device, control] {
-        let _ = fs_err::remove_file(socket);
-    }
     Ok(())
 }
 
-/// Waits until no other server uses these sockets; the next one waits until this file is closed.
-fn turn(device: &Path) -> io::Result<fs_err::File> {
+/// Waits until nobody else uses these sockets; the next one waits until this file is closed. What served a machine that
+/// was killed may still be on its way out, and would remove the sockets of this one.
+pub(crate) fn turn(device: &Path) -> io::Result<fs_err::File> {
     let turn = fs_err::File::create(device.with_extension("lock"))?;
     turn.file().lock()?;
     Ok(turn)
@@ -128,7 +139,7 @@ fn watch_room(folders: Folders, present: Daemon, descriptors: u64) {
 }
 
 /// Listens where only the person may connect; what an earlier server left there is replaced.
-fn listen<T>(path: &Path, bind: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, Error> {
+pub(crate) fn listen<T>(path: &Path, bind: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, Error> {
     let failed = |source| Error::Listen {
         path: path.into(),
         source,

@@ -143,16 +143,30 @@ pub(crate) enum Command {
     /// Run the background process that owns the machine
     #[command(hide = true)]
     Daemon,
-    /// Run the process that serves the person's folders to one machine
+    /// Run the process that keeps one machine's connection to whatever serves the person's folders
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
-    ServeFiles {
+    KeepFiles {
         /// The socket that QEMU connects to
         #[arg(long)]
         device: PathBuf,
         /// The socket that the daemon connects to
         #[arg(long)]
         control: PathBuf,
+    },
+    /// Run the process that serves the person's folders
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    ServeFiles {
+        /// The socket at which it is asked for files
+        #[arg(long)]
+        device: PathBuf,
+        /// The socket that the daemon connects to
+        #[arg(long)]
+        control: PathBuf,
+        /// Another one has served the same machine before, and died
+        #[arg(long)]
+        follows: bool,
     },
 }
 

@@ -27,8 +27,17 @@ fn main() -> ExitCode {
     // Usage errors end here, with 2.
     let arguments = Arguments::parse();
     #[cfg(target_os = "linux")]
-    if let Command::ServeFiles { device, control } = &arguments.command {
-        return serve_files(device, control);
+    if let Command::KeepFiles { device, control } = &arguments.command {
+        return files(|| wherry_share::keep(device, control));
+    }
+    #[cfg(target_os = "linux")]
+    if let Command::ServeFiles {
+        device,
+        control,
+        follows,
+    } = &arguments.command
+    {
+        return files(|| wherry_share::serve(device, control, *follows));
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -62,12 +71,12 @@ fn main() -> ExitCode {
 /// What it has to say goes to standard error, which the daemon has pointed to a log. No runtime is started for it: it
 /// blocks in system calls.
 #[cfg(target_os = "linux")]
-fn serve_files(device: &Path, control: &Path) -> ExitCode {
+fn files(serve: impl FnOnce() -> Result<(), wherry_share::Error>) -> ExitCode {
     tracing_subscriber::fmt()
         .with_ansi(false)
         .with_writer(std::io::stderr)
         .init();
-    match wherry_share::serve(device, control) {
+    match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
@@ -199,7 +208,7 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
         // Both have returned by now.
         Command::Version => Ok(ExitCode::SUCCESS),
         #[cfg(target_os = "linux")]
-        Command::ServeFiles { .. } => Ok(ExitCode::SUCCESS),
+        Command::KeepFiles { .. } | Command::ServeFiles { .. } => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -78,7 +78,7 @@ async fn serve(guest: &Guest, session: Session, mut stream: Stream, request: Hos
                     .await;
             }
         },
-        HostRequest::Share { folders } => match guest.shares.set(&folders) {
+        HostRequest::Share { folders, anew } => match guest.shares.set(&folders, anew) {
             Ok(()) => stream.accept(()).await?,
             Err(message) => return stream.refuse(&message).await,
         },

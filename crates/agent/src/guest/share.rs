@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
+use rustix::{
+    fs::{AtFlags, CWD, StatxFlags, statx},
+    mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount},
+};
 use tokio::{sync::watch, time::timeout};
 use wherry_link::{Folder, SHARES_TAG};
 
@@ -47,14 +50,15 @@ enum Error {
 }
 
 impl Shares {
-    /// Has these folders from now on. Those that stay are not touched: containers may be using them.
-    pub(super) fn set(&self, folders: &[Folder]) -> Result<(), String> {
-        let done = self.replace(folders);
+    /// Has these folders from now on. Those that stay are not touched, because containers may be using them, unless
+    /// their server is a new one: then none of them leads anywhere.
+    pub(super) fn set(&self, folders: &[Folder], anew: bool) -> Result<(), String> {
+        let done = self.replace(folders, anew);
         self.told.send_replace(true);
         done
     }
 
-    fn replace(&self, folders: &[Folder]) -> Result<(), String> {
+    fn replace(&self, folders: &[Folder], anew: bool) -> Result<(), String> {
         let mut placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
         if !placed.tree && !folders.is_empty() {
             mount_tree().map_err(|error| sentence(&error))?;
@@ -69,7 +73,7 @@ impl Shares {
             .folders
             .iter()
             .rev()
-            .filter(|(path, source)| wanted.get(*path) != Some(*source))
+            .filter(|(path, source)| anew || wanted.get(*path) != Some(*source))
             .map(|(path, _)| path.clone())
             .collect();
         for path in gone {
@@ -151,6 +155,8 @@ fn place(path: &Path, source: &Path) -> Result<(), Error> {
     }
     fs_err::create_dir_all(path).map_err(failed)?;
     let from = Path::new(TREE).join(source.strip_prefix("/").unwrap_or(source));
+    // Asks the server, so that a folder of one before it is found anew and not mounted as it was.
+    statx(CWD, &from, AtFlags::STATX_FORCE_SYNC, StatxFlags::TYPE).map_err(|error| failed(error.into()))?;
     mount_bind(&from, path).map_err(|error| failed(error.into()))
 }
 

@@ -131,7 +131,7 @@ impl Backend for Qemu {
         system::SERVES_FILES.then(|| FilesLaunch {
             program: self.wherry.clone(),
             arguments: vec![
-                "serve-files".into(),
+                "keep-files".into(),
                 "--device".into(),
                 home.files_device().into(),
                 "--control".into(),

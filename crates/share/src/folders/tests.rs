@@ -434,3 +434,30 @@ fn folders_come_and_go_while_the_guest_runs() -> io::Result<()> {
     assert!(bed.folders.lookup(by(0, 0), ROOT_ID, c"etc").is_ok());
     Ok(())
 }
+
+#[test]
+fn one_that_follows_another_takes_none_of_its_files_for_one_of_its_own() -> io::Result<()> {
+    let bed = Bed::mounted()?;
+    let before = bed.find("shared/project/file")?.inode;
+    let config = Config {
+        xattr: true,
+        ..Config::default()
+    };
+    let folders = Folders::following(PassthroughFs::new(config)?, Person::here())?;
+    let Bed { folder, .. } = bed;
+    let bed = Bed { folder, folders };
+    assert_eq!(bed.folders.show(&bed.view(&["shared"], &["shared/hidden"])), []);
+    assert_eq!(
+        errno(bed.folders.getattr(by(0, 0), before, None)),
+        Some(Errno::STALE),
+        "a file of the one before"
+    );
+    let parent = bed.folders.lookup(by(0, 0), before, c"file");
+    assert_eq!(errno(parent), Some(Errno::STALE));
+    // From the root on everything is found anew, under numbers that the one before cannot have given.
+    let now = bed.find("shared/project/file")?.inode;
+    assert!(now >= bed.folders.first && now > before, "{now}");
+    assert_eq!(errno(bed.find("shared/hidden")), Some(Errno::NOENT));
+    assert!(bed.make(by(0, 0), "shared/project", c"new").is_ok());
+    Ok(())
+}
