@@ -15,8 +15,9 @@ use wherry_engine::{ContainerAction, RunSpec, Shell, shell_line};
 use crate::events::Events;
 use crate::explain::container_name;
 use crate::{
-    App, ContainerAct, ContainerRef, ContainerRemove, Event, FileNew, FileRef, FileRename, FileSave, ImageRef,
-    ImageRemove, Outcome, Problem, ProcessSignal, RunRequest, TaskId, Topic,
+    App, ContainerAct, ContainerRef, ContainerRemove, Event, FileNew, FileRef, FileRename, FileSave, ImageFile,
+    ImageRef, ImageRemove, ImageSave, ImageTag, Outcome, Problem, ProcessSignal, RegistryLogin, RegistryRef,
+    RunRequest, TaskId, Topic,
 };
 
 /// How many actions are kept.
@@ -434,6 +435,75 @@ pub(crate) async fn pull(_app: &App, image: &ImageRef) -> Click {
     )
 }
 
+pub(crate) async fn push(_app: &App, image: &ImageRef) -> Click {
+    let reference = image.reference.trim();
+    Click::new(
+        format!("Pushed {reference}"),
+        format!("Could not push {reference}"),
+        &["docker", "push", reference],
+    )
+}
+
+pub(crate) async fn tag(_app: &App, tag: &ImageTag) -> Click {
+    let (reference, target) = (tag.reference.trim(), tag.target.trim());
+    Click::new(
+        format!("Named {reference} {target}, too"),
+        format!("Could not name it {target}"),
+        &["docker", "tag", reference, target],
+    )
+}
+
+pub(crate) async fn save_images(_app: &App, save: &ImageSave) -> Click {
+    let mut words = vec!["docker", "save", "-o", &save.file];
+    words.extend(save.references.iter().map(String::as_str));
+    let images = save.references.join(", ");
+    Click::new(
+        format!("Saved {images} to a file"),
+        format!("Could not save {images}"),
+        &words,
+    )
+}
+
+pub(crate) async fn load(_app: &App, load: &ImageFile) -> Click {
+    Click::new(
+        format!("Loaded {}", load.file),
+        format!("Could not load {}", load.file),
+        &["docker", "load", "-i", &load.file],
+    )
+}
+
+/// Its secret is not among the words: the docker command asks for it.
+pub(crate) async fn login(_app: &App, login: &RegistryLogin) -> Click {
+    let mut words = vec!["docker", "login"];
+    if !login.user.trim().is_empty() {
+        words.extend(["-u", login.user.trim()]);
+    }
+    let address = address(&login.registry);
+    words.extend(address.as_deref());
+    Click::new(
+        format!("Signed in to {}", login.registry),
+        format!("Could not sign in to {}", login.registry),
+        &words,
+    )
+}
+
+pub(crate) async fn logout(_app: &App, registry: &RegistryRef) -> Click {
+    let mut words = vec!["docker", "logout"];
+    let address = address(&registry.registry);
+    words.extend(address.as_deref());
+    Click::new(
+        format!("Signed out of {}", registry.registry),
+        format!("Could not sign out of {}", registry.registry),
+        &words,
+    )
+}
+
+/// The docker command takes none for Docker Hub.
+fn address(registry: &str) -> Option<String> {
+    let address = wherry_engine::registry_address(registry).unwrap_or_else(|_| registry.to_owned());
+    (address != wherry_engine::HUB).then_some(address)
+}
+
 pub(crate) async fn remove_image(_app: &App, image: &ImageRemove) -> Click {
     let reference = image.reference.trim();
     let words: &[&str] = if image.force {
@@ -502,6 +572,22 @@ mod tests {
         );
         again.forget(&[1, 2, 3]).expect("forgotten");
         assert_eq!(history(folder.path()).list().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_login_is_kept_without_its_secret_and_docker_hub_without_an_address() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let app = App::new(wherry_machine::Home::at(folder.path()), "no-program".into()).expect("an app");
+        let login = |registry: &str| RegistryLogin {
+            registry: registry.into(),
+            user: "ada".into(),
+            secret: "s3cret".into(),
+            place: wherry_engine::Kept::Session,
+        };
+        let hub = super::login(&app, &login("https://index.docker.io/v1/")).await;
+        assert_eq!(hub.words, ["docker", "login", "-u", "ada"]);
+        let other = super::login(&app, &login("ghcr.io")).await;
+        assert_eq!(other.words, ["docker", "login", "-u", "ada", "ghcr.io"]);
     }
 
     #[test]

@@ -140,12 +140,12 @@ commands! {
         /// What a pull would bring and cost; pulls nothing.
         before_pull(ImageRef) -> BeforePull;
         pull(ImageRef) -> TaskId as clicked::pull;
-        push(ImageRef) -> TaskId;
+        push(ImageRef) -> TaskId as clicked::push;
         /// One more name for an image.
-        tag(ImageTag) -> ();
+        tag(ImageTag) -> () as clicked::tag;
         /// Into a tar that every engine can load.
-        save(ImageSave) -> TaskId;
-        load(ImageFile) -> TaskId;
+        save(ImageSave) -> TaskId as clicked::save_images;
+        load(ImageFile) -> TaskId as clicked::load;
         remove(ImageRemove) -> () as clicked::remove_image;
     }
     registry {
@@ -156,8 +156,8 @@ commands! {
         /// Asks with the login that is kept.
         check(RegistryRef) -> Greeting;
         /// Tries the login, and keeps it when the registry accepts it.
-        login(RegistryLogin) -> Greeting;
-        logout(RegistryRef) -> ();
+        login(RegistryLogin) -> Greeting as clicked::login;
+        logout(RegistryRef) -> () as clicked::logout;
         /// Lists it, also without a login.
         add(RegistryRef) -> RegistryEntry;
         remove(RegistryRef) -> ();

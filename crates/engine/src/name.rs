@@ -66,7 +66,7 @@ pub(crate) struct Reference<'a> {
     pub(crate) version: &'a str,
 }
 
-pub(crate) const HUB: &str = "docker.io";
+pub const HUB: &str = "docker.io";
 
 impl<'a> Reference<'a> {
     /// The rules of `github.com/distribution/reference`.

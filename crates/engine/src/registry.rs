@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use crate::name::HUB;
+pub use crate::name::HUB;
 pub use client::{Greeting, RegistryClient, Wants, certificate_files};
 pub use error::RegistryError;
 pub use holdings::{Limit, RemoteImage, RemoteLayer};
