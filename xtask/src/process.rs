@@ -13,6 +13,9 @@ use crate::{Error, workspace};
 /// How long one program of a test stage may take. A hanging suite ends as a failure, not as a job that never ends.
 const LIMIT: Duration = Duration::from_mins(40);
 
+/// The same for a long form: hundreds of rounds of machines under emulation.
+const LONG_LIMIT: Duration = Duration::from_hours(8);
+
 /// How often a bounded program is asked whether it has ended.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -65,6 +68,15 @@ pub(crate) struct Ended {
 
 /// Runs a command, shows what it says line by line, and adds it to the log.
 pub(crate) fn watch(command: &mut Command, log: &Path) -> Result<Ended, Error> {
+    watch_for(LIMIT, command, log)
+}
+
+/// [`watch`] for what may take hours.
+pub(crate) fn watch_long(command: &mut Command, log: &Path) -> Result<Ended, Error> {
+    watch_for(LONG_LIMIT, command, log)
+}
+
+fn watch_for(limit: Duration, command: &mut Command, log: &Path) -> Result<Ended, Error> {
     if let Some(folder) = log.parent() {
         fs_err::create_dir_all(folder)?;
     }
@@ -88,7 +100,7 @@ pub(crate) fn watch(command: &mut Command, log: &Path) -> Result<Ended, Error> {
         child.stdout.take().map(|stdout| keep(stdout, kept.clone())),
         child.stderr.take().map(|stderr| keep(stderr, kept.clone())),
     ];
-    let status = wait(&mut child, command, grouped)?;
+    let status = wait(&mut child, command, grouped, limit)?;
     // A process that was left behind may hold the pipe open for ever, so what comes after the end is not waited for
     // any longer than it takes to read what is already there.
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -107,8 +119,8 @@ pub(crate) fn watch(command: &mut Command, log: &Path) -> Result<Ended, Error> {
     })
 }
 
-fn wait(child: &mut Child, command: &Command, grouped: bool) -> Result<ExitStatus, Error> {
-    let deadline = Instant::now() + LIMIT;
+fn wait(child: &mut Child, command: &Command, grouped: bool, limit: Duration) -> Result<ExitStatus, Error> {
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
@@ -118,7 +130,7 @@ fn wait(child: &mut Child, command: &Command, grouped: bool) -> Result<ExitStatu
             child.wait()?;
             return Err(Error::TooLong {
                 command: Shown(command).to_string(),
-                minutes: LIMIT.as_secs() / 60,
+                minutes: limit.as_secs() / 60,
             });
         }
         thread::sleep(POLL);

@@ -357,10 +357,11 @@ fn run_program(program: &TestProgram, in_full: bool, log: &Path) -> Result<Tally
     command
         .current_dir(&program.folder)
         .env("CARGO_MANIFEST_DIR", &program.folder);
-    if in_full {
-        command.env("WHERRY_LONG", "1");
-    }
-    let ended = process::watch(&mut command, log)?;
+    let ended = if in_full {
+        process::watch_long(command.env("WHERRY_LONG", "1"), log)?
+    } else {
+        process::watch(&mut command, log)?
+    };
     let tally = Tally::from_libtest(&ended.text);
     if ended.success {
         Ok(tally)
