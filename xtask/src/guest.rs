@@ -9,6 +9,7 @@
 //! - `x86_64-…`, `aarch64-…`: the image; changes with either, and with the agent.
 
 mod agent;
+mod fixed;
 mod kernel;
 mod packages;
 mod recipe;
@@ -135,6 +136,8 @@ pub(crate) enum Error {
     NoFile { package: String, file: String },
     #[error("{library} is in none of the packages; {wanted_by} links to it")]
     NoLibrary { library: String, wanted_by: PathBuf },
+    #[error("Could not bind {program} to an address: {why}")]
+    Unbindable { program: String, why: &'static str },
     #[error("The kernel did not take {option}")]
     KernelOption { option: String },
     #[error("There is no Rust standard library for {target}")]
@@ -155,6 +158,9 @@ impl Error {
             ),
             Self::NoLibrary { .. } => {
                 Some("Add the package that has it to guest/recipe, then run `cargo xtask guest --update`.")
+            }
+            Self::Unbindable { .. } => {
+                Some("The package may build it otherwise now: look whether guest/recipe still has to bind it.")
             }
             Self::KernelOption { .. } => {
                 Some("It was renamed, or what it depends on is not set: change guest/kernel.config.")

@@ -34,6 +34,9 @@ pub(super) enum Step {
     Folder {
         path: String,
     },
+    Bind {
+        path: String,
+    },
 }
 
 pub(super) fn folder() -> PathBuf {
@@ -61,7 +64,7 @@ impl Recipe {
     pub(super) fn taken(&self) -> Vec<&str> {
         let packages = self.steps.iter().filter_map(|step| match step {
             Step::Take { package, .. } | Step::Join { package, .. } => Some(package.as_str()),
-            Step::Link { .. } | Step::Folder { .. } => None,
+            Step::Link { .. } | Step::Folder { .. } | Step::Bind { .. } => None,
         });
         sorted(packages)
     }
@@ -110,6 +113,7 @@ fn parse(text: &str, arch: Arch) -> Result<Recipe, (usize, &'static str)> {
                 target: own(target),
             }),
             ["folder", path] => recipe.steps.push(Step::Folder { path: own(path) }),
+            ["bind", path] => recipe.steps.push(Step::Bind { path: own(path) }),
             ["kernel", package] => recipe.kernel = own(package),
             ["tool", package] => recipe.tools.push(own(package)),
             _ => return Err((index + 1, "not one of the forms that the file's beginning lists")),

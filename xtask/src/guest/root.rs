@@ -11,7 +11,7 @@ use std::process::Command;
 
 use super::packages::{Package, Packages};
 use super::recipe::{self, Recipe, Step};
-use super::{Arch, Cache, Error, hash, hash_file, json, tool};
+use super::{Arch, Cache, Error, fixed, hash, hash_file, json, tool};
 use crate::output;
 
 /// The file system's options. What the engine is started from is packed with lz4, which costs little to
@@ -195,6 +195,15 @@ impl Tree {
             }
             Step::Link { path, target } => tool::symlink(target, self.place(path)?)?,
             Step::Folder { path } => fs_err::create_dir_all(self.path.join(path))?,
+            Step::Bind { path } => {
+                let place = self.path.join(path);
+                let mut bytes = fs_err::read(&place)?;
+                fixed::at_one_address(&mut bytes).map_err(|why| Error::Unbindable {
+                    program: path.clone(),
+                    why,
+                })?;
+                fs_err::write(place, bytes)?;
+            }
         }
         Ok(())
     }
