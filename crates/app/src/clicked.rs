@@ -311,12 +311,11 @@ pub(crate) async fn restart(app: &App, container: &ContainerRef) -> Click {
 
 pub(crate) async fn remove(app: &App, container: &ContainerRemove) -> Click {
     let name = name(app, &container.id).await;
-    let words: &[&str] = if container.force {
-        &["docker", "rm", "-f", &name]
-    } else {
-        &["docker", "rm", &name]
-    };
-    Click::new(format!("Removed {name}"), format!("Could not remove {name}"), words)
+    let mut words = vec!["docker", "rm"];
+    words.extend(container.force.then_some("-f"));
+    words.extend(container.volumes.then_some("-v"));
+    words.push(&name);
+    Click::new(format!("Removed {name}"), format!("Could not remove {name}"), &words)
 }
 
 pub(crate) async fn act(app: &App, act: &ContainerAct) -> Click {

@@ -34,15 +34,17 @@ pub enum Topic {
     Registries,
     /// What was clicked.
     Clicked,
+    Trash,
 }
 
 impl Topic {
-    pub const ALL: [Topic; 6] = [
+    pub const ALL: [Topic; 7] = [
         Topic::Engine,
         Topic::Containers,
         Topic::Images,
         Topic::Settings,
         Topic::Registries,
         Topic::Clicked,
+        Topic::Trash,
     ];
 }

@@ -32,6 +32,7 @@ mod table;
 mod task;
 mod tasks;
 mod terminals;
+mod trash;
 mod typescript;
 
 use std::path::PathBuf;
@@ -97,6 +98,8 @@ struct Parts {
     terminals: Terminals,
     events: Events,
     clicked: History,
+    /// Something was put into the trash, or taken out.
+    trash_grew: Arc<tokio::sync::Notify>,
     /// Held by a backup, a restore, or what takes back what a killed one left: one at a time in this process.
     tidied: Arc<tokio::sync::Mutex<()>>,
     /// Locked for a copy only.
@@ -132,6 +135,15 @@ impl App {
         let clicked = History::open(home.root().join("clicked.jsonl"), events.clone());
         let tasks = Tasks::new(events.clone(), end.clone());
         let logins = Logins::new(home.root().join("registries.json"), Arc::new(SystemKeychain));
+        let trash_grew: Arc<tokio::sync::Notify> = Arc::default();
+        let trash = trash::Keeper {
+            events: events.clone(),
+            grew: trash_grew.clone(),
+            machine_address: home.docker_host(),
+            machine: machine_status.clone(),
+            current: engines.watch(),
+        };
+        tokio::spawn(end.clone().run_until_cancelled_owned(trash.run()));
         let end_too = end.clone();
         let app = App {
             parts: Arc::new(Parts {
@@ -146,6 +158,7 @@ impl App {
                 terminals: Terminals::new(end_too.clone()),
                 events,
                 clicked,
+                trash_grew,
                 tidied: Arc::default(),
                 measured: Mutex::default(),
                 _end: end.drop_guard(),

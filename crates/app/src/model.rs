@@ -3,10 +3,13 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use wherry_engine::{
-    CommandLine, ContainerAction, DiskUsage, EngineInfo, EngineOrigin, Existing, FileOwner, Protocol, RunSpec, Shell,
+    CommandLine, ContainerAction, DiskUsage, EngineInfo, EngineOrigin, Existing, FileOwner, Protocol, Restored,
+    RunSpec, Shell, TrashId,
 };
 use wherry_machine::doctor::Verdict;
 use wherry_machine::{Failure, Status, ports::PortHolder};
+
+use crate::Problem;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -114,6 +117,42 @@ pub struct ContainerRemove {
     pub id: String,
     /// Although it runs.
     pub force: bool,
+    /// With its volumes that have no name of their own.
+    #[serde(default)]
+    pub volumes: bool,
+    /// Gone at once, and not into the trash.
+    #[serde(default)]
+    pub forever: bool,
+}
+
+/// What was removed and can be brought back; empty when it is gone for good.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Removed {
+    pub kept: Vec<TrashId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct TrashList {
+    /// With how much each uses, which takes the engine a while.
+    pub measured: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct TrashRef {
+    pub ids: Vec<TrashId>,
+}
+
+/// What became of what was to come back, or to go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct TrashOutcome {
+    pub restored: Vec<Restored>,
+    pub gone: u32,
+    /// Each with why.
+    pub failed: Vec<Problem>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -197,6 +236,9 @@ pub struct ImageRemove {
     pub reference: String,
     /// Although stopped containers use it or it has several names.
     pub force: bool,
+    /// Gone at once, and not into the trash.
+    #[serde(default)]
+    pub forever: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]

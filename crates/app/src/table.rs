@@ -6,7 +6,7 @@
 use wherry_engine::{
     BackupManifest, CommandLine, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad,
     EnvFileView, FileContent, FileList, FoundImage, Greeting, Happening, ImageDetail, ImageSize, ImageStep,
-    ImageSummary, LogChunk, Pasted, Processes, RareChoice, ReclaimRequest, Reclaimable, Reclaimed, Shells,
+    ImageSummary, LogChunk, Pasted, Processes, RareChoice, ReclaimRequest, Reclaimable, Reclaimed, Shells, TrashItem,
 };
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
@@ -19,9 +19,9 @@ use crate::{
     EngineChoice, EngineStatus, EnvFileRef, Event, Examination, FileNew, FileRef, FileRename, FileSave, FileUpload,
     FolderRef, ImageFile, ImageQuery, ImageRef, ImageRemove, ImageSave, ImageTag, LogsRequest, MachineErase,
     PortAnswer, PortLamps, PortQuestion, ProcessSignal, RawJson, RegistryEntry, RegistryList, RegistryLogin,
-    RegistryLook, RegistryRef, RemoteTags, RunAsText, RunPaste, RunRequest, RunText, Saved, Settings, TagsRequest,
-    Task, TaskId, TaskRef, Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef, UploadPiece,
-    UploadProgress,
+    RegistryLook, RegistryRef, RemoteTags, Removed, RunAsText, RunPaste, RunRequest, RunText, Saved, Settings,
+    TagsRequest, Task, TaskId, TaskRef, Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef, TrashList,
+    TrashOutcome, TrashRef, UploadPiece, UploadProgress,
 };
 
 commands! {
@@ -97,7 +97,8 @@ commands! {
         signal(ProcessSignal) -> () as clicked::signal;
         /// All its files as one tar, into the person's downloads.
         export(ContainerRef) -> Saved as clicked::export;
-        remove(ContainerRemove) -> () as clicked::remove;
+        /// Into the trash, or for good.
+        remove(ContainerRemove) -> Removed as clicked::remove;
         /// What it used in the last hour.
         history(ContainerRef) -> ContainerHistory;
         /// Pulls the image when it is missing, creates, starts. The task's outcome names the container.
@@ -146,7 +147,15 @@ commands! {
         /// Into a tar that every engine can load.
         save(ImageSave) -> TaskId as clicked::save_images;
         load(ImageFile) -> TaskId as clicked::load;
-        remove(ImageRemove) -> () as clicked::remove_image;
+        /// Into the trash, or for good.
+        remove(ImageRemove) -> Removed as clicked::remove_image;
+    }
+    trash {
+        /// What was removed and is still there, latest first.
+        list(TrashList) -> Vec<TrashItem>;
+        restore(TrashRef) -> TrashOutcome;
+        /// For good.
+        delete(TrashRef) -> TrashOutcome;
     }
     registry {
         /// Those with a login, those that were added, and Docker Hub. Nobody is asked for it but credential helpers.

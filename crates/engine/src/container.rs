@@ -4,6 +4,22 @@ use crate::error::Subject;
 use crate::transport::Call;
 use crate::{Engine, Error, Invalid, RunSpec, env_file_for_run, name, run, wire};
 
+/// How a container is removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// Although it runs.
+    pub force: bool,
+    /// With its volumes that have no name of their own.
+    pub volumes: bool,
+}
+
+impl Removal {
+    pub const FORCED: Removal = Removal {
+        force: true,
+        volumes: false,
+    };
+}
+
 impl Engine {
     /// One that runs already is left as it is.
     pub async fn start(&self, container: &str) -> Result<(), Error> {
@@ -19,11 +35,11 @@ impl Engine {
         self.change(container, "restart", "restart the container").await
     }
 
-    /// With `force` although it runs. Its anonymous volumes stay.
-    pub async fn remove(&self, container: &str, force: bool) -> Result<(), Error> {
+    pub async fn remove(&self, container: &str, removal: Removal) -> Result<(), Error> {
         let path = format!("/containers/{}", name::container(container)?);
         let call = Call::delete(path, Subject::Container(container), "remove the container")
-            .query("force", if force { "1" } else { "0" });
+            .query("force", if removal.force { "1" } else { "0" })
+            .query("v", if removal.volumes { "1" } else { "0" });
         self.client().await?.done(call).await
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::backup::OWNER;
+use crate::trash::{ContainerName, ImageName, trashed};
 use crate::{name, wire};
 
 /// How many are remembered. A container that crashes all day makes three a minute.
@@ -44,6 +45,8 @@ pub enum Happened {
         before: String,
     },
     Removed,
+    /// Out of the trash.
+    Restored,
     Healthy,
     Unhealthy,
     ImagePulled,
@@ -70,12 +73,22 @@ impl Happening {
             ("container", "oom") => Happened::OutOfMemory,
             ("container", "pause") => Happened::Paused,
             ("container", "unpause") => Happened::Unpaused,
+            ("container", "rename") if attribute("name").is_some_and(|name| trashed(name).is_some()) => {
+                Happened::Removed
+            }
+            ("container", "rename") if attribute("oldName").is_some_and(|name| trashed(name).is_some()) => {
+                Happened::Restored
+            }
             ("container", "rename") => Happened::Renamed {
                 before: attribute("oldName")
                     .unwrap_or_default()
                     .trim_start_matches('/')
                     .to_owned(),
             },
+            // Told when it went into the trash.
+            ("container", "destroy" | "remove") if attribute("name").is_some_and(|name| trashed(name).is_some()) => {
+                return None;
+            }
             // Podman says "remove".
             ("container", "destroy" | "remove") => Happened::Removed,
             ("container", "health_status: healthy") => Happened::Healthy,
@@ -83,6 +96,9 @@ impl Happening {
             ("image", "pull") => Happened::ImagePulled,
             ("image", "push") => Happened::ImagePushed,
             ("image", "load" | "import") => Happened::ImageLoaded,
+            ("image", "tag") if attribute("name").is_some_and(|name| ImageName::read(name).is_some()) => {
+                Happened::ImageRemoved
+            }
             ("image", "tag") => Happened::ImageTagged,
             ("image", "delete") => Happened::ImageRemoved,
             _ => return None,
@@ -91,8 +107,15 @@ impl Happening {
         let name = match event.kind.as_str() {
             // The name of a pull lacks the tag, which stands in the id; after a removal there is only an id.
             "image" if event.action == "pull" || event.action == "push" => name::familiar(&id),
-            "image" => name::familiar(attribute("name").unwrap_or(&id)),
-            _ => attribute("name").unwrap_or(&id).to_owned(),
+            "image" => {
+                let name = attribute("name").unwrap_or(&id);
+                let kept = ImageName::read(name).and_then(ImageName::reference);
+                name::familiar(kept.as_deref().unwrap_or(name))
+            }
+            _ => {
+                let name = attribute("name").unwrap_or(&id);
+                trashed(name).map_or_else(|| name.to_owned(), ContainerName::name)
+            }
         };
         let at = if event.nanos > 0 {
             event.nanos / 1_000_000
@@ -199,6 +222,29 @@ mod tests {
         ] {
             assert_eq!(happening(nothing), None, "{nothing}");
         }
+    }
+
+    #[test]
+    fn the_trash_is_told_as_what_it_means() {
+        let rename = |name: &str, before: &str| {
+            let event = format!(
+                r#"{{"Type":"container","Action":"rename","Actor":{{"ID":"a","Attributes":{{"name":"{name}","oldName":"{before}"}}}}}}"#
+            );
+            happening(&event).map(|told| (told.what, told.name))
+        };
+        let ours = "wherry-trash.17.running_always_0.web";
+        assert_eq!(rename(ours, "/web"), Some((Happened::Removed, "web".into())));
+        assert_eq!(
+            rename("web", &format!("/{ours}")),
+            Some((Happened::Restored, "web".into()))
+        );
+        let gone = format!(
+            r#"{{"Type":"container","Action":"destroy","Actor":{{"ID":"a","Attributes":{{"name":"{ours}"}}}}}}"#
+        );
+        assert_eq!(happening(&gone), None);
+        let image = r#"{"Type":"image","Action":"tag","Actor":{"ID":"a","Attributes":{"name":"wherry-trash/n/nginx:17-1.27"}}}"#;
+        let told = happening(image).expect("told");
+        assert_eq!((told.what, told.name.as_str()), (Happened::ImageRemoved, "nginx:1.27"));
     }
 
     #[test]

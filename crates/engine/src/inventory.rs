@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::Subject;
 use crate::transport::Call;
+use crate::trash::{ImageName, trashed};
 use crate::{
     ContainerState, ContainerSummary, Engine, Error, ExposedPort, Health, HostPort, ImageDetail, ImageSummary, Port,
     Protocol, Variable, name, wire,
@@ -18,7 +19,12 @@ impl Engine {
         let call = Call::get("/containers/json", Subject::Engine, "list the containers")
             .query("all", if all { "1" } else { "0" });
         let containers: Vec<wire::Container> = self.client().await?.value(call).await?;
-        let mut containers: Vec<ContainerSummary> = containers.into_iter().map(container).collect();
+        let mut containers: Vec<ContainerSummary> = containers
+            .into_iter()
+            // One that runs was started by somebody else, who then has to see it.
+            .filter(|found| found.state == "running" || !found.names.iter().any(|name| trashed(name).is_some()))
+            .map(container)
+            .collect();
         containers.sort_by_key(|container| std::cmp::Reverse(container.created));
         Ok(containers)
     }
@@ -80,7 +86,11 @@ impl Engine {
         for container in containers {
             users.entry(container.image_id).or_default().push(container.name);
         }
-        let mut images: Vec<ImageSummary> = images.into_iter().map(|found| image(found, &mut users)).collect();
+        let mut images: Vec<ImageSummary> = images
+            .into_iter()
+            .filter_map(outside_of_the_trash)
+            .map(|found| image(found, &mut users))
+            .collect();
         images.sort_by_key(|image| std::cmp::Reverse(image.created));
         Ok(images)
     }
@@ -91,6 +101,13 @@ impl Engine {
         let call = Call::get(path, Subject::Image(reference), "look at the image");
         Ok(image_detail(self.client().await?.value(call).await?))
     }
+}
+
+/// Without the names that the trash gave it; `None` for one that has no others.
+fn outside_of_the_trash(mut found: wire::Image) -> Option<wire::Image> {
+    let before = found.repo_tags.len();
+    found.repo_tags.retain(|tag| ImageName::read(tag).is_none());
+    (before == 0 || !found.repo_tags.is_empty()).then_some(found)
 }
 
 fn container(found: wire::Container) -> ContainerSummary {

@@ -32,6 +32,7 @@ mod sockets;
 mod stats;
 pub mod system_socket;
 mod transport;
+mod trash;
 mod usage;
 mod wire;
 
@@ -42,6 +43,7 @@ pub use backup::{
     BackupReport, BackupRequest, BackupStep, BackupVolume, Existing, RestoreReport, RestoreRequest, backup_contents,
     verify_backup,
 };
+pub use container::Removal;
 pub use discover::{Candidate, EngineOrigin, Place, ask, candidates, places};
 pub use docker_command::{Changes, ConfigError, DockerCommand, MissingHelper, Override, Setup};
 pub use engine::{Change, Engine, Link};
@@ -67,3 +69,4 @@ pub use shell::{DEBUG_LABEL, DebugShell, ShellUser, Shells};
 pub use sockets::Listener;
 pub use stats::{ContainerHistory, ContainerHour, ContainerLoad, EngineHistory, EngineLoad, Sample, Totals};
 pub use transport::Client;
+pub use trash::{Restored, TrashId, TrashItem, TrashLimits, in_order};

@@ -7,6 +7,7 @@ use ts_rs::TS;
 
 use crate::error::Subject;
 use crate::transport::{CHANGE, Call, Client};
+use crate::trash::{ImageName, TrashId, TrashItem, VolumeMark, in_order, trashed};
 use crate::usage::MEASURE;
 use crate::{Engine, Error, name, wire};
 
@@ -22,6 +23,8 @@ pub struct Reclaimable {
     pub volumes: Vec<ReclaimItem>,
     /// No build is using it.
     pub build_cache: Vec<ReclaimItem>,
+    /// What was removed, and waits to be gone for good.
+    pub trash: Vec<ReclaimItem>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -38,6 +41,8 @@ pub struct ReclaimItem {
     pub at: Option<i64>,
     /// What the docker command names to remove it: every name of an image.
     pub remove: Vec<String>,
+    /// Of what is in the trash.
+    pub trashed: Option<TrashId>,
 }
 
 /// What the person decided to remove, as [`ReclaimItem::remove`] names it.
@@ -48,6 +53,11 @@ pub struct ReclaimRequest {
     pub images: Vec<String>,
     pub volumes: Vec<String>,
     pub build_cache: bool,
+    #[serde(default)]
+    pub trash: Vec<TrashId>,
+    /// Containers, images and volumes go into the trash, where they use what they used.
+    #[serde(default)]
+    pub keep: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -57,6 +67,8 @@ pub struct Reclaimed {
     pub bytes: u64,
     /// What could not be removed.
     pub left: Vec<LeftOver>,
+    /// What can be brought back.
+    pub kept: Vec<TrashId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -68,7 +80,10 @@ pub struct LeftOver {
 
 impl Engine {
     pub async fn reclaimable(&self) -> Result<Reclaimable, Error> {
-        Ok(reclaimable(measure(&self.client().await?).await?))
+        let client = self.client().await?;
+        let usage = measure(&client).await?;
+        let trash = crate::trash::list(&client, Some(&usage)).await?;
+        Ok(reclaimable(usage, trash))
     }
 
     /// Goes on where something cannot be removed: it may have come into use since it was listed.
@@ -84,15 +99,40 @@ impl Engine {
                 });
             }
         };
+        let mut kept = Vec::new();
+        for item in in_order(request.trash.clone()) {
+            let name = match &item {
+                TrashId::Container(name) | TrashId::Image(name) | TrashId::Volume(name) => name,
+            };
+            note(name, self.delete_trashed(&item).await);
+        }
         // In this order: what uses goes before what is used.
         for container in &request.containers {
-            note(container, self.remove(container, false).await);
+            let removal = crate::Removal::default();
+            let gone = if request.keep {
+                let trashed = self.trash_container(container, removal).await;
+                trashed.map(|trashed| kept.extend(trashed))
+            } else {
+                self.remove(container, removal).await
+            };
+            note(container, gone);
         }
         for image in &request.images {
-            note(image, self.remove_image(image, false).await);
+            let gone = if request.keep {
+                let trashed = self.trash_image(image, false).await;
+                trashed.map(|trashed| kept.extend(trashed))
+            } else {
+                self.remove_image(image, false).await
+            };
+            note(image, gone);
         }
         for volume in &request.volumes {
-            note(volume, remove_volume(&client, volume).await);
+            let gone = if request.keep {
+                self.trash_volume(volume).await.map(|trashed| kept.push(trashed))
+            } else {
+                remove_volume(&client, volume).await
+            };
+            note(volume, gone);
         }
         if request.build_cache {
             let call = Call::post("/build/prune", Subject::Engine, "remove its build cache")
@@ -104,11 +144,12 @@ impl Engine {
         Ok(Reclaimed {
             bytes: before.saturating_sub(after),
             left,
+            kept,
         })
     }
 }
 
-async fn measure(client: &Client) -> Result<wire::DiskUsage, Error> {
+pub(crate) async fn measure(client: &Client) -> Result<wire::DiskUsage, Error> {
     // Since API 1.52 the single things are told only on request.
     let call = Call::get("/system/df", Subject::Engine, "measure its disk")
         .query("verbose", "1")
@@ -116,7 +157,7 @@ async fn measure(client: &Client) -> Result<wire::DiskUsage, Error> {
     client.value(call).await
 }
 
-async fn remove_volume(client: &Client, volume: &str) -> Result<(), Error> {
+pub(crate) async fn remove_volume(client: &Client, volume: &str) -> Result<(), Error> {
     let path = format!("/volumes/{}", name::volume(volume)?);
     client
         .done(Call::delete(path, Subject::Volume(volume), "remove the volume"))
@@ -129,7 +170,7 @@ fn reason(error: &Error) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-fn reclaimable(usage: wire::DiskUsage) -> Reclaimable {
+fn reclaimable(usage: wire::DiskUsage, trash: Vec<TrashItem>) -> Reclaimable {
     let bytes = |size: i64| u64::try_from(size).unwrap_or(0);
     let wire::DiskUsage {
         containers,
@@ -147,37 +188,26 @@ fn reclaimable(usage: wire::DiskUsage) -> Reclaimable {
     let images = or_items(images, image_usage)
         .into_iter()
         .filter(|image| !used.contains(image.id.as_str()))
-        .map(|image| {
-            let names: Vec<String> = image
-                .repo_tags
-                .iter()
-                .filter(|tag| !tag.starts_with("<none>"))
-                .map(|tag| name::familiar(tag))
-                .collect();
-            let id = image
-                .id
-                .trim_start_matches("sha256:")
-                .chars()
-                .take(12)
-                .collect::<String>();
-            ReclaimItem {
-                name: names.first().cloned().unwrap_or_else(|| id.clone()),
-                size: bytes(image.size - image.shared_size.max(0)),
-                status: None,
-                at: Some(image.created),
-                remove: if names.is_empty() { vec![id] } else { names },
-                id: image.id,
-            }
-        });
+        .filter(|image| image.repo_tags.is_empty() || !image.repo_tags.iter().all(|tag| ImageName::read(tag).is_some()))
+        .map(unused_image);
     let images = largest_first(images);
+    let hidden: HashSet<&str> = trash
+        .iter()
+        .filter_map(|item| match &item.id {
+            TrashId::Volume(volume) => Some(volume.as_str()),
+            TrashId::Container(_) | TrashId::Image(_) => None,
+        })
+        .collect();
     let volumes = or_items(volumes, volume_usage)
         .into_iter()
         .filter(|volume| volume.usage_data.as_ref().is_some_and(|usage| usage.ref_count == 0))
+        .filter(|volume| VolumeMark::read(&volume.name).is_none() && !hidden.contains(volume.name.as_str()))
         .map(|volume| ReclaimItem {
             size: bytes(volume.usage_data.map_or(0, |usage| usage.size)),
             status: None,
             at: unix(&volume.created_at),
             remove: vec![volume.name.clone()],
+            trashed: None,
             id: volume.name.clone(),
             name: volume.name,
         });
@@ -198,16 +228,20 @@ fn reclaimable(usage: wire::DiskUsage) -> Reclaimable {
                 .and_then(unix)
                 .or_else(|| unix(&cache.created_at)),
             remove: Vec::new(),
+            trashed: None,
             id: cache.id,
         });
+    let volumes = largest_first(volumes);
     Reclaimable {
-        volumes: largest_first(volumes),
+        trash: largest_first(trash.into_iter().map(in_the_trash)),
+        volumes,
         build_cache: largest_first(build_cache),
         images,
         containers: largest_first(
             containers
                 .into_iter()
                 .filter(|container| matches!(container.state.as_str(), "created" | "exited" | "stopped" | "dead"))
+                .filter(|container| !container.names.iter().any(|name| trashed(name).is_some()))
                 .map(|container| {
                     let name = container
                         .names
@@ -225,10 +259,42 @@ fn reclaimable(usage: wire::DiskUsage) -> Reclaimable {
                             name.clone()
                         }],
                         name,
+                        trashed: None,
                         id: container.id,
                     }
                 }),
         ),
+    }
+}
+
+fn unused_image(image: wire::DiskUsageImage) -> ReclaimItem {
+    let names: Vec<String> = image
+        .repo_tags
+        .iter()
+        .filter(|tag| !tag.starts_with("<none>") && ImageName::read(tag).is_none())
+        .map(|tag| name::familiar(tag))
+        .collect();
+    let short: String = image.id.trim_start_matches("sha256:").chars().take(12).collect();
+    ReclaimItem {
+        name: names.first().cloned().unwrap_or_else(|| short.clone()),
+        size: u64::try_from(image.size - image.shared_size.max(0)).unwrap_or(0),
+        status: None,
+        at: Some(image.created),
+        remove: if names.is_empty() { vec![short] } else { names },
+        trashed: None,
+        id: image.id,
+    }
+}
+
+fn in_the_trash(item: TrashItem) -> ReclaimItem {
+    ReclaimItem {
+        id: serde_json::to_string(&item.id).unwrap_or_default(),
+        name: item.name,
+        size: item.bytes.unwrap_or(0),
+        status: None,
+        at: i64::try_from(item.at / 1000).ok(),
+        remove: Vec::new(),
+        trashed: Some(item.id),
     }
 }
 
@@ -279,7 +345,7 @@ mod tests {
                 "VolumeUsage":{{"Items":{VOLUMES}}},"BuildCacheUsage":{{"Items":{CACHE}}}}}"#
             ),
         ] {
-            let found = reclaimable(serde_json::from_str(&json).expect("usage"));
+            let found = reclaimable(serde_json::from_str(&json).expect("usage"), Vec::new());
             assert_eq!(names(&found.images), [("old:1", 70), ("cccccccccccc", 50)]);
             assert_eq!(found.images[0].remove, ["old:1", "old:2"], "every name, or it stays");
             assert_eq!(found.images[1].remove, ["cccccccccccc"]);

@@ -170,7 +170,7 @@ impl Engine {
                 })
             }
             Err(error) => {
-                if let Err(error) = self.remove(&created.id, true).await {
+                if let Err(error) = self.remove(&created.id, crate::Removal::FORCED).await {
                     tracing::debug!(%error, "the helper that did not start stays");
                 }
                 Err(error)

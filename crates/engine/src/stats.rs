@@ -19,6 +19,9 @@ const HOUR: u64 = 3_600_000;
 /// Counters further apart say nothing about any moment in between: the machine slept, or the engine was away.
 const LONGEST_SPAN: Duration = Duration::from_mins(1);
 
+/// How many of the latest samples stand in a line: five minutes.
+const RECENT: usize = 30;
+
 /// As many characters of an id as people are shown.
 const SHORT_ID: usize = 12;
 
@@ -113,6 +116,9 @@ pub struct ContainerHour {
     /// Bytes that went in and out in this hour, over the network and to and from disks.
     pub network: u64,
     pub disk: u64,
+    /// The last five minutes, ten seconds apart, oldest first.
+    pub recent_cpu: Vec<f32>,
+    pub recent_memory: Vec<u64>,
 }
 
 /// What the engine counts for a container since it started.
@@ -378,6 +384,7 @@ fn hour(id: &str, track: &Track) -> ContainerHour {
     let seconds = KEPT_EVERY.as_secs();
     #[expect(clippy::cast_precision_loss, reason = "an hour has 360 samples")]
     let count = samples.len().max(1) as f32;
+    let recent = || samples.iter().skip(samples.len().saturating_sub(RECENT));
     ContainerHour {
         id: id.to_owned(),
         now: track.now,
@@ -388,6 +395,8 @@ fn hour(id: &str, track: &Track) -> ContainerHour {
             .iter()
             .map(|sample| (sample.read + sample.write) * seconds)
             .sum(),
+        recent_cpu: recent().map(|sample| sample.cpu).collect(),
+        recent_memory: recent().map(|sample| sample.memory).collect(),
     }
 }
 
@@ -454,6 +463,10 @@ mod tests {
         assert_eq!(engine.total.len(), 361);
         let hour = &engine.containers[0];
         assert_eq!((hour.cpu_mean.round(), hour.network), (50.0, 361 * 20_000_000));
+        assert_eq!(
+            (hour.recent_cpu.len(), hour.recent_memory.as_slice()),
+            (RECENT, &[64; RECENT][..])
+        );
     }
 
     #[test]

@@ -121,6 +121,9 @@ pub(crate) struct Top {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct HostConfig {
+    pub(crate) auto_remove: bool,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) restart_policy: crate::trash::RestartPolicy,
     #[serde(deserialize_with = "or_empty")]
     pub(crate) pid_mode: String,
 }
@@ -401,6 +404,20 @@ pub(crate) struct DiskUsageContainer {
     pub(crate) state: String,
     pub(crate) status: String,
     pub(crate) size_rw: Option<i64>,
+}
+
+/// `/volumes`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Volumes {
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) volumes: Vec<Volume>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Volume {
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

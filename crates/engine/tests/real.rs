@@ -9,7 +9,7 @@ use futures::{Stream, StreamExt as _};
 use support::{BUSYBOX, address, dockerd};
 use wherry_engine::{
     Change, ContainerState, Engine, Error, Happened, Link, LogChunk, LogLine, LogSource, PublishedPort, ReclaimRequest,
-    Recorder, RunSpec, Variable,
+    Recorder, Removal, RunSpec, Variable,
 };
 use wherry_tests::images::busybox_tar;
 use wherry_tests::process::{run, until};
@@ -99,7 +99,7 @@ async fn a_container_is_made_seen_stopped_and_removed() {
     assert!(image.used_by.contains(&"web".to_owned()) && image.size > 0 && image.created > 0);
     assert_eq!(engine.image(BUSYBOX).await.expect("its image").id, image.id);
     assert!(
-        matches!(engine.remove("web", false).await, Err(Error::InUse { .. })),
+        matches!(engine.remove("web", Removal::default()).await, Err(Error::InUse { .. })),
         "it runs"
     );
     assert!(
@@ -116,7 +116,10 @@ async fn a_container_is_made_seen_stopped_and_removed() {
     let web = engine.container("web").await.expect("it is there");
     assert_eq!((web.state, web.exit_code), (ContainerState::Exited, Some(137)));
     engine.restart("web").await.expect("restarted");
-    engine.remove("web", true).await.expect("removed although it runs");
+    engine
+        .remove("web", Removal::FORCED)
+        .await
+        .expect("removed although it runs");
     assert!(matches!(engine.start("web").await, Err(Error::NotFound { .. })));
 }
 
@@ -138,7 +141,7 @@ async fn a_taken_port_is_told_whoever_has_it() {
     let other = engine.create(&second).await.expect("created");
     assert!(matches!(engine.start(&other).await, Err(Error::PortTaken { port, .. }) if port == taken));
     for id in [id, other] {
-        engine.remove(&id, true).await.expect("removed");
+        engine.remove(&id, Removal::FORCED).await.expect("removed");
     }
 }
 
@@ -165,7 +168,7 @@ async fn a_log_has_both_outputs_and_follows_to_the_end() {
     assert_eq!(lines(follow).await.len(), 0, "it ends with the container");
     let tail = lines(engine.logs("talk", 1, false).await.expect("a log")).await;
     assert_eq!(tail.len(), 1);
-    engine.remove("talk", true).await.expect("removed");
+    engine.remove("talk", Removal::FORCED).await.expect("removed");
     assert!(matches!(
         engine.logs("talk", 1, false).await,
         Err(Error::NotFound { .. })
@@ -200,7 +203,7 @@ async fn a_log_of_long_lines_and_one_of_a_terminal() {
     let terminal = lines(engine.logs("terminal", 100, true).await.expect("a log")).await;
     assert_eq!(texts(&terminal, LogSource::Terminal), ["red", "blue"]);
     for name in ["long", "terminal"] {
-        engine.remove(name, true).await.expect("removed");
+        engine.remove(name, Removal::FORCED).await.expect("removed");
     }
 }
 
@@ -338,7 +341,7 @@ async fn what_containers_use_and_what_happened_is_kept() {
             .any(|hour| hour.id == busy && hour.now.is_some())
     );
 
-    engine.remove("busy", true).await.expect("removed");
+    engine.remove("busy", Removal::FORCED).await.expect("removed");
     while live
         .next()
         .await

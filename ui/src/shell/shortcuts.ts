@@ -15,6 +15,7 @@ export const SHORTCUTS: { title: string; keys: Shortcut[] }[] = [
       { keys: ["Ctrl H"], does: "What I clicked" },
       { keys: ["Ctrl Shift P"], does: "Pull an image" },
       { keys: ["/", "Ctrl F"], does: "Search this page" },
+      { keys: ["Ctrl Z"], does: "Undo, while the message is shown" },
       { keys: ["F6", "Shift F6"], does: "Next, previous part" },
       { keys: ["?"], does: "This list" },
       { keys: ["Esc"], does: "Close, or leave the search" },

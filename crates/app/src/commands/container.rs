@@ -2,7 +2,7 @@ use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use wherry_engine::{
     CommandLine, ContainerAction, ContainerHistory, ContainerSummary, Engine, Error, Logins, Pasted, Processes,
-    PullPolicy, RareChoice, RunSpec, registry_of,
+    PullPolicy, RareChoice, Removal, RunSpec, registry_of,
 };
 
 use crate::explain::{container_name, failed};
@@ -11,11 +11,14 @@ use crate::tasks::Progress;
 use crate::terminals::Terminals;
 use crate::{
     App, Code, ContainerAct, ContainerList, ContainerRef, ContainerRemove, PortLamps, Problem, ProcessSignal, RawJson,
-    RunAsText, RunPaste, RunRequest, RunText, Saved, TaskId, Work,
+    Removed, RunAsText, RunPaste, RunRequest, RunText, Saved, TaskId, Work,
 };
 
 pub(crate) async fn list(app: &App, list: ContainerList) -> Result<Vec<ContainerSummary>, Problem> {
-    Ok(app.engine().await?.containers(list.all).await?)
+    let engine = app.engine().await?;
+    let containers = engine.containers(list.all).await?;
+    app.take_back_what_runs(&engine, &containers);
+    Ok(containers)
 }
 
 pub(crate) async fn get(app: &App, container: ContainerRef) -> Result<ContainerSummary, Problem> {
@@ -40,10 +43,22 @@ pub(crate) async fn restart(app: &App, container: ContainerRef) -> Result<(), Pr
     explained(&engine, "restart", &container.id, result).await
 }
 
-pub(crate) async fn remove(app: &App, container: ContainerRemove) -> Result<(), Problem> {
+pub(crate) async fn remove(app: &App, container: ContainerRemove) -> Result<Removed, Problem> {
     let engine = app.engine().await?;
-    let result = engine.remove(&container.id, container.force).await;
-    explained(&engine, "remove", &container.id, result).await
+    let removal = Removal {
+        force: container.force,
+        volumes: container.volumes,
+    };
+    let result = if container.forever {
+        engine.remove(&container.id, removal).await.map(|()| None)
+    } else {
+        engine.trash_container(&container.id, removal).await
+    };
+    let kept = explained(&engine, "remove", &container.id, result).await?;
+    app.trash_changed();
+    Ok(Removed {
+        kept: kept.into_iter().collect(),
+    })
 }
 
 pub(crate) async fn history(app: &App, container: ContainerRef) -> Result<ContainerHistory, Problem> {
@@ -110,9 +125,9 @@ pub(crate) async fn export(app: &App, container: ContainerRef) -> Result<Saved, 
     saving.done()
 }
 
-async fn explained(engine: &Engine, verb: &str, id: &str, result: Result<(), Error>) -> Result<(), Problem> {
+async fn explained<T>(engine: &Engine, verb: &str, id: &str, result: Result<T, Error>) -> Result<T, Problem> {
     match result {
-        Ok(()) => Ok(()),
+        Ok(done) => Ok(done),
         Err(error) => {
             let name = container_name(engine, id).await;
             Err(failed(engine, verb, &name, error, &[]).await)
@@ -216,7 +231,7 @@ async fn run_container(
         terminals.close(terminal).await;
     }
     // Nobody asked for a container that does not run. With --rm the engine has removed it already.
-    if let Err(error) = engine.remove(&id, true).await {
+    if let Err(error) = engine.remove(&id, Removal::FORCED).await {
         tracing::debug!(%error, id, "the container that did not start stays");
     }
     Err(problem)

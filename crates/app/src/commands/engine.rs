@@ -199,6 +199,7 @@ pub(crate) async fn reclaim(app: &App, request: ReclaimRequest) -> Result<Reclai
     let engine = app.engine().await?;
     let reclaimed = engine.reclaim(&request).await?;
     measured(app, &engine, |measured| measured.disk = None);
+    app.trash_changed();
     // The build cache and volumes have no events of their own.
     app.parts.events.changed(Topic::Engine);
     Ok(reclaimed)

@@ -5,7 +5,7 @@ use wherry_engine::{Error, FoundImage, ImageDetail, ImageSize, ImageStep, ImageS
 
 use crate::before_pull::{BeforePull, ImageQuery, RemoteTags, TagsRequest};
 use crate::commands::container;
-use crate::{App, Code, ImageFile, ImageRef, ImageRemove, ImageSave, ImageTag, Problem, TaskId, Work};
+use crate::{App, Code, ImageFile, ImageRef, ImageRemove, ImageSave, ImageTag, Problem, Removed, TaskId, Work};
 
 pub(crate) async fn list(app: &App) -> Result<Vec<ImageSummary>, Problem> {
     Ok(app.engine().await?.images().await?)
@@ -82,10 +82,17 @@ pub(crate) async fn tag(app: &App, tag: ImageTag) -> Result<(), Problem> {
     named.map_err(|error| Problem::from(error).during(format!("Could not name it {target}")))
 }
 
-pub(crate) async fn remove(app: &App, image: ImageRemove) -> Result<(), Problem> {
+pub(crate) async fn remove(app: &App, image: ImageRemove) -> Result<Removed, Problem> {
     let engine = app.engine().await?;
-    let named = |error: Error| Problem::from(error).during(format!("Could not remove {}", image.reference));
-    engine.remove_image(&image.reference, image.force).await.map_err(named)
+    let removed = if image.forever {
+        let gone = engine.remove_image(&image.reference, image.force).await;
+        gone.map(|()| Vec::new())
+    } else {
+        engine.trash_image(&image.reference, image.force).await
+    };
+    let kept = removed.map_err(|error| Problem::from(error).during(format!("Could not remove {}", image.reference)))?;
+    app.trash_changed();
+    Ok(Removed { kept })
 }
 
 pub(crate) async fn save(app: &App, save: ImageSave) -> Result<TaskId, Problem> {

@@ -16,3 +16,4 @@ pub(crate) mod registry;
 pub(crate) mod settings;
 pub(crate) mod task;
 pub(crate) mod terminal;
+pub(crate) mod trash;

@@ -198,7 +198,7 @@ impl Session {
                     .await
                     .map(drop)
             }
-            Inside::Helper { id } if !ended => self.engine.remove(id, true).await,
+            Inside::Helper { id } if !ended => self.engine.remove(id, wherry_engine::Removal::FORCED).await,
             Inside::Exec { .. } | Inside::Helper { .. } | Inside::Container => Ok(()),
         };
         if let Err(error) = result {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ContainerSummary } from "$lib/api";
-import { counts, deadPorts, exitWords, firstUrl, items, portLinks, reason, removal, stateOf, upFor } from "./rows";
+import { deadPorts, exitWords, firstUrl, healthWord, portLinks, reason, removal, stateOf, upFor } from "./rows";
 
 function container(name: string, change: Partial<ContainerSummary> = {}): ContainerSummary {
   return {
@@ -21,62 +21,6 @@ function container(name: string, change: Partial<ContainerSummary> = {}): Contai
     ...change,
   };
 }
-
-const view = { filter: "all", search: "", byProject: true, folded: new Set<string>() } as const;
-const names = (list: ReturnType<typeof items>) =>
-  list.map((item) => (item.kind === "group" ? `# ${item.project ?? "alone"} ${item.running}/${item.members.length}` : item.container.name));
-
-describe("items", () => {
-  it("stands flat in the engine's order while no project is there", () => {
-    expect(names(items([container("b"), container("a")], view))).toEqual(["b", "a"]);
-  });
-
-  it("groups by project, with those on their own at the end", () => {
-    const list = [
-      container("lone"),
-      container("web", { project: "shop" }),
-      container("db", { project: "shop", state: "exited", exitCode: 0 }),
-      container("lab", { project: "lab" }),
-    ];
-    expect(names(items(list, view))).toEqual(["# lab 1/1", "lab", "# shop 1/2", "db", "web", "# alone 1/1", "lone"]);
-    expect(names(items(list, { ...view, byProject: false }))).toEqual(["lone", "web", "db", "lab"]);
-  });
-
-  it("keeps a folded group's header and its count", () => {
-    const list = [container("web", { project: "shop" })];
-    expect(names(items(list, { ...view, folded: new Set(["project shop"]) }))).toEqual(["# shop 1/1"]);
-  });
-
-  it("keeps a row where it is when its container stops", () => {
-    const order = (state: "running" | "exited") =>
-      names(items([container("a"), container("b", { state }), container("c")], view));
-    expect(order("exited")).toEqual(order("running"));
-  });
-
-  it("finds by name, image, published port and start of the id, every word of the search", () => {
-    const web = container("web", { ports: [{ container: 80, protocol: "tcp", host: { address: "::", port: 8080 } }] });
-    const list = [web, container("db", { image: "postgres:16", id: "4f1c09ab" })];
-    const found = (search: string) => names(items(list, { ...view, search }));
-    expect(found("WEB")).toEqual(["web"]);
-    expect(found("808")).toEqual(["web"]);
-    expect(found("postgres db")).toEqual(["db"]);
-    expect(found("4f1c")).toEqual(["db"]);
-    expect(found("web postgres")).toEqual([]);
-  });
-
-  it("filters and counts what runs and what has ended", () => {
-    const list = [container("a"), container("b", { state: "exited" }), container("c", { state: "created" })];
-    expect(counts(list)).toEqual({ all: 3, running: 1, exited: 1 });
-    expect(names(items(list, { ...view, filter: "exited" }))).toEqual(["b"]);
-  });
-
-  it("filters a thousand containers well inside one frame", () => {
-    const list = Array.from({ length: 1000 }, (_, n) => container(`c${n}`, { project: n % 3 ? `p${n % 20}` : null }));
-    const start = performance.now();
-    items(list, { ...view, search: "c99" });
-    expect(performance.now() - start).toBeLessThan(50);
-  });
-});
 
 describe("portLinks", () => {
   it("names a port once although the engine lists it for both families", () => {
@@ -143,6 +87,14 @@ describe("what it says of a container", () => {
     const exited = (exitCode: number) => stateOf(container("a", { state: "exited", exitCode })).look;
     expect([0, 1, 127, 137, 143].map(exited)).toEqual(["exited", "error", "error", "exited", "exited"]);
     expect(stateOf(container("a"), "stop")).toEqual({ look: "starting", word: "Stopping" });
+  });
+
+  it("tells a health check only where the state does not", () => {
+    expect(healthWord(container("a", { health: "healthy" }))).toBe("Healthy");
+    expect(healthWord(container("a", { health: "starting" }))).toBe("First checks");
+    expect(healthWord(container("a", { health: "unhealthy" }))).toBeNull();
+    expect(stateOf(container("a", { health: "unhealthy" })).word).toBe("Unhealthy");
+    expect(healthWord(container("a", { health: "healthy", state: "exited" }))).toBeNull();
   });
 
   it("shortens how long it has been up", () => {

@@ -1,9 +1,7 @@
 // What the container list shows, decided apart from how it is drawn.
 
-import type { ContainerState, ContainerSummary, Forward } from "$lib/api";
+import type { CommandLine, CommandPart, ContainerState, ContainerSummary, Forward } from "$lib/api";
 import { counted, portText, portUrl } from "$lib/format";
-
-export type Filter = "all" | "running" | "exited";
 
 /** `members`: those that the filter and the search let through, folded away or not. */
 export type Group = {
@@ -18,7 +16,7 @@ export type Row = { kind: "container"; key: string; container: ContainerSummary 
 export type Item = Group | Row;
 
 /** What is being done to a container right now, before the engine says so itself. */
-export type Doing = "start" | "stop" | "restart" | "remove";
+export type Doing = "start" | "stop" | "restart" | "pause" | "resume" | "kill" | "remove";
 
 export type Look = "running" | "starting" | "paused" | "exited" | "error";
 
@@ -41,83 +39,13 @@ export function isRunning(state: ContainerState): boolean {
   return state === "running" || state === "restarting";
 }
 
-function passes(container: ContainerSummary, filter: Filter): boolean {
-  if (filter === "running") return isRunning(container.state);
-  if (filter === "exited") return container.state === "exited" || container.state === "dead";
-  return true;
-}
-
-export function counts(containers: ContainerSummary[]): Record<Filter, number> {
-  const count = (filter: Filter) => containers.reduce((sum, c) => sum + (passes(c, filter) ? 1 : 0), 0);
-  return { all: containers.length, running: count("running"), exited: count("exited") };
-}
-
-/** Every word must be found somewhere: in the name, the image, the project, a port, or at the start of the id. */
-function finds(container: ContainerSummary, words: string[]): boolean {
-  if (words.length === 0) return true;
-  const text = `${container.name}\n${container.image}\n${container.project ?? ""}`.toLowerCase();
-  return words.every(
-    (word) =>
-      text.includes(word) ||
-      container.id.startsWith(word) ||
-      container.ports.some((p) => String(p.host?.port ?? "").startsWith(word) || String(p.container) === word),
-  );
-}
-
-/**
- * The rows in the order in which they stand. Nothing in the order depends on the state, so that a row stays
- * where it is when it starts or stops.
- */
-export function items(
-  containers: ContainerSummary[],
-  view: { filter: Filter; search: string; byProject: boolean; folded: ReadonlySet<string> },
-): Item[] {
-  const words = view.search.toLowerCase().split(/\s+/).filter(Boolean);
-  const shown = containers.filter((c) => passes(c, view.filter) && finds(c, words));
-  const row = (container: ContainerSummary): Row => ({ kind: "container", key: container.id, container });
-
-  const projects = new Map<string, ContainerSummary[]>();
-  const alone: ContainerSummary[] = [];
-  for (const container of shown) {
-    if (container.project === null) alone.push(container);
-    else if (projects.has(container.project)) projects.get(container.project)?.push(container);
-    else projects.set(container.project, [container]);
-  }
-  if (!view.byProject || projects.size === 0) return shown.map(row);
-
-  const out: Item[] = [];
-  const put = (project: string | null, members: ContainerSummary[]) => {
-    const key = groupKey(project);
-    const folded = view.folded.has(key);
-    out.push({
-      kind: "group",
-      key,
-      project,
-      members,
-      running: members.filter((c) => isRunning(c.state)).length,
-      folded,
-    });
-    if (!folded) out.push(...members.map(row));
-  };
-  for (const [project, members] of [...projects].sort(([a], [b]) => a.localeCompare(b))) {
-    put(project, members.sort((a, b) => a.name.localeCompare(b.name)));
-  }
-  if (alone.length > 0) put(null, alone);
-  return out;
-}
-
-function groupKey(project: string | null): string {
-  return project === null ? "alone" : `project ${project}`;
-}
-
-export function hasProjects(containers: ContainerSummary[]): boolean {
-  return containers.some((c) => c.project !== null);
-}
-
 export function stateOf(container: ContainerSummary, doing?: Doing): { look: Look; word: string } {
   if (doing === "start") return { look: "starting", word: "Starting" };
   if (doing === "stop") return { look: "starting", word: "Stopping" };
   if (doing === "restart") return { look: "starting", word: "Restarting" };
+  if (doing === "pause") return { look: "starting", word: "Pausing" };
+  if (doing === "resume") return { look: "starting", word: "Resuming" };
+  if (doing === "kill") return { look: "starting", word: "Killing" };
   if (doing === "remove") return { look: "starting", word: "Removing" };
   switch (container.state) {
     case "running":
@@ -141,8 +69,15 @@ export function stateOf(container: ContainerSummary, doing?: Doing): { look: Loo
   }
 }
 
+/** What its health check says, where the state's word does not say it. */
+export function healthWord({ state, health }: Pick<ContainerSummary, "state" | "health">): string | null {
+  if (state !== "running") return null;
+  if (health === "healthy") return "Healthy";
+  return health === "starting" ? "First checks" : null;
+}
+
 /** 130, 137 and 143 are what a container leaves that somebody stopped: no reason for red. */
-function isFailure(code: number): boolean {
+export function isFailure(code: number): boolean {
   return code !== 0 && code !== 130 && code !== 137 && code !== 143;
 }
 
@@ -276,12 +211,13 @@ export function shortId(id: string): string {
 }
 
 /** "3 containers", or the one's name. */
-export function nameThem(containers: ContainerSummary[]): string {
+export function nameThem(containers: readonly Pick<ContainerSummary, "name">[]): string {
   const [only] = containers;
   return containers.length === 1 && only !== undefined ? only.name : counted(containers.length, "container");
 }
 
-export type Removal = { title: string; text: string; button: string; force: boolean };
+/** `forever`: the text for a removal past the trash. */
+export type Removal = { title: string; text: string; forever: string; button: string; force: boolean };
 
 export function removal(containers: ContainerSummary[]): Removal {
   const up = containers.filter((c) => isUp(c.state));
@@ -293,8 +229,23 @@ export function removal(containers: ContainerSummary[]): Removal {
   else if (up.length > 0) text = `${up.length} of them ${up.length === 1 ? "is" : "are"} running and will be stopped.`;
   return {
     title: `Delete ${them}?`,
-    text: `${text} What ${one ? "it" : "they"} wrote outside of volumes is lost. Volumes and images stay.`,
+    text: `${text} ${one ? "It waits" : "They wait"} in the trash for 7 days and can come back. Volumes and images stay.`,
+    forever: `${text} What ${one ? "it" : "they"} wrote outside of volumes is lost. Volumes and images stay.`,
     button: `Delete ${them}`,
     force: up.length > 0,
   };
+}
+
+export function removalCommand(
+  containers: readonly Pick<ContainerSummary, "name">[],
+  { force, volumes }: { force: boolean; volumes: boolean },
+): CommandLine {
+  const parts: CommandPart[] = [
+    { kind: "program", text: "docker", explanation: null },
+    { kind: "argument", text: "rm", explanation: "Removes containers. A terminal has no trash." },
+  ];
+  if (force) parts.push({ kind: "flag", text: "--force", explanation: "Although they run." });
+  if (volumes) parts.push({ kind: "flag", text: "--volumes", explanation: "With the volumes that have no name." });
+  parts.push(...containers.map(({ name }): CommandPart => ({ kind: "image", text: name, explanation: null })));
+  return { text: parts.map(({ text }) => text).join(" "), parts };
 }

@@ -5,7 +5,7 @@ import { consumers } from "./consumers";
 const SAMPLE: Sample = { at: 1, cpu: 10, memory: 7, memoryLimit: 100, rx: 0, tx: 0, read: 0, write: 0, pids: 1 };
 
 function hour(id: string, cpuMean: number, memoryMost: number, now: Sample | null = SAMPLE): ContainerHour {
-  return { id, now, cpuMean, memoryMost, network: 1, disk: 2 };
+  return { id, now, cpuMean, memoryMost, network: 1, disk: 2, recentCpu: [], recentMemory: [] };
 }
 
 function container(id: string, project: string | null = null): ContainerSummary {

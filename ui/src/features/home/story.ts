@@ -84,6 +84,8 @@ function said({ what }: Happening): { before: string; words: string; tone: Tone 
       return after(`is the new name of ${what.before}`);
     case "removed":
       return after("was removed");
+    case "restored":
+      return after("is back");
     case "healthy":
       return after("became healthy", "good");
     case "unhealthy":

@@ -259,7 +259,11 @@ cpuMean: number, memoryMost: number,
 /**
  * Bytes that went in and out in this hour, over the network and to and from disks.
  */
-network: number, disk: number, };
+network: number, disk: number, 
+/**
+ * The last five minutes, ten seconds apart, oldest first.
+ */
+recentCpu: Array<number>, recentMemory: Array<number>, };
 
 export type ContainerList = { 
 /**
@@ -281,7 +285,15 @@ export type ContainerRemove = { id: string,
 /**
  * Although it runs.
  */
-force: boolean, };
+force: boolean, 
+/**
+ * With its volumes that have no name of their own.
+ */
+volumes: boolean, 
+/**
+ * Gone at once, and not into the trash.
+ */
+forever: boolean, };
 
 export type ContainerState = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
 
@@ -692,7 +704,7 @@ export type Greeting = { wants: Wants,
  */
 encrypted: boolean, millis: number, };
 
-export type Happened = { "type": "started" } | { "type": "ended", exitCode: number, } | { "type": "outOfMemory" } | { "type": "paused" } | { "type": "unpaused" } | { "type": "renamed", before: string, } | { "type": "removed" } | { "type": "healthy" } | { "type": "unhealthy" } | { "type": "imagePulled" } | { "type": "imagePushed" } | { "type": "imageLoaded" } | { "type": "imageTagged" } | { "type": "imageRemoved" };
+export type Happened = { "type": "started" } | { "type": "ended", exitCode: number, } | { "type": "outOfMemory" } | { "type": "paused" } | { "type": "unpaused" } | { "type": "renamed", before: string, } | { "type": "removed" } | { "type": "restored" } | { "type": "healthy" } | { "type": "unhealthy" } | { "type": "imagePulled" } | { "type": "imagePushed" } | { "type": "imageLoaded" } | { "type": "imageTagged" } | { "type": "imageRemoved" };
 
 /**
  * One thing that happened.
@@ -760,7 +772,11 @@ export type ImageRemove = { reference: string,
 /**
  * Although stopped containers use it or it has several names.
  */
-force: boolean, };
+force: boolean, 
+/**
+ * Gone at once, and not into the trash.
+ */
+forever: boolean, };
 
 export type ImageSave = { references: Array<string>, 
 /**
@@ -1256,12 +1272,20 @@ at: number | null,
 /**
  * What the docker command names to remove it: every name of an image.
  */
-remove: Array<string>, };
+remove: Array<string>, 
+/**
+ * Of what is in the trash.
+ */
+trashed: TrashId | null, };
 
 /**
  * What the person decided to remove, as [`ReclaimItem::remove`] names it.
  */
-export type ReclaimRequest = { containers: Array<string>, images: Array<string>, volumes: Array<string>, buildCache: boolean, };
+export type ReclaimRequest = { containers: Array<string>, images: Array<string>, volumes: Array<string>, buildCache: boolean, trash: Array<TrashId>, 
+/**
+ * Containers, images and volumes go into the trash, where they use what they used.
+ */
+keep: boolean, };
 
 /**
  * What could be removed without stopping anything.
@@ -1282,7 +1306,11 @@ volumes: Array<ReclaimItem>,
 /**
  * No build is using it.
  */
-buildCache: Array<ReclaimItem>, };
+buildCache: Array<ReclaimItem>, 
+/**
+ * What was removed, and waits to be gone for good.
+ */
+trash: Array<ReclaimItem>, };
 
 export type Reclaimed = { 
 /**
@@ -1292,7 +1320,11 @@ bytes: number,
 /**
  * What could not be removed.
  */
-left: Array<LeftOver>, };
+left: Array<LeftOver>, 
+/**
+ * What can be brought back.
+ */
+kept: Array<TrashId>, };
 
 export type RegistryEntry = { address: string, 
 /**
@@ -1418,11 +1450,29 @@ tags: Array<RemoteTag>,
  */
 more: boolean, };
 
+/**
+ * What was removed and can be brought back; empty when it is gone for good.
+ */
+export type Removed = { kept: Array<TrashId>, };
+
 export type Restart = { "type": "no" } | { "type": "always" } | { "type": "unlessStopped" } | { "type": "onFailure", 
 /**
  * `None`: for ever.
  */
 retries: number | null, };
+
+/**
+ * What came back.
+ */
+export type Restored = { id: TrashId, 
+/**
+ * Another than before where that is taken now.
+ */
+name: string, 
+/**
+ * It ran before, and could not be started again: the engine's words.
+ */
+notStarted: string | null, };
 
 /**
  * How a spec is to be written.
@@ -1723,12 +1773,52 @@ export type TextSize = "small" | "normal" | "large" | "largest";
 
 export type Theme = "system" | "light" | "dark";
 
-export type Topic = "engine" | "containers" | "images" | "settings" | "registries" | "clicked";
+export type Topic = "engine" | "containers" | "images" | "settings" | "registries" | "clicked" | "trash";
 
 /**
  * Bytes since the container started.
  */
 export type Totals = { rx: number, tx: number, read: number, write: number, };
+
+export type TrashId = { "type": "container", "id": string } | { "type": "image", "id": string } | { "type": "volume", "id": string };
+
+/**
+ * One thing in the trash.
+ */
+export type TrashItem = { id: TrashId, 
+/**
+ * What it was called, and will be again.
+ */
+name: string, 
+/**
+ * Unix milliseconds, when it was removed.
+ */
+at: number, 
+/**
+ * Of a container: its image. Else nothing.
+ */
+image: string | null, 
+/**
+ * What comes back when it is gone for good; `None` while it is not measured.
+ */
+bytes: number | null, };
+
+export type TrashList = { 
+/**
+ * With how much each uses, which takes the engine a while.
+ */
+measured: boolean, };
+
+/**
+ * What became of what was to come back, or to go.
+ */
+export type TrashOutcome = { restored: Array<Restored>, gone: number, 
+/**
+ * Each with why.
+ */
+failed: Array<Problem>, };
+
+export type TrashRef = { ids: Array<TrashId>, };
 
 export type Ulimit = { name: string, 
 /**
@@ -1824,7 +1914,8 @@ export interface Commands {
   "container.signal": { params: ProcessSignal; result: null };
   /** All its files as one tar, into the person's downloads. */
   "container.export": { params: ContainerRef; result: Saved };
-  "container.remove": { params: ContainerRemove; result: null };
+  /** Into the trash, or for good. */
+  "container.remove": { params: ContainerRemove; result: Removed };
   /** What it used in the last hour. */
   "container.history": { params: ContainerRef; result: ContainerHistory };
   /** Pulls the image when it is missing, creates, starts. The task's outcome names the container. */
@@ -1865,7 +1956,13 @@ export interface Commands {
   /** Into a tar that every engine can load. */
   "image.save": { params: ImageSave; result: TaskId };
   "image.load": { params: ImageFile; result: TaskId };
-  "image.remove": { params: ImageRemove; result: null };
+  /** Into the trash, or for good. */
+  "image.remove": { params: ImageRemove; result: Removed };
+  /** What was removed and is still there, latest first. */
+  "trash.list": { params: TrashList; result: Array<TrashItem> };
+  "trash.restore": { params: TrashRef; result: TrashOutcome };
+  /** For good. */
+  "trash.delete": { params: TrashRef; result: TrashOutcome };
   /** Those with a login, those that were added, and Docker Hub. Nobody is asked for it but credential helpers. */
   "registry.list": { params: null; result: RegistryList };
   /** What is there, and where a login could be kept. */

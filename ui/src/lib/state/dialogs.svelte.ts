@@ -1,9 +1,12 @@
 // Dialogs that open from anywhere: a button on a page, a shortcut, another dialog. One at a time.
 
-import type { RunSpec } from "$lib/api";
+import type { Reclaimable, RunSpec } from "$lib/api";
 
 export type OpenDialog =
-  { type: "run"; image: string | null; spec: RunSpec | null } | { type: "pull"; reference: string | null } | { type: "shortcuts" };
+  | { type: "run"; image: string | null; spec: RunSpec | null }
+  | { type: "pull"; reference: string | null }
+  | { type: "reclaim"; only: keyof Reclaimable | null }
+  | { type: "shortcuts" };
 
 class Dialogs {
   open = $state.raw<OpenDialog | null>(null);
@@ -21,6 +24,11 @@ class Dialogs {
 
   pull(reference: string | null = null): void {
     this.open = { type: "pull", reference };
+  }
+
+  /** What nobody uses, of one kind or of all. */
+  reclaim(only: keyof Reclaimable | null = null): void {
+    this.open = { type: "reclaim", only };
   }
 
   shortcuts(): void {

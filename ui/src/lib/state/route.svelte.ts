@@ -1,6 +1,6 @@
 // The page in view is the address after the #: "#/containers/4f2a". A reload and the back button keep it.
 
-export const PAGES = ["home", "containers", "images", "registries", "settings", "clicked", "env"] as const;
+export const PAGES = ["home", "containers", "images", "registries", "settings", "clicked", "env", "trash"] as const;
 export type PageName = (typeof PAGES)[number];
 
 export type Route = { page: PageName; rest: string[] };

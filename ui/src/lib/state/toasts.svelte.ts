@@ -3,7 +3,10 @@
 import { problemOf, type Problem } from "$lib/api";
 import { explanation } from "$lib/problem";
 
-export type ToastAction = { label: string; run: () => void };
+/** `undoes`: Ctrl Z does the same while it is shown. */
+export type ToastAction = { label: string; run: () => void; undoes?: boolean };
+
+const STAYS_MILLIS = 6000;
 
 export type Toast = {
   id: number;
@@ -13,17 +16,19 @@ export type Toast = {
   action: ToastAction | null;
   /** A toast that reports trouble stays until it is closed. */
   stays: boolean;
+  /** How long another one is shown. */
+  millis: number;
 };
 
-type Options = { kind?: Toast["kind"]; detail?: string | null; action?: ToastAction | null; stays?: boolean };
+type Options = { kind?: Toast["kind"]; detail?: string | null; action?: ToastAction | null; stays?: boolean; millis?: number };
 
 class Toasts {
   list = $state<Toast[]>([]);
   #next = 1;
 
-  show(text: string, { kind = "ok", detail = null, action = null, stays = false }: Options = {}): number {
+  show(text: string, { kind = "ok", detail = null, action = null, stays = false, millis = STAYS_MILLIS }: Options = {}): number {
     const id = this.#next++;
-    this.list.push({ id, kind, text, detail, action, stays });
+    this.list.push({ id, kind, text, detail, action, stays, millis });
     return id;
   }
 

@@ -18,6 +18,13 @@ export class Activity {
   now = $state.raw<ReadonlyMap<string, Sample>>(new Map());
   #live = $state.raw<Sample[]>([]);
 
+  /** What happened is not asked for where it is not shown. */
+  #withHappenings: boolean;
+
+  constructor({ happenings = true }: { happenings?: boolean } = {}) {
+    this.#withHappenings = happenings;
+  }
+
   readonly total: Sample[] = $derived(joined(this.history?.total ?? [], this.#live));
 
   /** Until the returned function is called, and not while the window is hidden. */
@@ -63,7 +70,7 @@ export class Activity {
     } catch (error) {
       this.problem = problemOf(error);
     }
-    await this.refreshHappenings();
+    if (this.#withHappenings) await this.refreshHappenings();
   }
 
   async #read(stream: Stream<EngineLoad>): Promise<void> {

@@ -1,0 +1,249 @@
+//! What the trash writes into names. Nothing else of the engine's can be changed afterwards: labels of a container
+//! and of a volume are what they were when it was made. So a name says all that is needed to bring a thing back, and
+//! every Wherry that sees this engine sees the same trash.
+
+use serde::{Deserialize, Serialize};
+
+/// What everything in the trash is called first.
+pub(super) const PREFIX: &str = "wherry-trash";
+
+/// In the engine's own words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct RestartPolicy {
+    /// `always`; also empty for none.
+    pub(super) name: String,
+    pub(super) maximum_retry_count: u32,
+}
+
+impl RestartPolicy {
+    const KNOWN: [&str; 4] = ["no", "always", "unless-stopped", "on-failure"];
+
+    pub(super) fn never() -> RestartPolicy {
+        RestartPolicy {
+            name: "no".to_owned(),
+            maximum_retry_count: 0,
+        }
+    }
+
+    pub(super) fn is_never(&self) -> bool {
+        !Self::KNOWN[1..].contains(&self.name.as_str())
+    }
+}
+
+/// A container in the trash: `wherry-trash.1790000000000.running_on-failure_5.web`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ContainerName {
+    /// Unix milliseconds.
+    pub(super) at: u64,
+    pub(super) name: String,
+    pub(super) was_running: bool,
+    pub(super) restart: RestartPolicy,
+    /// Its unnamed volumes go with it.
+    pub(super) volumes: bool,
+}
+
+impl ContainerName {
+    pub(crate) fn read(name: &str) -> Option<ContainerName> {
+        let rest = name.strip_prefix(PREFIX)?.strip_prefix('.')?;
+        let (at, rest) = rest.split_once('.')?;
+        let (how, name) = rest.split_once('.')?;
+        let mut words = how.split('_');
+        let was_running = match words.next()? {
+            "running" => true,
+            "stopped" => false,
+            _ => return None,
+        };
+        let policy = words.next().filter(|policy| RestartPolicy::KNOWN.contains(policy))?;
+        let restart = RestartPolicy {
+            name: policy.to_owned(),
+            maximum_retry_count: words.next()?.parse().ok()?,
+        };
+        Some(ContainerName {
+            at: at.parse().ok()?,
+            name: Some(name).filter(|name| !name.is_empty())?.to_owned(),
+            was_running,
+            restart,
+            volumes: words.next() == Some("volumes"),
+        })
+    }
+
+    /// What it was called.
+    pub(crate) fn name(self) -> String {
+        self.name
+    }
+
+    pub(super) fn write(&self) -> String {
+        let state = if self.was_running { "running" } else { "stopped" };
+        let policy = if self.restart.is_never() {
+            "no"
+        } else {
+            &self.restart.name
+        };
+        let retries = self.restart.maximum_retry_count;
+        let volumes = if self.volumes { "_volumes" } else { "" };
+        format!("{PREFIX}.{}.{state}_{policy}_{retries}{volumes}.{}", self.at, self.name)
+    }
+}
+
+/// An image in the trash. Only its name is kept: the image is the engine's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ImageName {
+    pub(super) at: u64,
+    /// What it was called; `None` for one that had no name.
+    pub(super) reference: Option<String>,
+}
+
+impl ImageName {
+    /// `wherry-trash/n/nginx:1790000000000-1.27`; with a port in the registry's name, which a repository cannot have,
+    /// `wherry-trash/p/localhost__5000/x:1790000000000-latest`; without a name `wherry-trash/u/4f1c09ab:1790000000000`.
+    pub(crate) fn read(reference: &str) -> Option<ImageName> {
+        let rest = reference.strip_prefix(PREFIX)?.strip_prefix('/')?;
+        let (kind, rest) = rest.split_once('/')?;
+        let (repository, tag) = rest.rsplit_once(':')?;
+        if kind == "u" {
+            return Some(ImageName {
+                at: tag.parse().ok()?,
+                reference: None,
+            });
+        }
+        let (at, tag) = tag.split_once('-')?;
+        let repository = match kind {
+            "n" => repository.to_owned(),
+            "p" => {
+                let (registry, path) = repository.split_once('/')?;
+                let (host, port) = registry.rsplit_once("__")?;
+                format!("{host}:{port}/{path}")
+            }
+            _ => return None,
+        };
+        Some(ImageName {
+            at: at.parse().ok()?,
+            reference: Some(format!("{repository}:{tag}")),
+        })
+    }
+
+    /// What it was called, if anything.
+    pub(crate) fn reference(self) -> Option<String> {
+        self.reference
+    }
+
+    /// `id` names one that has no name.
+    pub(super) fn write(&self, id: &str) -> String {
+        let at = self.at;
+        let Some(reference) = &self.reference else {
+            let short: String = id.trim_start_matches("sha256:").chars().take(12).collect();
+            return format!("{PREFIX}/u/{short}:{at}");
+        };
+        let (repository, tag) = reference
+            .rsplit_once(':')
+            .filter(|(_, tag)| !tag.contains('/'))
+            .unwrap_or((reference, "latest"));
+        match repository.split_once('/') {
+            Some((registry, path)) if registry.contains(':') => {
+                let registry = registry.replacen(':', "__", 1);
+                format!("{PREFIX}/p/{registry}/{path}:{at}-{tag}")
+            }
+            Some(_) | None => format!("{PREFIX}/n/{repository}:{at}-{tag}"),
+        }
+    }
+}
+
+/// The mark beside a volume in the trash, itself an empty volume: a volume can neither be renamed nor labelled.
+/// `wherry-trash.1790000000000.data`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct VolumeMark {
+    pub(super) at: u64,
+    pub(super) name: String,
+}
+
+impl VolumeMark {
+    pub(crate) fn read(name: &str) -> Option<VolumeMark> {
+        let (at, name) = name.strip_prefix(PREFIX)?.strip_prefix('.')?.split_once('.')?;
+        Some(VolumeMark {
+            at: at.parse().ok()?,
+            name: Some(name).filter(|name| !name.is_empty())?.to_owned(),
+        })
+    }
+
+    pub(super) fn write(&self) -> String {
+        format!("{PREFIX}.{}.{}", self.at, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name;
+
+    #[test]
+    fn a_container_s_name_says_how_it_comes_back() {
+        for (policy, maximum_retry_count, volumes, name) in [
+            ("no", 0, false, "web"),
+            ("always", 0, true, "a.b-c_d"),
+            ("unless-stopped", 0, false, "wherry-trash.1.stopped_no_0.web"),
+            ("on-failure", 5, true, "x"),
+        ] {
+            let restart = RestartPolicy {
+                name: policy.to_owned(),
+                maximum_retry_count,
+            };
+            let kept = ContainerName {
+                at: 1_790_000_000_000,
+                name: name.to_owned(),
+                was_running: volumes,
+                restart,
+                volumes,
+            };
+            let written = kept.write();
+            assert!(name::is_container_name(&written), "{written}");
+            assert_eq!(ContainerName::read(&written), Some(kept));
+        }
+        for foreign in [
+            "web",
+            "wherry-trash",
+            "wherry-trash.x",
+            "wherry-trash.1.odd_no_0.web",
+            "wherry-trash.1.stopped_odd_0.web",
+            "wherry-trash.1.stopped_no_0.",
+        ] {
+            assert_eq!(ContainerName::read(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn an_image_s_name_says_what_it_was_called() {
+        for reference in [
+            "nginx:1.27",
+            "localhost:5000/a/x:Some-Tag_1",
+            "ghcr.io/mlflow/mlflow:v3",
+            "a__5000/x:latest",
+            "host__x:5000/y:1-2",
+        ] {
+            let kept = ImageName {
+                at: 17,
+                reference: Some(reference.to_owned()),
+            };
+            let written = kept.write("");
+            assert!(name::image(&written).is_ok(), "{written}");
+            assert_eq!(ImageName::read(&written), Some(kept));
+        }
+        let nameless = ImageName { at: 3, reference: None };
+        assert_eq!(
+            nameless.write("sha256:0123456789abcdef"),
+            "wherry-trash/u/0123456789ab:3"
+        );
+        assert_eq!(ImageName::read("wherry-trash/u/0123456789ab:3"), Some(nameless));
+        assert_eq!(ImageName::read("nginx:1.27"), None);
+    }
+
+    #[test]
+    fn a_volume_s_mark_names_it() {
+        let mark = VolumeMark {
+            at: 5,
+            name: "shop_data.old".to_owned(),
+        };
+        assert_eq!(VolumeMark::read(&mark.write()), Some(mark));
+        assert_eq!(VolumeMark::read("data"), None);
+    }
+}

@@ -1,0 +1,191 @@
+//! What is removed comes back as it was, against a real dockerd.
+
+mod support;
+
+use support::{BUSYBOX, address, dockerd};
+use wherry_engine::{Engine, Error, ReclaimRequest, Removal, Restart, RunSpec, TrashId, TrashLimits};
+use wherry_tests::process::run;
+
+fn named(items: &[wherry_engine::TrashItem]) -> Vec<&str> {
+    let mut names: Vec<&str> = items.iter().map(|item| item.name.as_str()).collect();
+    names.sort_unstable();
+    names
+}
+
+fn docker(dockerd: &wherry_tests::engine::Engine, args: &[&str]) -> String {
+    run(dockerd.docker().args(args)).trim().to_owned()
+}
+
+/// One after the other: emptying the trash empties all of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_removed_comes_back_until_it_is_gone_for_good() {
+    need_dockerd!();
+    let dockerd = dockerd();
+    let engine = Engine::connect(address(&dockerd));
+    each_kind_comes_back(&dockerd, &engine).await;
+    what_is_too_old_or_not_wanted_is_gone(&dockerd, &engine).await;
+}
+
+async fn each_kind_comes_back(dockerd: &wherry_tests::engine::Engine, engine: &Engine) {
+    let spec = RunSpec {
+        image: BUSYBOX.into(),
+        name: Some("shop_web.1".into()),
+        restart: Restart::OnFailure { retries: Some(5) },
+        command: vec!["sleep".into(), "1000".into()],
+        ..RunSpec::default()
+    };
+    let id = engine.create(&spec).await.expect("created");
+    engine.start(&id).await.expect("started");
+    docker(dockerd, &["exec", "shop_web.1", "sh", "-c", "echo kept >/note"]);
+    assert!(
+        matches!(
+            engine.trash_container(&id, Removal::default()).await,
+            Err(Error::InUse { .. })
+        ),
+        "it runs"
+    );
+    let kept = engine.trash_container(&id, Removal::FORCED).await.expect("removed");
+    assert_eq!(kept, Some(TrashId::Container(id.clone())));
+    assert!(
+        !engine
+            .containers(true)
+            .await
+            .expect("a list")
+            .iter()
+            .any(|found| found.id == id)
+    );
+    let policy = [
+        "inspect",
+        "--format",
+        "{{.HostConfig.RestartPolicy.Name}} {{.State.Running}}",
+        &id,
+    ];
+    assert_eq!(docker(dockerd, &policy), "no false", "nothing starts it by itself");
+
+    // Somebody takes its name meanwhile.
+    docker(dockerd, &["create", "--name", "shop_web.1", BUSYBOX, "true"]);
+    let back = engine
+        .restore_trashed(&TrashId::Container(id.clone()))
+        .await
+        .expect("back");
+    assert_eq!((back.name.as_str(), back.not_started), ("shop_web.1-restored", None));
+    let how = "{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}} {{.State.Running}}";
+    assert_eq!(docker(dockerd, &["inspect", "--format", how, &id]), "on-failure 5 true");
+    assert_eq!(docker(dockerd, &["exec", &id, "cat", "/note"]), "kept");
+    docker(dockerd, &["rm", "--force", "shop_web.1", &id]);
+
+    // An image: a name goes, and comes back.
+    docker(dockerd, &["tag", BUSYBOX, "localhost:5000/team/kept:One"]);
+    let kept = engine
+        .trash_image("localhost:5000/team/kept:One", false)
+        .await
+        .expect("removed");
+    let references = |images: Vec<wherry_engine::ImageSummary>| -> Vec<String> {
+        images.into_iter().flat_map(|image| image.references).collect()
+    };
+    let listed = references(engine.images().await.expect("a list"));
+    assert!(
+        !listed
+            .iter()
+            .any(|name| name.contains("kept") || name.contains("trash")),
+        "{listed:?}"
+    );
+    let back = engine.restore_trashed(&kept[0]).await.expect("back");
+    assert_eq!(back.name, "localhost:5000/team/kept:One");
+    let listed = references(engine.images().await.expect("a list"));
+    assert!(
+        listed.contains(&"localhost:5000/team/kept:One".to_owned()),
+        "{listed:?}"
+    );
+    docker(dockerd, &["rmi", "localhost:5000/team/kept:One"]);
+
+    // A volume: it cannot be renamed, so it is hidden.
+    docker(dockerd, &["volume", "create", "data_1"]);
+    docker(
+        dockerd,
+        &["create", "--name", "user", "-v", "data_1:/d", BUSYBOX, "true"],
+    );
+    assert!(matches!(engine.trash_volume("data_1").await, Err(Error::InUse { .. })));
+    docker(dockerd, &["rm", "user"]);
+    let kept = engine.trash_volume("data_1").await.expect("removed");
+    let found = engine.reclaimable().await.expect("a list");
+    assert!(
+        !found.volumes.iter().any(|item| item.name.contains("data_1")),
+        "{:?}",
+        found.volumes
+    );
+    assert!(found.trash.iter().any(|item| item.name == "data_1"));
+    engine.restore_trashed(&kept).await.expect("back");
+    assert!(
+        engine
+            .reclaimable()
+            .await
+            .expect("a list")
+            .volumes
+            .iter()
+            .any(|item| item.name == "data_1")
+    );
+    docker(dockerd, &["volume", "rm", "data_1"]);
+}
+
+async fn what_is_too_old_or_not_wanted_is_gone(dockerd: &wherry_tests::engine::Engine, engine: &Engine) {
+    for name in ["going", "staying"] {
+        docker(dockerd, &["create", "--name", name, BUSYBOX, "true"]);
+    }
+    docker(dockerd, &["volume", "create", "going-data"]);
+    let commit = docker(dockerd, &["commit", "going"]);
+    docker(dockerd, &["tag", &commit, "going:1"]);
+    docker(dockerd, &["tag", &commit, "going:2"]);
+    let request = ReclaimRequest {
+        containers: vec!["going".into()],
+        images: vec!["going:1".into(), "going:2".into()],
+        volumes: vec!["going-data".into()],
+        keep: true,
+        ..ReclaimRequest::default()
+    };
+    let reclaimed = engine.reclaim(&request).await.expect("kept");
+    assert_eq!((reclaimed.kept.len(), reclaimed.left), (4, vec![]));
+    let ours: Vec<_> = engine
+        .trash(true)
+        .await
+        .expect("a list")
+        .into_iter()
+        .filter(|item| item.name.starts_with("going"))
+        .collect();
+    assert_eq!(named(&ours), ["going", "going-data", "going:1", "going:2"]);
+    assert!(
+        ours.iter()
+            .all(|item| item.bytes.is_some() && item.at > 1_700_000_000_000)
+    );
+
+    // Taken up by somebody else, as `docker compose up` does: it is itself again.
+    let id = reclaimed.kept.iter().find_map(|kept| match kept {
+        TrashId::Container(id) => Some(id.clone()),
+        TrashId::Image(_) | TrashId::Volume(_) => None,
+    });
+    let id = id.expect("the container");
+    engine.give_back(&id).await.expect("given back");
+    assert_eq!(engine.container_name(&id).await.expect("a name"), "going");
+    engine.trash_container(&id, Removal::default()).await.expect("removed");
+
+    let nothing_is_old = TrashLimits {
+        oldest: 1,
+        bytes: u64::MAX,
+    };
+    assert_eq!(engine.shrink_trash(nothing_is_old).await.expect("looked after"), 0);
+    let everything = TrashLimits {
+        oldest: u64::MAX,
+        bytes: 0,
+    };
+    assert_eq!(engine.shrink_trash(everything).await.expect("emptied"), 4);
+    assert_eq!(named(&engine.trash(false).await.expect("a list")), Vec::<&str>::new());
+    let left = docker(dockerd, &["ps", "--all", "--format", "{{.Names}}"]);
+    assert!(
+        left.lines().any(|name| name == "staying") && !left.contains("going"),
+        "{left}"
+    );
+    assert!(!docker(dockerd, &["images", "--format", "{{.Repository}}"]).contains("trash"));
+    let volumes = docker(dockerd, &["volume", "ls", "--quiet"]);
+    assert!(!volumes.contains("going") && !volumes.contains("trash"), "{volumes}");
+    docker(dockerd, &["rm", "staying"]);
+}

@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import type { TrashItem } from "$lib/api";
+import { counts, deleted, emptied, left, named, sizeOf, visible } from "./trash";
+
+const DAY = 24 * 60 * 60 * 1000;
+
+function item(type: TrashItem["id"]["type"], name: string, bytes: number | null = 0, at = 0): TrashItem {
+  return { id: { type, id: name }, name, at, image: type === "container" ? "busybox" : null, bytes };
+}
+
+const ALL = [item("container", "web", 10), item("image", "nginx:1.27", 5), item("volume", "data", 1000)];
+
+test("it is found by kind, by name and by image", () => {
+  const names = (kind: Parameters<typeof visible>[1], search: string) => visible(ALL, kind, search).map(({ name }) => name);
+  expect(names("all", "")).toEqual(["web", "nginx:1.27", "data"]);
+  expect(names("volume", "")).toEqual(["data"]);
+  expect(names("all", "BUSY web")).toEqual(["web"]);
+  expect(counts(ALL)).toEqual({ all: 3, container: 1, image: 1, volume: 1 });
+});
+
+test("what is not measured has no size", () => {
+  expect(sizeOf(ALL)).toBe(1015);
+  expect(sizeOf([...ALL, item("image", "x", null)])).toBeNull();
+  expect(emptied(ALL)).toBe("Empty, frees 1 kB");
+  expect(emptied([item("image", "x", null)])).toBe("Empty the trash");
+});
+
+test("the days that are left are counted up", () => {
+  expect(left(ALL[0] as TrashItem, 0)).toEqual({ part: 1, words: "in 7 days", soon: false });
+  expect(left(ALL[0] as TrashItem, 5.5 * DAY).words).toBe("in 2 days");
+  expect(left(ALL[0] as TrashItem, 6.5 * DAY)).toMatchObject({ words: "within a day", soon: true });
+  expect(left(ALL[0] as TrashItem, 9 * DAY)).toEqual({ part: 0, words: "soon", soon: true });
+  expect(deleted(ALL[0] as TrashItem, 120_000)).toBe("2 minutes ago");
+});
+
+test("several are counted by what they are", () => {
+  expect(named(ALL.slice(0, 1))).toBe("web");
+  expect(named([item("volume", "a"), item("volume", "b")])).toBe("2 volumes");
+  expect(named(ALL)).toBe("3 things");
+});
