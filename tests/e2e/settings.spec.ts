@@ -107,3 +107,21 @@ test("folders and the proxy of Wherry's own engine are kept without starting it"
   await expect(page.getByRole("combobox", { name: "Sleep when nothing runs" })).toHaveValue("30");
   await page.getByRole("combobox", { name: "Sleep when nothing runs" }).selectOption("5");
 });
+
+test("the machine's network is chosen by hand, and a mistake is told in words", async ({ page, testbed }) => {
+  await enter(page, testbed);
+  await section(page, "Network & proxies");
+  const card = page.getByRole("region", { name: "Network of Wherry's own engine" });
+  const choice = card.getByRole("group", { name: "Addresses" });
+  await choice.getByRole("button", { name: "By hand" }).click();
+  const field = card.getByRole("textbox", { name: "Network" });
+  await field.fill("8.8.0.0/16");
+  await card.getByRole("button", { name: "Save" }).click();
+  await expect(card.getByText(/8\.8\.0\.0\/16 is not for private use/)).toBeVisible();
+  await field.fill("10.99.0.0/16");
+  await card.getByRole("button", { name: "Save" }).click();
+  await page.reload();
+  await expect(field).toHaveValue("10.99.0.0/16");
+  await choice.getByRole("button", { name: "Chosen by Wherry" }).click();
+  await expect(field).toHaveCount(0);
+});

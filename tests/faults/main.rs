@@ -166,7 +166,11 @@ fn recover(machine: &Machine) {
 
 fn assert_one_of_each(machine: &Machine) {
     assert_eq!(machine.daemons().len(), 1, "one daemon");
-    assert_eq!(machine.processes("wherry").len(), 2, "and one file server");
+    assert_eq!(
+        machine.processes("wherry").len(),
+        3,
+        "and one file server with who keeps its connection"
+    );
     assert_eq!(machine.processes("qemu-system-x86_64").len(), 1, "one machine");
 }
 
