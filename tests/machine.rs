@@ -1,5 +1,6 @@
 //! A real machine in a home of its own, used through the `wherry` command as a person would.
 
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -14,6 +15,8 @@ use crate::process::{alive, output, program, run, say, signal};
 pub struct Machine {
     folder: TempDir,
     home: PathBuf,
+    /// Whoever it belongs to, when that is not who runs the test.
+    person: Option<u32>,
 }
 
 impl Machine {
@@ -37,7 +40,42 @@ impl Machine {
             "" => folder.path().to_owned(),
             name => folder.path().join(name),
         };
-        Machine { folder, home }
+        Machine {
+            folder,
+            home,
+            person: None,
+        }
+    }
+
+    /// One in the home of a person with this number, as whom its commands run: this needs root. The program and the
+    /// system image are put where they may be read.
+    pub fn of_a_person(number: u32) -> Machine {
+        let mut machine = Machine::below("w");
+        machine.person = Some(number);
+        let share = |from: &Path, to: &Path| {
+            fs_err::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+            // A copy where they are on different disks.
+            if fs_err::hard_link(from, to).is_err() {
+                fs_err::copy(from, to).expect("a copy");
+            }
+        };
+        let shared = program("wherry");
+        share(&shared, &machine.own_program());
+        // Beside the program, where an installed one has it.
+        let image = Path::new("guest").join(std::env::consts::ARCH);
+        let (from, to) = (shared.ancestors().skip(1), machine.person().join("program"));
+        let from = from.map(|folder| folder.join(&image)).find(|folder| folder.is_dir());
+        for file in fs_err::read_dir(from.expect("a system image")).expect("a folder") {
+            let file = file.expect("a file").path();
+            share(&file, &to.join(&image).join(file.file_name().expect("a name")));
+        }
+        chown(machine.person(), Some(number), Some(number)).expect("changed");
+        fs_err::set_permissions(machine.person(), std::fs::Permissions::from_mode(0o755)).expect("changed");
+        machine
+    }
+
+    fn own_program(&self) -> PathBuf {
+        self.person().join("program/wherry")
     }
 
     /// The person's home, when it is in one.
@@ -62,7 +100,15 @@ impl Machine {
 
     /// The `wherry` command in this home.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(program("wherry"));
+        let mut command = match self.person {
+            Some(person) => {
+                let mut command = Command::new("setpriv");
+                command.args([format!("--reuid={person}"), format!("--regid={person}")]);
+                command.arg("--clear-groups").arg(self.own_program());
+                command
+            }
+            None => Command::new(program("wherry")),
+        };
         command.env("WHERRY_HOME", self.path());
         if self.path() != self.person() {
             command.env("HOME", self.person());

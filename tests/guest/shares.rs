@@ -1,6 +1,6 @@
 //! The person's folders in containers.
 
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
@@ -77,6 +77,69 @@ fn the_persons_folders_are_in_containers_as_they_are_on_the_host() {
     // The machine's files are served by nobody once it is stopped.
     machine.wherry(&["stop"]);
     assert!(!machine.path().join("run/files-control.sock").exists());
+}
+
+/// The tests run as root; people do not. What they own containers may write to, whatever the user inside.
+#[test]
+fn a_person_who_is_not_root_and_containers_write_to_the_same_folders() {
+    const PERSON: u32 = 1001;
+    let machine = Machine::of_a_person(PERSON);
+    let project = machine.person().join("project");
+    fs_err::create_dir_all(project.join("below")).expect("a folder");
+    fs_err::write(project.join("page"), "from the host").expect("a file");
+    for path in ["", "below", "page"] {
+        chown(project.join(path), Some(PERSON), Some(PERSON)).expect("the person's");
+    }
+    for path in ["", "below"] {
+        fs_err::set_permissions(project.join(path), std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+    machine.wherry(&START);
+    run(machine
+        .docker()
+        .arg("import")
+        .arg(busybox_tar(machine.person()))
+        .arg("busybox"));
+    let sh = |user: &str, script: &str| {
+        let volume = format!("{}:/work", project.display());
+        let docker = ["run", "--rm", "--user", user, "--volume", &volume, "--workdir", "/work"];
+        run(machine
+            .docker()
+            .args(docker)
+            .args(["busybox", "/bin/sh", "-ec", script]))
+    };
+    let script = "me=$(id -u); test \"$(cat page)\" = 'from the host'
+        echo new > $me; echo new > below/$me; mkdir folder-$me; echo in > folder-$me/it
+        chmod 640 $me; mv below/$me below/moved-$me; ls -lnd . $me folder-$me";
+    for user in [0, 999, 1000, PERSON] {
+        let listed = sh(&format!("{user}:{user}"), script);
+        let of = |line: usize| -> Vec<&str> {
+            listed
+                .lines()
+                .nth(line)
+                .unwrap_or_default()
+                .split_whitespace()
+                .collect()
+        };
+        let number = user.to_string();
+        assert_eq!(of(0)[2], PERSON.to_string(), "{listed}");
+        assert_eq!((of(1)[0], of(1)[2]), ("-rw-r-----", number.as_str()), "{listed}");
+        assert_eq!((of(2)[0], of(2)[2]), ("drwxr-xr-x", number.as_str()), "{listed}");
+        for made in [
+            number.clone(),
+            format!("below/moved-{user}"),
+            format!("folder-{user}/it"),
+        ] {
+            let made = fs_err::metadata(project.join(&made)).expect(&made);
+            assert_eq!((made.uid(), made.gid()), (PERSON, PERSON), "the person's");
+        }
+    }
+    // Owners and modes that containers set last longer than they do.
+    sh("0:0", "chown 70:71 0; chmod 755 .");
+    let listed = sh("0:0", "ls -lnd . 0");
+    let words: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(words[0][0], "drwxr-xr-x", "{listed}");
+    assert_eq!((words[1][2], words[1][3]), ("70", "71"), "{listed}");
+    machine.wherry(&["stop"]);
 }
 
 /// What inotify says in a container of what is done on the host, and of what the container does itself.

@@ -27,7 +27,7 @@ use virtiofsd::soft_idmap::Id;
 use wherry_link::{FilesView, Raise, RefusedFolder};
 
 use crate::numbers;
-use crate::owner::{ATTRIBUTE, Owner, Person};
+use crate::owner::{self, ATTRIBUTE, FOLDER, KIND, Owner, Person};
 use crate::raise::{self, Raising};
 use crate::view::{Access, Node, View};
 
@@ -36,8 +36,6 @@ type Handle = u64;
 /// An owner's text is shorter.
 const LONGEST_OWNER: u32 = 64;
 
-const KIND: u32 = 0o170_000;
-const FOLDER: u32 = 0o040_000;
 const REGULAR: u32 = 0o100_000;
 const CHARACTER_DEVICE: u32 = 0o020_000;
 const BLOCK_DEVICE: u32 = 0o060_000;
@@ -301,6 +299,9 @@ impl Shared {
     /// Puts the owner that the guest is to see.
     fn dress(&self, node: Node, attributes: &mut Attr) {
         let owner = self.kept(node, attributes);
+        if owner.is_none() && self.person.owns(attributes) {
+            attributes.mode = owner::opened(attributes.mode);
+        }
         let owner = owner.unwrap_or_else(|| self.person.shown(attributes));
         attributes.uid = owner.uid.into();
         attributes.gid = owner.gid.into();
@@ -335,7 +336,8 @@ impl Shared {
             return;
         }
         let context = self.context();
-        let done = if owner == self.person.shown(attributes) {
+        // A folder with a kept owner has the mode that it was given, and is not opened to everybody.
+        let done = if owner == self.person.shown(attributes) && attributes.mode & KIND != FOLDER {
             self.files.removexattr(context, node, ATTRIBUTE)
         } else {
             let text = owner.text();
@@ -363,7 +365,7 @@ impl Shared {
             self.dress(parent, &mut folder);
             owner.gid = folder.gid.into_inner();
         }
-        if owner != self.person.shown(&entry.attr) {
+        if owner != self.person.shown(&entry.attr) || entry.attr.mode & KIND == FOLDER {
             self.keep(entry.inode, &entry.attr, owner);
             if let Ok((attributes, _)) = self.files.getattr(self.context(), entry.inode, None) {
                 entry.attr = attributes;
@@ -400,6 +402,15 @@ impl Shared {
             only_mode.mode = mode & !KIND;
             self.files
                 .setattr(self.context(), node, only_mode, None, SetattrValid::MODE)?;
+        }
+        Ok(())
+    }
+
+    /// A mode is set: from then on it is what the guest sees.
+    fn keep_mode(&self, node: Node) -> io::Result<()> {
+        let (attributes, _) = self.files.getattr(self.context(), node, None)?;
+        if attributes.mode & KIND == FOLDER && self.kept(node, &attributes).is_none() {
+            self.keep(node, &attributes, self.person.shown(&attributes));
         }
         Ok(())
     }
@@ -562,6 +573,9 @@ impl FileSystem for Folders {
         let owner = SetattrValid::UID | SetattrValid::GID;
         if valid.intersects(owner) {
             self.change_owner(node, &asked, valid)?;
+        }
+        if valid.contains(SetattrValid::MODE) {
+            self.keep_mode(node)?;
         }
         let rest = valid - owner;
         let (mut attributes, fresh) = if rest.is_empty() {

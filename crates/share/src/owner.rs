@@ -14,6 +14,25 @@ pub(crate) const ATTRIBUTE: &std::ffi::CStr = c"user.wherry.owner";
 /// A container whose user is not root has this number more often than any other.
 const USUAL: u32 = 1000;
 
+/// `inode(7)`: the kind of a file in its mode.
+pub(crate) const KIND: u32 = 0o170_000;
+pub(crate) const FOLDER: u32 = 0o040_000;
+
+/// The mode that the guest sees of what is the person's own.
+///
+/// Whatever the user inside, the server acts as the person; but it is the guest's kernel that decides who may, and
+/// knows nobody else who is the person. So a folder that others may use is shown as one that they may write to as the
+/// person does. One that is the person's alone (`.ssh`) stays that, and so do all files: some programs refuse a
+/// configuration that everybody may write to (databases do), or a key (ssh).
+pub(crate) fn opened(mode: u32) -> u32 {
+    const PERSON_WRITES: u32 = 0o200;
+    const OTHERS_ENTER: u32 = 0o011;
+    if mode & KIND != FOLDER || mode & PERSON_WRITES == 0 {
+        return mode;
+    }
+    mode | (mode & OTHERS_ENTER) << 1
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     pub(crate) uid: u32,
@@ -85,6 +104,20 @@ mod tests {
         assert_eq!(Person::of(ada).guest, ada);
         let root = Owner { uid: 0, gid: 0 };
         assert_eq!(Person::of(root).guest, Owner { uid: 1000, gid: 1000 });
+    }
+
+    #[test]
+    fn a_folder_that_others_may_use_is_open_to_them_and_nothing_else_is() {
+        for (mode, shown) in [
+            (0o040_755, 0o040_777),
+            (0o042_750, 0o042_770),
+            (0o040_555, 0o040_555),
+            (0o040_700, 0o040_700),
+            (0o100_644, 0o100_644),
+            (0o120_755, 0o120_755),
+        ] {
+            assert_eq!(opened(mode), shown, "{mode:o}");
+        }
     }
 
     #[test]

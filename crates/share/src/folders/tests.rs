@@ -1,4 +1,4 @@
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use tempfile::TempDir;
@@ -297,6 +297,35 @@ fn what_a_container_makes_is_the_persons_on_the_host_and_its_makers_in_the_guest
     }
     let persons = bed.find("shared/project/file")?;
     assert_eq!(owner(&persons), (person.guest.uid, person.guest.gid));
+    Ok(())
+}
+
+#[test]
+fn a_folder_of_the_persons_is_everybodys_until_a_container_gives_it_a_mode() -> io::Result<()> {
+    let bed = Bed::mounted()?;
+    let mode = |below: &str| -> io::Result<u32> { Ok(bed.find(below)?.attr.mode & 0o7777) };
+    fs_err::set_permissions(bed.path("shared/project"), std::fs::Permissions::from_mode(0o755))?;
+    assert_eq!(mode("shared/project")?, 0o777);
+    let node = bed.find("shared/project")?.inode;
+    let asked = SetattrIn {
+        mode: 0o755,
+        ..SetattrIn::default()
+    };
+    let (attributes, _) = bed.folders.setattr(by(0, 0), node, asked, None, SetattrValid::MODE)?;
+    assert_eq!(attributes.mode & 0o7777, 0o755);
+    assert_eq!(mode("shared/project")?, 0o755, "it is remembered");
+    // So has one that a container makes, whatever the user inside.
+    let person = Person::here().guest;
+    let entry = bed.folders.mkdir(
+        by(person.uid, person.gid),
+        node,
+        c"made",
+        0o755,
+        0,
+        Extensions::default(),
+    )?;
+    assert_eq!(entry.attr.mode & 0o7777, 0o755);
+    assert_eq!(owner(&entry), (person.uid, person.gid));
     Ok(())
 }
 
