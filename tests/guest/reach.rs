@@ -2,6 +2,7 @@
 //! nothing listens that the person did not publish. On the same machine: what the doctor says of one that runs.
 
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,7 +40,26 @@ fn nothing_but_the_person_s_own_socket_controls_anything() {
         .into_iter()
         .filter(|address| !address.starts_with("127."))
         .collect();
-    let ordinary = scan_from(&machine, &scan, &[], &of_machine);
+    // And at the host's loopback, where the test listens as somebody who was found.
+    let (host, found) = (
+        host_address(&machine),
+        TcpListener::bind(("127.0.0.1", 0)).expect("a port"),
+    );
+    let found = found.local_addr().expect("its address").port();
+    let mut knocks: Vec<String> = of_machine.into_iter().map(str::to_owned).collect();
+    knocks.push(format!("host={host}"));
+    knocks.extend(
+        listening()
+            .into_iter()
+            .filter(|port| *port != found)
+            .map(|port| format!("not={port}")),
+    );
+    let knocks: Vec<&str> = knocks.iter().map(String::as_str).collect();
+    let ordinary = scan_from(&machine, &scan, &[], &knocks);
+    assert!(
+        ordinary.contains(&format!("tcp {host}:{found} ")),
+        "the scan sees the host's loopback: {ordinary}"
+    );
     for (from, seen) in [("the host network", &inside), ("an ordinary container", &ordinary)] {
         for line in seen.lines() {
             assert!(
@@ -61,6 +81,30 @@ fn nothing_but_the_person_s_own_socket_controls_anything() {
 
     on_the_host(&machine, &web);
     the_doctor_finds_it_well(&machine);
+}
+
+/// `host.docker.internal`, as the machine has it.
+fn host_address(machine: &Machine) -> Ipv4Addr {
+    let plan = fs_err::read(machine.path().join("machine/network.json")).expect("what was decided");
+    let plan: Value = serde_json::from_slice(&plan).expect("JSON");
+    let network = plan["machine"]
+        .as_str()
+        .and_then(|network| network.strip_suffix("0/24"));
+    let network = network.expect("a network of 256 addresses");
+    format!("{network}254").parse().expect("an address")
+}
+
+/// The ports of this computer where somebody listens.
+fn listening() -> BTreeSet<u16> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs_err::read_to_string(table).unwrap_or_default());
+    let lines = tables.iter().flat_map(|table| table.lines().skip(1));
+    lines
+        .filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let (_, port) = words.get(1)?.rsplit_once(':')?;
+            (*words.get(3)? == "0A").then(|| u16::from_str_radix(port, 16).ok())?
+        })
+        .collect()
 }
 
 fn scanner(folder: &Path) -> PathBuf {

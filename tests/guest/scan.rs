@@ -22,9 +22,25 @@ const UDP: [u16; 16] = [
 /// Of addresses outside the machine, where a scan of everything would knock at other people's doors.
 const USUAL: [u16; 12] = [22, 53, 80, 111, 443, 2375, 2376, 2377, 4243, 5000, 9323, 10250];
 
+/// Whoever is there answers at once; the link to the host may be busy.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many ports are knocked at at the same time.
+const AT_ONCE: usize = 64;
+
 fn main() {
-    let mut local: BTreeSet<IpAddr> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let mut local: BTreeSet<IpAddr> = words.iter().filter_map(|word| word.parse().ok()).collect();
+    let listening: BTreeSet<u16> = words.iter().filter_map(|word| word.strip_prefix("not=")?.parse().ok()).collect();
     let mut outside = gateways();
+    // Every door of the host's loopback but those where somebody is known to be, who is not to be disturbed.
+    for host in words.iter().filter_map(|word| word.strip_prefix("host=")?.parse().ok()) {
+        println!("host {host}");
+        for port in open_ports(host, 1..=u16::MAX, &listening) {
+            told(SocketAddr::new(host, port));
+        }
+        outside.remove(&host);
+    }
     // Who is told addresses has none of its own that could be anybody else's.
     if local.is_empty() {
         let (host, own): (Vec<IpAddr>, Vec<IpAddr>) = own_addresses().into_iter().partition(leads_to_host);
@@ -33,7 +49,7 @@ fn main() {
     }
     for address in &local {
         println!("local {address}");
-        for port in open_ports(*address, 1..=u16::MAX) {
+        for port in open_ports(*address, 1..=u16::MAX, &BTreeSet::new()) {
             told(SocketAddr::new(*address, port));
         }
     }
@@ -42,7 +58,7 @@ fn main() {
             continue;
         }
         println!("outside {address}");
-        for port in USUAL.iter().flat_map(|port| open_ports(address, *port..=*port)) {
+        for port in USUAL.iter().flat_map(|port| open_ports(address, *port..=*port, &BTreeSet::new())) {
             told(SocketAddr::new(address, port));
         }
         local.insert(address);
@@ -94,23 +110,25 @@ fn gateways() -> BTreeSet<IpAddr> {
         .collect()
 }
 
-fn open_ports(address: IpAddr, ports: std::ops::RangeInclusive<u16>) -> Vec<u16> {
+fn open_ports(address: IpAddr, ports: std::ops::RangeInclusive<u16>, except: &BTreeSet<u16>) -> Vec<u16> {
     let next = AtomicU32::new(u32::from(*ports.start()));
     let open = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
+        for _ in 0..AT_ONCE.min(ports.len()) {
+            let small = std::thread::Builder::new().stack_size(64 << 10);
+            let knock = || {
                 loop {
                     let Ok(port) = u16::try_from(next.fetch_add(1, Ordering::Relaxed)) else { return };
                     if port > *ports.end() {
                         return;
                     }
                     let to = SocketAddr::new(address, port);
-                    if TcpStream::connect_timeout(&to, Duration::from_secs(2)).is_ok() {
+                    if !except.contains(&port) && TcpStream::connect_timeout(&to, PATIENCE).is_ok() {
                         open.lock().unwrap().push(port);
                     }
                 }
-            });
+            };
+            small.spawn_scoped(scope, knock).unwrap();
         }
     });
     open.into_inner().unwrap()
