@@ -195,7 +195,7 @@ test("an overview with lamps, and the fix for an app that answers only itself", 
   await page.getByRole("row", { name: "lonely" }).getByRole("link", { name: "lonely", exact: true }).click();
   await expect(page.getByText("Listens inside, but only to itself")).toBeVisible();
   await expect(page.getByText("No answer here")).toBeVisible();
-  await expect(page.getByText("Your app answers only inside the container.")).toBeVisible();
+  await expect(page.getByRole("heading", { name: /answers only inside its container$/ })).toBeVisible();
   clear(testbed);
 });
 

@@ -11,6 +11,7 @@ mod dns;
 mod engine;
 mod giveback;
 mod host;
+mod kernel;
 mod link;
 mod listeners;
 mod log;
@@ -134,6 +135,7 @@ async fn run(mounted: Result<(), mount::Error>) {
     });
     tokio::spawn(reap(Arc::clone(&guest)));
     tokio::spawn(rest::watch(Arc::clone(&guest)));
+    tokio::spawn(kernel::listen());
     // Before the engine: containers with a restart policy publish their ports as soon as it runs.
     tokio::spawn(link::keep(Arc::clone(&guest)));
     let running = match prepare(&guest, mounted).await {

@@ -14,6 +14,7 @@ mod event;
 mod events;
 mod explain;
 mod inputs;
+mod kernel;
 mod lamps;
 mod macros;
 mod mask;

@@ -111,6 +111,13 @@ pub struct ContainerRef {
     pub id: String,
 }
 
+/// Containers by id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerRefs {
+    pub ids: Vec<String>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerRemove {

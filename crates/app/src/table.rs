@@ -6,7 +6,8 @@
 use wherry_engine::{
     BackupManifest, CommandLine, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad,
     EnvFileView, FileContent, FileList, FoundImage, Greeting, Happening, ImageDetail, ImageSize, ImageStep,
-    ImageSummary, LogChunk, Pasted, Processes, RareChoice, ReclaimRequest, Reclaimable, Reclaimed, Shells, TrashItem,
+    ImageSummary, LogChunk, Pasted, Processes, RareChoice, ReclaimRequest, Reclaimable, Reclaimed, RunSpec, Shells,
+    TrashItem, Why, WhyLine,
 };
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
@@ -15,13 +16,13 @@ use crate::macros::{commands, streams};
 use crate::preflight::Preflight;
 use crate::{
     About, BackupMake, BackupRef, BackupRestore, BackupSuggestion, BeforePull, Bundle, ClickedForget, ContainerAct,
-    ContainerList, ContainerRef, ContainerRemove, Cost, DiagnoseRequest, DockerSetup, DoctorRequest, EngineCandidate,
-    EngineChoice, EngineStatus, EnvFileRef, Event, Examination, FileNew, FileRef, FileRename, FileSave, FileUpload,
-    FolderRef, ImageFile, ImageQuery, ImageRef, ImageRemove, ImageSave, ImageTag, LogsRequest, MachineErase,
-    PortAnswer, PortLamps, PortQuestion, ProcessSignal, RawJson, RegistryEntry, RegistryList, RegistryLogin,
-    RegistryLook, RegistryRef, RemoteTags, Removed, RunAsText, RunPaste, RunRequest, RunText, Saved, Settings,
-    TagsRequest, Task, TaskId, TaskRef, Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef, TrashList,
-    TrashOutcome, TrashRef, UploadPiece, UploadProgress,
+    ContainerList, ContainerRef, ContainerRefs, ContainerRemove, Cost, DiagnoseRequest, DockerSetup, DoctorRequest,
+    EngineCandidate, EngineChoice, EngineStatus, EnvFileRef, Event, Examination, FileNew, FileRef, FileRename,
+    FileSave, FileUpload, FolderRef, ImageFile, ImageQuery, ImageRef, ImageRemove, ImageSave, ImageTag, LogsRequest,
+    MachineErase, PortAnswer, PortLamps, PortQuestion, ProcessSignal, RawJson, RegistryEntry, RegistryList,
+    RegistryLogin, RegistryLook, RegistryRef, RemoteTags, Removed, RunAsText, RunPaste, RunRequest, RunText, Saved,
+    Settings, TagsRequest, Task, TaskId, TaskRef, Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef,
+    TrashList, TrashOutcome, TrashRef, UploadPiece, UploadProgress,
 };
 
 commands! {
@@ -101,6 +102,12 @@ commands! {
         remove(ContainerRemove) -> Removed as clicked::remove;
         /// What it used in the last hour.
         history(ContainerRef) -> ContainerHistory;
+        /// Why it stopped, does not start or is not reached; null when there is nothing to tell.
+        why(ContainerRef) -> Option<Why>;
+        /// The same in a few words, for those of these that have a story.
+        why_lines(ContainerRefs) -> Vec<WhyLine>;
+        /// What it was made of.
+        spec(ContainerRef) -> RunSpec;
         /// Pulls the image when it is missing, creates, starts. The task's outcome names the container.
         run(RunRequest) -> TaskId as clicked::run;
         /// What can be known before it is tried; ports have a question of their own.

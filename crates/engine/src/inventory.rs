@@ -64,11 +64,10 @@ impl Engine {
     }
 
     /// Everything the engine says of a container, as it says it.
-    pub async fn raw_container(&self, reference: &str) -> Result<String, Error> {
+    pub async fn raw_container(&self, reference: &str) -> Result<serde_json::Value, Error> {
         let path = format!("/containers/{}/json", name::container(reference)?);
         let call = Call::get(path, Subject::Container(reference), "look at the container");
-        let found: serde_json::Value = self.client().await?.value(call).await?;
-        Ok(found.to_string())
+        self.client().await?.value(call).await
     }
 
     pub(crate) async fn inspect_container(&self, reference: &str) -> Result<wire::ContainerInspect, Error> {
@@ -138,7 +137,7 @@ fn container(found: wire::Container) -> ContainerSummary {
     }
 }
 
-fn state(word: &str) -> ContainerState {
+pub(crate) fn state(word: &str) -> ContainerState {
     match word {
         // Moby 29 says "stopping" while it does; Podman has the same word.
         "running" | "stopping" => ContainerState::Running,

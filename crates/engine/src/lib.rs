@@ -34,6 +34,7 @@ pub mod system_socket;
 mod transport;
 mod trash;
 mod usage;
+mod why;
 mod wire;
 
 pub use action::{ContainerAction, action_line, action_words};
@@ -70,3 +71,4 @@ pub use sockets::Listener;
 pub use stats::{ContainerHistory, ContainerHour, ContainerLoad, EngineHistory, EngineLoad, Sample, Totals};
 pub use transport::Client;
 pub use trash::{Restored, TrashId, TrashItem, TrashLimits, in_order};
+pub use why::{Cause, Evidence, Known, Remedy, Source, Tone, Why, WhyFix, WhyLine};

@@ -2,16 +2,17 @@ use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use wherry_engine::{
     CommandLine, ContainerAction, ContainerHistory, ContainerSummary, Engine, Error, Logins, Pasted, Processes,
-    PullPolicy, RareChoice, Removal, RunSpec, registry_of,
+    PullPolicy, RareChoice, Removal, RunSpec, Why, WhyLine, registry_of,
 };
 
 use crate::explain::{container_name, failed};
+use crate::kernel;
 use crate::preflight::{self, Preflight};
 use crate::tasks::Progress;
 use crate::terminals::Terminals;
 use crate::{
-    App, Code, ContainerAct, ContainerList, ContainerRef, ContainerRemove, PortLamps, Problem, ProcessSignal, RawJson,
-    Removed, RunAsText, RunPaste, RunRequest, RunText, Saved, TaskId, Work,
+    App, Code, ContainerAct, ContainerList, ContainerRef, ContainerRefs, ContainerRemove, PortLamps, Problem,
+    ProcessSignal, RawJson, Removed, RunAsText, RunPaste, RunRequest, RunText, Saved, TaskId, Work,
 };
 
 pub(crate) async fn list(app: &App, list: ContainerList) -> Result<Vec<ContainerSummary>, Problem> {
@@ -93,7 +94,7 @@ pub(crate) async fn line(_app: &App, act: ContainerAct) -> Result<CommandLine, P
 
 pub(crate) async fn inspect(app: &App, container: ContainerRef) -> Result<RawJson, Problem> {
     let json = app.engine().await?.raw_container(&container.id).await?;
-    Ok(RawJson { json })
+    Ok(RawJson { json: json.to_string() })
 }
 
 pub(crate) async fn ports(app: &App, container: ContainerRef) -> Result<Vec<PortLamps>, Problem> {
@@ -123,6 +124,22 @@ pub(crate) async fn export(app: &App, container: ContainerRef) -> Result<Saved, 
     let saving = crate::saved::Saving::begin(&download.name)?;
     download.into_file(saving.file()?).await.map_err(failed)?;
     saving.done()
+}
+
+pub(crate) async fn why(app: &App, container: ContainerRef) -> Result<Option<Why>, Problem> {
+    let engine = app.engine().await?;
+    let known = kernel::known(app, &engine).await;
+    Ok(engine.why(&container.id, &known).await?)
+}
+
+pub(crate) async fn why_lines(app: &App, containers: ContainerRefs) -> Result<Vec<WhyLine>, Problem> {
+    let engine = app.engine().await?;
+    let known = kernel::known(app, &engine).await;
+    Ok(engine.why_lines(&containers.ids, &known).await)
+}
+
+pub(crate) async fn spec(app: &App, container: ContainerRef) -> Result<RunSpec, Problem> {
+    Ok(app.engine().await?.spec_of(&container.id).await?)
 }
 
 async fn explained<T>(engine: &Engine, verb: &str, id: &str, result: Result<T, Error>) -> Result<T, Problem> {

@@ -1,6 +1,6 @@
 // What the container list shows, decided apart from how it is drawn.
 
-import type { CommandLine, CommandPart, ContainerState, ContainerSummary, Forward } from "$lib/api";
+import type { CommandLine, CommandPart, ContainerState, ContainerSummary, Forward, WhyLine } from "$lib/api";
 import { counted, portText, portUrl } from "$lib/format";
 
 /** `members`: those that the filter and the search let through, folded away or not. */
@@ -81,8 +81,9 @@ export function isFailure(code: number): boolean {
   return code !== 0 && code !== 130 && code !== 137 && code !== 143;
 }
 
-/** Why it does not run, from the exit code and nothing else; the engine does not say more in a list. */
-export function reason(container: ContainerSummary): string {
+/** Why it does not run: its story in a few words, and until that is known what the exit code says. */
+export function reason(container: ContainerSummary, line?: WhyLine): string {
+  if (line) return line.short;
   if (container.state === "created") return "Never started";
   if (container.state === "dead") return "Could not be removed";
   if (container.state !== "exited" || container.exitCode === null) return "";
@@ -110,30 +111,6 @@ export function exitWords(code: number): string {
   }
   if (code > 128 && code <= 192) return `Ended by signal ${code - 128}`;
   return "Ended with an error";
-}
-
-/** The sentence behind the exit code, for the container's own page. */
-export function exitSentence(code: number): string {
-  switch (code) {
-    case 0:
-      return "The program came to its end and reported no error.";
-    case 126:
-      return "The command was found, but it is not a program that can be executed.";
-    case 127:
-      return "The image has no program of that name. Check the command for a typing error.";
-    case 130:
-      return "128 + 2. Signal 2 is an interrupt, as Ctrl C sends it.";
-    case 134:
-      return "128 + 6. The program noticed that something was wrong and ended itself.";
-    case 137:
-      return "128 + 9. Signal 9 ends a program at once: a stop that it did not follow in time, or too little memory.";
-    case 139:
-      return "128 + 11. The program touched memory that is not its own.";
-    case 143:
-      return "128 + 15. Signal 15 asks a program to end, as Stop does.";
-  }
-  if (code > 128 && code <= 192) return `128 + ${code - 128}. Signal ${code - 128} ended the program.`;
-  return "The program reported an error. Its last lines in the logs often say which.";
 }
 
 /**

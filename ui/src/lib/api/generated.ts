@@ -129,6 +129,8 @@ export type BundleFile = { name: string, bytes: number,
  */
 hidden: number, };
 
+export type Cause = "memoryLimit" | "machineMemory" | "sharedMemory" | "stopTimedOut" | "killed" | "stopped" | "interrupted" | "wrongCpu" | "noInterpreterLine" | "windowsLineEnds" | "noInterpreter" | "commandNotFound" | "notExecutable" | "noWorkingFolder" | "mountFailed" | "portTaken" | "portTakenInside" | "portNotAllowed" | "moduleMissing" | "libraryMissing" | "fileMissing" | "variableMissing" | "diskFull" | "notAllowedInFolder" | "readOnly" | "needsHostName" | "needsContainerName" | "nameNotFound" | "onlyInside" | "memoryFault" | "wrongInstruction" | "aborted" | "engineRefused" | "nobodyTypes" | "inBackground" | "finished" | "failed";
+
 export type Check = { 
 /**
  * For programs; stays the same whatever came of it.
@@ -280,6 +282,11 @@ export type ContainerLoad = { id: string, sample: Sample, totals: Totals, };
  * A container by id or name.
  */
 export type ContainerRef = { id: string, };
+
+/**
+ * Containers by id.
+ */
+export type ContainerRefs = { ids: Array<string>, };
 
 export type ContainerRemove = { id: string, 
 /**
@@ -512,6 +519,8 @@ secret: boolean, warnings: Array<EnvWarning>, };
 export type EnvWarning = "quotesKept" | "blanksKept" | "commentKept" | "expanded" | "expandedToNothing" | "export" | "blankInName" | "inherited" | "setAgain" | "manyLines";
 
 export type Event = { "type": "changed", topic: Topic, } | { "type": "machine", status: MachineStatus, } | { "type": "task", task: Task, } | { "type": "notice", problem: Problem, };
+
+export type Evidence = { from: Source, text: string, };
 
 /**
  * Everything that was looked at, in the order in which it is to be read.
@@ -1392,6 +1401,8 @@ insecure: Array<string>,
  */
 mirrors: Array<string>, };
 
+export type Remedy = { "type": "runAgain", spec: RunSpec, } | { "type": "start" } | { "type": "stop" } | { "type": "showLogs" } | { "type": "resources" } | { "type": "freeSpace" } | { "type": "copy", text: string, };
+
 /**
  * An image as a registry has it, for one platform.
  */
@@ -1670,6 +1681,8 @@ user: string | null,
  */
 terminal: boolean, };
 
+export type Source = "engine" | "events" | "kernel" | "log" | "settings" | "sockets" | "files";
+
 /**
  * A change to the spec; what is `None` stays.
  */
@@ -1773,6 +1786,8 @@ export type TextSize = "small" | "normal" | "large" | "largest";
 
 export type Theme = "system" | "light" | "dark";
 
+export type Tone = "bad" | "warn" | "plain";
+
 export type Topic = "engine" | "containers" | "images" | "settings" | "registries" | "clicked" | "trash";
 
 /**
@@ -1844,6 +1859,58 @@ export type Verdict = "pass" | "warn" | "fail" | "skip";
 export type Wants = "nobody" | "password" | "token";
 
 export type WhichGpus = { "type": "all" } | { "type": "count", count: number, } | { "type": "devices", ids: Array<string>, };
+
+/**
+ * The story of a container that stopped, does not start or is not reached.
+ */
+export type Why = { cause: Cause, 
+/**
+ * For a list, in a few words: "Out of memory".
+ */
+short: string, 
+/**
+ * "trainer ran out of memory and was stopped"
+ */
+headline: string, 
+/**
+ * What happened, in a sentence or two.
+ */
+story: string, 
+/**
+ * What the exit code means.
+ */
+meaning: string | null, 
+/**
+ * How it is known, in the words of whoever said it.
+ */
+evidence: Array<Evidence>, fixes: Array<WhyFix>, tone: Tone, 
+/**
+ * Its last lines.
+ */
+lines: Array<LogLine>, 
+/**
+ * When it ended: milliseconds of Unix time.
+ */
+at: number | null, 
+/**
+ * How long it had run: milliseconds.
+ */
+ran: number | null, };
+
+export type WhyFix = { 
+/**
+ * "Give it 2 GB of memory"
+ */
+title: string, note: string, 
+/**
+ * The button's words.
+ */
+button: string, remedy: Remedy, };
+
+/**
+ * For a list.
+ */
+export type WhyLine = { id: string, cause: Cause, short: string, tone: Tone, };
 
 /**
  * What it is about.
@@ -1918,6 +1985,12 @@ export interface Commands {
   "container.remove": { params: ContainerRemove; result: Removed };
   /** What it used in the last hour. */
   "container.history": { params: ContainerRef; result: ContainerHistory };
+  /** Why it stopped, does not start or is not reached; null when there is nothing to tell. */
+  "container.why": { params: ContainerRef; result: Why | null };
+  /** The same in a few words, for those of these that have a story. */
+  "container.why_lines": { params: ContainerRefs; result: Array<WhyLine> };
+  /** What it was made of. */
+  "container.spec": { params: ContainerRef; result: RunSpec };
   /** Pulls the image when it is missing, creates, starts. The task's outcome names the container. */
   "container.run": { params: RunRequest; result: TaskId };
   /** What can be known before it is tried; ports have a question of their own. */

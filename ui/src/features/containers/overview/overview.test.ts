@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { environment, health, limits, loopbackFix, mounts, networks, restartWords, secondsOf } from "./overview";
+import { environment, health, limits, mounts, networks, restartWords, secondsOf } from "./overview";
 
 test("secrets are dots, and what the person set comes first", () => {
   const inspect = {
@@ -42,12 +42,4 @@ test("health, mounts and networks are told in words", () => {
   expect(networks({ NetworkSettings: { Networks: { shop: { IPAddress: "172.20.0.4", Aliases: ["api", "4f1c09ab77d2"] } } } })).toEqual([
     { name: "shop", address: "172.20.0.4", names: ["api"] },
   ]);
-});
-
-test("the fix for an app that answers only itself is the one of its program", () => {
-  expect(loopbackFix("python -m uvicorn main:app")).toEqual({ program: "uvicorn", add: "--host 0.0.0.0" });
-  expect(loopbackFix("flask run")?.add).toBe("--host=0.0.0.0");
-  expect(loopbackFix("jupyter lab")?.add).toBe("--ip=0.0.0.0");
-  expect(loopbackFix("python -m http.server --bind 127.0.0.1")?.add).toBe("--bind 0.0.0.0");
-  expect(loopbackFix("./server")).toBeNull();
 });

@@ -158,24 +158,3 @@ export function secondsOf(time: Maybe<string>): number | null {
   const millis = time ? Date.parse(time) : Number.NaN;
   return Number.isFinite(millis) && millis > 0 ? Math.floor(millis / 1000) : null;
 }
-
-/** What makes a program of this kind listen on every address: the way to write it, and what it belongs to. */
-export function loopbackFix(command: string): { program: string; add: string } | null {
-  const fixes: [RegExp, string, string][] = [
-    [/\b(uvicorn|fastapi|hypercorn)\b/, "$1", "--host 0.0.0.0"],
-    [/\bflask\b/, "Flask", "--host=0.0.0.0"],
-    [/\bstreamlit\b/, "Streamlit", "--server.address=0.0.0.0"],
-    [/\bgradio\b/, "Gradio", "-e GRADIO_SERVER_NAME=0.0.0.0"],
-    [/\bjupyter\b/, "Jupyter", "--ip=0.0.0.0"],
-    [/\bgunicorn\b/, "gunicorn", "--bind 0.0.0.0:8000"],
-    [/\bmanage\.py\s+runserver\b/, "Django", "0.0.0.0:8000"],
-    [/\bhttp\.server\b/, "Python's http.server", "--bind 0.0.0.0"],
-    [/\b(vite|astro|next|nuxt|ng)\b|\brun (dev|start|serve)\b/, "The development server", "--host 0.0.0.0"],
-    [/\bhttpd\b.*\b127\.0\.0\.1\b/, "httpd", "-p 0.0.0.0:80"],
-  ];
-  for (const [pattern, program, add] of fixes) {
-    const match = pattern.exec(command);
-    if (match) return { program: program.replace("$1", match[1] ?? ""), add };
-  }
-  return null;
-}
