@@ -97,12 +97,13 @@ fn work(machine: &Machine, address: &str, amount: Amount) {
 
 fn held(machine: &Machine) -> BTreeMap<&'static str, Held> {
     let daemons = machine.daemons();
-    let files = machine
+    let mut files = machine
         .processes("wherry")
         .into_iter()
-        .find(|pid| !daemons.contains(pid));
+        .filter(|pid| !daemons.contains(pid));
     let mut held = BTreeMap::from([("daemon", on_host(daemons[0]))]);
-    held.extend(files.map(|pid| ("file server", on_host(pid))));
+    held.extend(files.next().map(|pid| ("file server's keeper", on_host(pid))));
+    held.extend(files.next().map(|pid| ("file server", on_host(pid))));
     held.insert("agent", in_machine(machine));
     held
 }
