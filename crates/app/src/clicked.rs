@@ -467,7 +467,10 @@ pub(crate) async fn load(_app: &App, load: &ImageFile) -> Click {
     Click::new(
         format!("Loaded {}", load.file),
         format!("Could not load {}", load.file),
-        &["docker", "load", "-i", &load.file],
+        &match load.name.as_deref().map(str::trim).filter(|name| !name.is_empty()) {
+            Some(name) => vec!["docker", "import", &load.file, name],
+            None => vec!["docker", "load", "-i", &load.file],
+        },
     )
 }
 

@@ -269,6 +269,9 @@ pub struct ImageSave {
 #[serde(rename_all = "camelCase")]
 pub struct ImageFile {
     pub file: String,
+    /// The file holds plain files and no image, as `docker export` writes it: they become an image of this name.
+    #[serde(default)]
+    pub name: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]

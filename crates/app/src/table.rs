@@ -6,8 +6,8 @@
 use wherry_engine::{
     BackupManifest, CommandLine, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad,
     EnvFileView, FileContent, FileList, FoundImage, Greeting, Happening, ImageDetail, ImageSize, ImageStep,
-    ImageSummary, LogChunk, Pasted, Processes, RareChoice, ReclaimRequest, Reclaimable, Reclaimed, RunSpec, Shells,
-    TrashItem, Why, WhyLine,
+    ImageSummary, LayerFiles, LogChunk, Pasted, Processes, RareChoice, ReclaimRequest, Reclaimable, Reclaimed, RunSpec,
+    Shells, TrashItem, Why, WhyLine,
 };
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
@@ -140,6 +140,8 @@ commands! {
         get(ImageRef) -> ImageDetail;
         /// How it was built, the first step first.
         history(ImageRef) -> Vec<ImageStep>;
+        /// What each layer brought and took away. The engine writes out all of the image for this.
+        files(ImageRef) -> Vec<LayerFiles>;
         /// What takes the engine a while to say.
         sizes() -> Vec<ImageSize>;
         /// In Docker Hub.

@@ -267,6 +267,8 @@ fn image_detail(found: wire::ImageInspect) -> ImageDetail {
         volumes: found.config.volumes,
         working_directory: found.config.working_dir,
         user: found.config.user,
+        labels: found.config.labels,
+        layers: found.root_fs.layers,
         architecture: found.architecture,
         os: found.os,
         id: found.id,

@@ -108,6 +108,9 @@ pub struct ImageDetail {
     pub volumes: Vec<String>,
     pub working_directory: String,
     pub user: String,
+    pub labels: BTreeMap<String, String>,
+    /// Digests of what its layers hold unpacked, from the first on: what two images share begins alike.
+    pub layers: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]

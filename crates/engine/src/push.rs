@@ -190,6 +190,31 @@ impl Engine {
 
     /// Takes the images of such a tar in, and says their names.
     pub async fn load_images(&self, file: &Path, told: impl Fn(u64) + Send + 'static) -> Result<Vec<String>, Error> {
+        let call = Call::post("/images/load", Subject::Engine, "unpack the image").query("quiet", "1");
+        self.send_file(file, call, told).await
+    }
+
+    /// Makes one layer of a tar of plain files, as `docker export` writes one, and an image of that.
+    pub async fn import_image(
+        &self,
+        file: &Path,
+        reference: &str,
+        told: impl Fn(u64) + Send + 'static,
+    ) -> Result<(), Error> {
+        let parsed = Reference::parse(reference)?;
+        let call = Call::post("/images/create", Subject::Engine, "unpack the files")
+            .query("fromSrc", "-")
+            .query("repo", parsed.repository)
+            .query("tag", parsed.version);
+        self.send_file(file, call, told).await.map(drop)
+    }
+
+    async fn send_file(
+        &self,
+        file: &Path,
+        call: Call<'_>,
+        told: impl Fn(u64) + Send + 'static,
+    ) -> Result<Vec<String>, Error> {
         let unread = |source| Error::File {
             file: file.to_owned(),
             source,
@@ -200,10 +225,7 @@ impl Engine {
             read += piece.len() as u64;
             told(read);
         });
-        let call = Call::post("/images/load", Subject::Engine, "unpack the image")
-            .query("quiet", "1")
-            .tar(pieces)
-            .within(REGISTRY);
+        let call = call.tar(pieces).within(REGISTRY);
         let body = self.client().await?.open(call).await?.into_body();
         let bytes = http_body_util::BodyDataStream::new(body).map_err(std::io::Error::other);
         let mut lines = FramedRead::new(StreamReader::new(bytes), LinesCodec::new_with_max_length(LONGEST_LINE));

@@ -242,6 +242,8 @@ pub(crate) struct ImageConfig {
     #[serde(deserialize_with = "keys")]
     pub(crate) volumes: Vec<String>,
     #[serde(deserialize_with = "or_empty")]
+    pub(crate) labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "or_empty")]
     pub(crate) working_dir: String,
     #[serde(deserialize_with = "or_empty")]
     pub(crate) user: String,

@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
 use futures::StreamExt as _;
-use wherry_engine::{Error, FoundImage, ImageDetail, ImageSize, ImageStep, ImageSummary, PullProgress, registry_of};
+use wherry_engine::{
+    Error, FoundImage, ImageDetail, ImageSize, ImageStep, ImageSummary, LayerFiles, PullProgress, registry_of,
+};
 
 use crate::before_pull::{BeforePull, ImageQuery, RemoteTags, TagsRequest};
 use crate::commands::container;
@@ -17,6 +19,11 @@ pub(crate) async fn get(app: &App, image: ImageRef) -> Result<ImageDetail, Probl
 
 pub(crate) async fn history(app: &App, image: ImageRef) -> Result<Vec<ImageStep>, Problem> {
     Ok(app.engine().await?.image_history(image.reference.trim()).await?)
+}
+
+pub(crate) async fn files(app: &App, image: ImageRef) -> Result<Vec<LayerFiles>, Problem> {
+    let files = app.engine().await?.image_files(image.reference.trim()).await;
+    files.map_err(|error| Problem::from(error).during("Could not read the image's files"))
 }
 
 pub(crate) async fn sizes(app: &App) -> Result<Vec<ImageSize>, Problem> {
@@ -115,6 +122,12 @@ pub(crate) async fn save(app: &App, save: ImageSave) -> Result<TaskId, Problem> 
 
 pub(crate) async fn load(app: &App, load: ImageFile) -> Result<TaskId, Problem> {
     let file = whole_path(&load.file)?;
+    let name = load
+        .name
+        .as_deref()
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned);
     let engine = app.engine().await?;
     let about = Work::LoadImages {
         file: load.file.clone(),
@@ -128,7 +141,16 @@ pub(crate) async fn load(app: &App, load: ImageFile) -> Result<TaskId, Problem> 
                 ..written(bytes)
             });
         };
-        match cancel.run_until_cancelled(engine.load_images(&file, told)).await {
+        let taken = async {
+            match &name {
+                Some(name) => engine
+                    .import_image(&file, name, told)
+                    .await
+                    .map(|()| vec![name.clone()]),
+                None => engine.load_images(&file, told).await,
+            }
+        };
+        match cancel.run_until_cancelled(taken).await {
             Some(Ok(names)) => {
                 for name in names {
                     progress.note(format!("{name} is here."));

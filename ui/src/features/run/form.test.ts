@@ -36,6 +36,8 @@ const detail: ImageDetail = {
   volumes: [],
   workingDirectory: "",
   user: "",
+  labels: {},
+  layers: [],
 };
 
 const free = (port: number): PortAnswer => ({ free: true, holder: null, container: null, sentence: `${port} is free`, nextFree: null });

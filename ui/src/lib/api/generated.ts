@@ -763,12 +763,20 @@ export type HostRoom = "roomy" | "nearlyFull" | "standsStill";
 /**
  * What an image says about how to run it: the run form is prefilled from this.
  */
-export type ImageDetail = { id: string, references: Array<string>, size: number, created: number, architecture: string, os: string, exposedPorts: Array<ExposedPort>, environment: Array<Variable>, entrypoint: Array<string>, command: Array<string>, volumes: Array<string>, workingDirectory: string, user: string, };
+export type ImageDetail = { id: string, references: Array<string>, size: number, created: number, architecture: string, os: string, exposedPorts: Array<ExposedPort>, environment: Array<Variable>, entrypoint: Array<string>, command: Array<string>, volumes: Array<string>, workingDirectory: string, user: string, labels: { [key in string]: string }, 
+/**
+ * Digests of what its layers hold unpacked, from the first on: what two images share begins alike.
+ */
+layers: Array<string>, };
 
 /**
  * A tar of images by its whole path.
  */
-export type ImageFile = { file: string, };
+export type ImageFile = { file: string, 
+/**
+ * The file holds plain files and no image, as `docker export` writes it: they become an image of this name.
+ */
+name: string | null, };
 
 export type ImageQuery = { query: string, };
 
@@ -856,6 +864,33 @@ words: string,
  * "on 0.0.0.0"
  */
 detail: string, };
+
+export type LayerFile = { path: string, bytes: number, 
+/**
+ * The layer takes away what an earlier one brought.
+ */
+removed: boolean, };
+
+/**
+ * The files of one layer.
+ */
+export type LayerFiles = { 
+/**
+ * Which step of the image's history made it, from 0; `None` where the image does not say.
+ */
+step: number | null, 
+/**
+ * The largest first, then what was removed.
+ */
+files: Array<LayerFile>, 
+/**
+ * How many there are, with those that are not told.
+ */
+count: number, removed: number, bytes: number, 
+/**
+ * It is stored in a way that is not read here.
+ */
+unread: boolean, };
 
 export type LayerProgress = { id: string, stage: LayerStage, doneBytes: number, 
 /**
@@ -2015,6 +2050,8 @@ export interface Commands {
   "image.get": { params: ImageRef; result: ImageDetail };
   /** How it was built, the first step first. */
   "image.history": { params: ImageRef; result: Array<ImageStep> };
+  /** What each layer brought and took away. The engine writes out all of the image for this. */
+  "image.files": { params: ImageRef; result: Array<LayerFiles> };
   /** What takes the engine a while to say. */
   "image.sizes": { params: null; result: Array<ImageSize> };
   /** In Docker Hub. */
