@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use wherry_engine::{
-    CommandLine, ContainerAction, DiskUsage, EngineInfo, EngineOrigin, Existing, FileOwner, Protocol, Restored,
-    RunSpec, Shell, TrashId,
+    CommandLine, ContainerAction, DiskUsage, EngineInfo, EngineOrigin, Existing, FileOwner, LogOpen, Protocol,
+    Restored, RunSpec, Shell, TrashId,
 };
 use wherry_machine::doctor::Verdict;
 use wherry_machine::{Failure, Status, ports::PortHolder};
@@ -221,13 +221,15 @@ pub struct EnvFileRef {
     pub path: String,
 }
 
+/// A log to be saved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
-pub struct LogsRequest {
-    pub id: String,
-    /// How many of the last lines to begin with.
-    pub tail: u32,
-    pub follow: bool,
+pub struct LogSave {
+    pub log: LogOpen,
+    /// Of its containers, in their order.
+    pub names: Vec<String>,
+    /// For the file's name.
+    pub title: String,
 }
 
 /// An image by reference or id.

@@ -159,6 +159,7 @@ impl From<&EngineError> for Problem {
             | EngineError::Silent { .. }
             | EngineError::BrokenOff { .. }
             | EngineError::Files { .. }
+            | EngineError::LogFile { .. }
             | EngineError::Garbled { .. }
             | EngineError::TooOld { .. }
             | EngineError::NameTaken { .. }
@@ -198,11 +199,14 @@ fn code_of(error: &EngineError) -> Code {
         EngineError::File { source, .. } if source.kind() == ErrorKind::StorageFull => Code::NoSpace,
         EngineError::NotFound { .. } => Code::NotFound,
         EngineError::InUse { .. } => Code::InUse,
-        EngineError::Files { source } if source.kind() == ErrorKind::StorageFull => Code::NoSpace,
+        EngineError::Files { source } | EngineError::LogFile { source } if source.kind() == ErrorKind::StorageFull => {
+            Code::NoSpace
+        }
         EngineError::NoSpace { .. } => Code::NoSpace,
         EngineError::Backup(error) => code_of_backup(error),
         EngineError::File { .. }
         | EngineError::Files { .. }
+        | EngineError::LogFile { .. }
         | EngineError::Garbled { .. }
         | EngineError::TooOld { .. }
         | EngineError::Refused { .. } => Code::Other,
@@ -224,6 +228,7 @@ fn hint_for(error: &EngineError) -> Option<&'static str> {
             "It was stopped or restarted, perhaps. Wherry connects by itself when it is back."
         }
         EngineError::Files { .. } => "Try again. Nothing half-written was kept.",
+        EngineError::LogFile { .. } => "Make room on the disk that has the folder for temporary files.",
         EngineError::Garbled { .. } => "Something else may listen at its address.",
         EngineError::TooOld { .. } => "Update it: Docker 20.10 or newer.",
         EngineError::PortTaken { .. } => "Use another port, or stop what uses it.",
@@ -254,6 +259,7 @@ fn action_for(error: &EngineError) -> Option<Action> {
         EngineError::Silent { .. }
         | EngineError::BrokenOff { .. }
         | EngineError::Files { .. }
+        | EngineError::LogFile { .. }
         | EngineError::Garbled { .. } => Some(Action::Retry),
         EngineError::InUse { .. } => Some(Action::Force),
         EngineError::PushDenied { reference, .. } => registry_of(reference).map(|registry| Action::SignIn { registry }),

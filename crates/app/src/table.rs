@@ -6,8 +6,8 @@
 use wherry_engine::{
     BackupManifest, CommandLine, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad,
     EnvFileView, FileContent, FileList, FoundImage, Greeting, Happening, ImageDetail, ImageSize, ImageStep,
-    ImageSummary, LayerFiles, LogChunk, Pasted, Processes, RareChoice, ReclaimRequest, Reclaimable, Reclaimed, RunSpec,
-    Shells, TrashItem, Why, WhyLine,
+    ImageSummary, LayerFiles, LogNews, LogOpen, LogWish, Pasted, Processes, RareChoice, ReclaimRequest, Reclaimable,
+    Reclaimed, RunSpec, Shells, TrashItem, Why, WhyLine,
 };
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
@@ -18,7 +18,7 @@ use crate::{
     About, BackupMake, BackupRef, BackupRestore, BackupSuggestion, BeforePull, Bundle, ClickedForget, ContainerAct,
     ContainerList, ContainerRef, ContainerRefs, ContainerRemove, Cost, DiagnoseRequest, DockerSetup, DoctorRequest,
     EngineCandidate, EngineChoice, EngineStatus, EnvFileRef, Event, Examination, FileNew, FileRef, FileRename,
-    FileSave, FileUpload, FolderRef, ImageFile, ImageQuery, ImageRef, ImageRemove, ImageSave, ImageTag, LogsRequest,
+    FileSave, FileUpload, FolderRef, ImageFile, ImageQuery, ImageRef, ImageRemove, ImageSave, ImageTag, LogSave,
     MachineErase, PortAnswer, PortLamps, PortQuestion, ProcessSignal, RawJson, RegistryEntry, RegistryList,
     RegistryLogin, RegistryLook, RegistryRef, RemoteTags, Removed, RunAsText, RunPaste, RunRequest, RunText, Saved,
     Settings, TagsRequest, Task, TaskId, TaskRef, Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef,
@@ -106,6 +106,8 @@ commands! {
         why(ContainerRef) -> Option<Why>;
         /// The same in a few words, for those of these that have a story.
         why_lines(ContainerRefs) -> Vec<WhyLine>;
+        /// All of it into the person's downloads, as text with times.
+        save_log(LogSave) -> Saved;
         /// What it was made of.
         spec(ContainerRef) -> RunSpec;
         /// Pulls the image when it is missing, creates, starts. The task's outcome names the container.
@@ -236,8 +238,8 @@ streams! {
         events() -> Event;
     }
     container {
-        /// Ends when the container stops (with `follow`) or at the end of the log.
-        logs(LogsRequest) -> LogChunk;
+        /// Lines are kept by the app until the page lets go; what it wants to see of them is said into it.
+        log(LogOpen) -> LogNews, takes LogWish;
         /// What it uses, every two seconds while it runs.
         stats(ContainerRef) -> ContainerLoad;
     }

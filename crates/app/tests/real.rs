@@ -162,20 +162,25 @@ async fn a_container_s_whole_life() {
         "{cost}"
     );
 
-    let log = json!({ "id": "web", "tail": 10, "follow": true });
-    let mut logs = window
-        .app
-        .open("container.logs", log, Inputs::none())
-        .await
-        .expect("a log");
+    let log = json!({ "ids": ["web"], "tail": 10, "since": null, "until": null });
+    let (say, inputs) = Inputs::new();
+    let mut logs = window.app.open("container.log", log, inputs).await.expect("a log");
     run(window
         .dockerd
         .docker()
         .args(["exec", "web", "sh", "-c", "echo hello >/proc/1/fd/1"]));
-    let chunk: Value = serde_json::from_str(&logs.next().await.expect("a line").expect("no problem")).expect("JSON");
-    assert_eq!(chunk["lines"][0]["text"], "hello");
+    say.say(json!({ "type": "window", "from": null, "count": 10 }));
+    let mut news = async |wanted: fn(&Value) -> bool| loop {
+        let said = logs.next().await.expect("it goes on").expect("no problem");
+        let said: Value = serde_json::from_str(&said).expect("JSON");
+        if wanted(&said) {
+            return said;
+        }
+    };
+    let lines = news(|said| said["lines"][0].is_object()).await;
+    assert_eq!(lines["lines"][0]["text"], "hello");
     run(window.dockerd.docker().args(["kill", "web"]));
-    assert!(logs.next().await.is_none(), "the log ends with the container");
+    news(|said| said["state"]["ended"] == true).await;
 
     let question = json!({ "address": null, "port": port, "protocol": "tcp" });
     let answer = window.call("port.check", question).await.expect("an answer");

@@ -27,6 +27,9 @@ pub enum Error {
     /// Files on their way between a container and this computer.
     #[error("The files could not be moved")]
     Files { source: io::Error },
+    /// Lines that are looked at wait on this computer's disk.
+    #[error("The log could not be kept on this computer's disk")]
+    LogFile { source: io::Error },
     #[error("The engine's answer broke off")]
     BrokenOff { source: hyper::Error },
     #[error("The answer is not one of a Docker-compatible engine")]
@@ -175,6 +178,7 @@ impl Error {
             | Error::Silent { .. }
             | Error::BrokenOff { .. }
             | Error::Files { .. }
+            | Error::LogFile { .. }
             | Error::Garbled { .. }
             | Error::TooOld { .. }
             | Error::Invalid(_)

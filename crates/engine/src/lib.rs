@@ -18,6 +18,7 @@ mod image;
 mod image_files;
 mod inventory;
 mod lines;
+mod logbook;
 mod logs;
 mod model;
 mod name;
@@ -56,6 +57,7 @@ pub use files::{Download, FileChange, FileContent, FileEntry, FileKind, FileList
 pub use happening::{Happened, Happening};
 pub use image_files::{LayerFile, LayerFiles};
 pub use lines::{attach_line, debug_line, exec_line};
+pub use logbook::{LogLevel, LogNews, LogOpen, LogState, LogWish, ShownLine};
 pub use model::*;
 pub use process::{Process, Processes};
 pub use push::{ImageSize, ImageStep};

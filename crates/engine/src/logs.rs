@@ -25,6 +25,17 @@ const LONGEST_LINE: usize = 64 << 10;
 /// `2026-11-21T09:30:00.123456789Z` with some room for an offset.
 const LONGEST_STAMP: usize = 40;
 
+/// Which lines: times are milliseconds of Unix time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LogSpan {
+    /// The last so many; `None`: all.
+    pub(crate) tail: Option<u32>,
+    pub(crate) since: Option<i64>,
+    pub(crate) until: Option<i64>,
+    /// And those to come until the container stops.
+    pub(crate) follow: bool,
+}
+
 impl Engine {
     /// The last `tail` lines, and with `follow` those to come until the container stops. An `Err` is the last item.
     pub async fn logs(
@@ -33,14 +44,34 @@ impl Engine {
         tail: u32,
         follow: bool,
     ) -> Result<impl Stream<Item = Result<LogChunk, Error>> + Send + use<>, Error> {
+        let span = LogSpan {
+            tail: Some(tail),
+            follow,
+            ..LogSpan::default()
+        };
+        self.logs_of(container, &span).await
+    }
+
+    /// The lines of a span of time.
+    pub(crate) async fn logs_of(
+        &self,
+        container: &str,
+        span: &LogSpan,
+    ) -> Result<impl Stream<Item = Result<LogChunk, Error>> + Send + use<>, Error> {
         let terminal = self.inspect_container(container).await?.config.tty;
         let path = format!("/containers/{}/logs", name::container(container)?);
-        let call = Call::get(path, Subject::Container(container), "open the log")
+        let tail = span.tail.map_or("all".to_owned(), |tail| tail.to_string());
+        let mut call = Call::get(path, Subject::Container(container), "open the log")
             .query("stdout", "1")
             .query("stderr", "1")
             .query("timestamps", "1")
-            .query("tail", &tail.to_string())
-            .query("follow", if follow { "1" } else { "0" });
+            .query("tail", &tail)
+            .query("follow", if span.follow { "1" } else { "0" });
+        for (name, at) in [("since", span.since), ("until", span.until)] {
+            if let Some(at) = at {
+                call = call.query(name, &format!("{}.{:03}", at.div_euclid(1000), at.rem_euclid(1000)));
+            }
+        }
         let body = self.client().await?.open(call).await?.into_body();
         let logs = Logs {
             body: Some(BodyDataStream::new(body)),

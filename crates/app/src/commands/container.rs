@@ -11,7 +11,7 @@ use crate::preflight::{self, Preflight};
 use crate::tasks::Progress;
 use crate::terminals::Terminals;
 use crate::{
-    App, Code, ContainerAct, ContainerList, ContainerRef, ContainerRefs, ContainerRemove, PortLamps, Problem,
+    App, Code, ContainerAct, ContainerList, ContainerRef, ContainerRefs, ContainerRemove, LogSave, PortLamps, Problem,
     ProcessSignal, RawJson, Removed, RunAsText, RunPaste, RunRequest, RunText, Saved, TaskId, Work,
 };
 
@@ -136,6 +136,22 @@ pub(crate) async fn why_lines(app: &App, containers: ContainerRefs) -> Result<Ve
     let engine = app.engine().await?;
     let known = kernel::known(app, &engine).await;
     Ok(engine.why_lines(&containers.ids, &known).await)
+}
+
+pub(crate) async fn save_log(app: &App, wanted: LogSave) -> Result<Saved, Problem> {
+    let engine = app.engine().await?;
+    let failed = |error| Problem::from(error).during(format!("Could not save the log of {}", wanted.title));
+    let mut saving = crate::saved::Saving::begin(&format!("{}.log", wanted.title))?;
+    let mut text = std::pin::pin!(
+        engine
+            .log_text(&wanted.log, wanted.names.clone())
+            .await
+            .map_err(failed)?
+    );
+    while let Some(part) = text.next().await {
+        saving.write(part.map_err(failed)?.as_bytes())?;
+    }
+    saving.done()
 }
 
 pub(crate) async fn spec(app: &App, container: ContainerRef) -> Result<RunSpec, Problem> {

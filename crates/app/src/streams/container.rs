@@ -1,21 +1,23 @@
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use wherry_engine::{ContainerLoad, LogChunk};
+use wherry_engine::{ContainerLoad, LogNews, LogOpen, LogWish};
 
 use crate::explain::{container_name, failed};
-use crate::{App, ContainerRef, LogsRequest, Problem};
+use crate::{App, ContainerRef, Problem};
 
-pub(crate) async fn logs(
+pub(crate) async fn log(
     app: &App,
-    request: LogsRequest,
-) -> Result<BoxStream<'static, Result<LogChunk, Problem>>, Problem> {
+    open: LogOpen,
+    wishes: BoxStream<'static, LogWish>,
+) -> Result<BoxStream<'static, Result<LogNews, Problem>>, Problem> {
     let engine = app.engine().await?;
-    match engine.logs(&request.id, request.tail, request.follow).await {
-        Ok(logs) => Ok(logs
-            .map(|chunk| chunk.map_err(|error| Problem::from(error).during("The log broke off")))
+    let first = open.ids.first().cloned().unwrap_or_default();
+    match engine.log(open, wishes).await {
+        Ok(news) => Ok(news
+            .map(|news| news.map_err(|error| Problem::from(error).during("The log broke off")))
             .boxed()),
         Err(error) => {
-            let name = container_name(&engine, &request.id).await;
+            let name = container_name(&engine, &first).await;
             Err(failed(&engine, "open the log of", &name, error, &[]).await)
         }
     }

@@ -93,7 +93,7 @@ pub(super) fn limit(facts: &Facts) -> Option<Why> {
     let fits = wanted < facts.engine_memory;
     let title = format!("Give it {} of memory", size(wanted));
     let note = if facts.engine_memory == 0 || fits {
-        format!("Twice as much; the engine has {} in all.", size(facts.engine_memory))
+        format!("The engine has {} in all.", size(facts.engine_memory))
     } else {
         format!(
             "That is more than the engine has ({}): give the engine more, too.",

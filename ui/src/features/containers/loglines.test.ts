@@ -1,123 +1,66 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { plain, spans } from "./ansi";
-import { columnsOf, highlight, keptOf, LINE_HEIGHT, LogLines, Matches, matchesIn, rowsOf } from "./loglines";
+import { highlight, lineWords, matchWords, mayUnfold, millisOf, NOTHING, openOf, rowOf, TAIL, timeOf, topLine, unfolded } from "./loglines";
 
-const line = (text: string) => ({ source: "stdout" as const, millis: null, text });
-const fill = (lines: LogLines, from: number, to: number) => {
-  for (let n = from; n < to; n++) lines.add(keptOf(n, line(`line ${n}`)));
-};
-
-describe("LogLines", () => {
-  it("keeps the last ones and forgets the rest, however many come", () => {
-    const lines = new LogLines(100);
-    fill(lines, 0, 1050);
-    expect(lines.length).toBe(100);
-    expect(lines.at(0)?.text).toBe("line 950");
-    expect(lines.height).toBe(100 * LINE_HEIGHT);
-    expect(lines.top(0)).toBe(0);
-    expect(lines.indexOf(1000)).toBe(50);
-    expect(lines.at(-1)).toBeUndefined();
-  });
-
-  it("knows where wrapped lines stand, before and after the width changes", () => {
-    const lines = new LogLines();
-    lines.add(keptOf(0, line("x".repeat(25))));
-    lines.add(keptOf(1, line("short")));
-    expect(lines.top(1)).toBe(LINE_HEIGHT);
-    lines.wrapAt(10);
-    expect(lines.top(1)).toBe(3 * LINE_HEIGHT);
-    expect(lines.indexAt(LINE_HEIGHT * 2)).toBe(0);
-    expect(lines.indexAt(LINE_HEIGHT * 3)).toBe(1);
-    lines.add(keptOf(2, line("y".repeat(11))));
-    expect(lines.height).toBe(6 * LINE_HEIGHT);
-  });
-
-  it("takes 50,000 lines without a pause that could be seen", () => {
-    const lines = new LogLines();
-    const start = performance.now();
-    fill(lines, 0, 100_000);
-    expect(performance.now() - start).toBeLessThan(1500);
-    expect(lines.length).toBe(50_000);
+describe("what is read", () => {
+  test("the last lines, all of them, or a time", () => {
+    const ids = ["a"];
+    expect(openOf(ids, "last", "", "", 0)).toEqual({ ids, tail: TAIL, since: null, until: null });
+    expect(openOf(ids, "all", "", "", 0).tail).toBeNull();
+    expect(openOf(ids, "quarter", "", "", 1_000_000_000).since).toBe(1_000_000_000 - 900_000);
+    const between = openOf(ids, "between", "2026-11-21T10:00", "", 0);
+    expect(between.since).toBe(new Date(2026, 10, 21, 10).getTime());
+    expect(between.until).toBeNull();
+    expect(millisOf("soon")).toBeNull();
   });
 });
 
-describe("rows of a line", () => {
-  it("counts tabs and wide characters as they are drawn", () => {
-    expect(columnsOf("a\tb")).toBe(9);
-    expect(columnsOf("日本")).toBe(4);
-    expect(rowsOf("", 80)).toBe(1);
-    expect(rowsOf("x".repeat(81), 80)).toBe(2);
+describe("where a line stands", () => {
+  test("a line has its height until there are too many for a browser", () => {
+    expect(rowOf(1000)).toBe(20);
+    expect(rowOf(10_000_000) * 10_000_000).toBe(12_000_000);
+    expect(topLine(415, 1000)).toBe(20);
+    expect(topLine(12_000_000, 10_000_000)).toBe(9_999_999);
+    expect(topLine(0, 0)).toBe(0);
   });
 });
 
-describe("search", () => {
-  it("finds capital letters or not, and every place in a line", () => {
-    expect(matchesIn("ReadTimeout after timeout", "timeout")).toEqual([
-      [4, 11],
-      [18, 25],
-    ]);
-    expect(matchesIn("anything", "")).toEqual([]);
-  });
-
-  it("takes the search literally", () => {
-    expect(matchesIn("a.c abc", "a.c")).toEqual([[0, 3]]);
-  });
-
-  it("walks over lines and forgets those that are dropped", () => {
-    const matches = new Matches("a");
-    matches.add(keptOf(0, line("aa")));
-    matches.add(keptOf(1, line("b")));
-    matches.add(keptOf(2, line("a")));
-    expect(matches.count).toBe(3);
-    expect(matches.at(1)).toEqual({ number: 0, nth: 1 });
-    expect(matches.from(1)).toBe(2);
-    expect(matches.dropBefore(1)).toBe(2);
-    expect(matches.count).toBe(1);
-  });
-
-  it("cuts coloured parts where a match begins and ends", () => {
-    const parts = [
-      { text: "one two", style: "a-red" },
-      { text: " three", style: "" },
-    ];
-    expect(highlight(parts, [[4, 9]])).toEqual([
-      { text: "one ", style: "a-red", match: null },
-      { text: "two", style: "a-red", match: 0 },
-      { text: " t", style: "", match: 0 },
-      { text: "hree", style: "", match: null },
-    ]);
-  });
+test("counts in words", () => {
+  expect(matchWords({ ...NOTHING, matches: 1204 }, 2)).toBe("2 of 1 204");
+  expect(matchWords({ ...NOTHING, searching: true }, null)).toBe("Looking");
+  expect(matchWords({ ...NOTHING, matches: 3, searching: true }, null)).toBe("3+");
+  expect(matchWords(NOTHING, null)).toBe("None");
+  expect(lineWords({ ...NOTHING, kept: 1, shown: 1 })).toBe("1 line");
+  expect(lineWords({ ...NOTHING, kept: 2000, shown: 10, dropped: 5 })).toBe("2 000 lines, 10 shown, older ones are not kept");
 });
 
-describe("escapes", () => {
-  const samples = [
-    "\u001b[31mred\u001b[0m plain",
-    "\u001b[2J\u001b[Hcleared",
-    "\u001b]0;a title\u0007after",
-    "\u001b]8;;https://example.com\u001b\\link\u001b]8;;\u001b\\",
-    "50%\r100%",
-    "bell\u0007 and \u001b alone",
-    "\u001b\u001b[31m[31m nested",
-    "<b>no markup</b> & more",
-  ];
+test("a line of JSON is unfolded, and what only looks like it is not", () => {
+  expect(unfolded('{"level":"info","msg":"x"}')).toBe('{\n  "level": "info",\n  "msg": "x"\n}');
+  expect(unfolded('2026-11-21 INFO {"a":1}')).toBe('{\n  "a": 1\n}');
+  for (const text of ["{not json}", "plain", '{"a":1} and more', "{}x"]) expect(unfolded(text)).toBeNull();
+  expect(mayUnfold('{ "a": 1 }')).toBe(true);
+  expect(mayUnfold("function f() { return 1 }")).toBe(false);
+});
 
-  it("leaves only text, the same with and without colours", () => {
-    for (const sample of samples) {
-      const text = plain(sample);
-      // eslint-disable-next-line no-control-regex
-      expect(text).not.toMatch(/[\u0000-\u0008\u001b]/);
-      expect(spans(sample).map((span) => span.text).join("")).toBe(text);
-    }
-  });
+test("parts are cut at the edges of matches, colours kept", () => {
+  const parts = spans("\u001b[31mred\u001b[0m and plain");
+  expect(parts.map(({ text }) => text).join("")).toBe(plain("\u001b[31mred\u001b[0m and plain"));
+  const cut = highlight(parts, [
+    [1, 5],
+    [8, 9],
+  ]);
+  expect(cut.map(({ text, match }) => [text, match])).toEqual([
+    ["r", null],
+    ["ed", 0],
+    [" a", 0],
+    ["nd ", null],
+    ["p", 1],
+    ["lain", null],
+  ]);
+  expect(cut[0]?.style).toBe("a-red");
+});
 
-  it("keeps colours, drops commands and shows what a progress bar ended with", () => {
-    expect(spans(samples[0] ?? "")).toEqual([
-      { text: "red", style: "a-red" },
-      { text: " plain", style: "" },
-    ]);
-    expect(plain(samples[1] ?? "")).toBe("cleared");
-    expect(plain(samples[3] ?? "")).toBe("link");
-    expect(plain(samples[4] ?? "")).toBe("100%");
-    expect(plain(samples[7] ?? "")).toBe("<b>no markup</b> & more");
-  });
+test("a time is short, and one that is unknown is nothing", () => {
+  expect(timeOf(new Date(2026, 10, 21, 4, 2, 7, 18).getTime())).toBe("04:02:07.018");
+  expect(timeOf(null)).toBe("");
 });

@@ -1,221 +1,103 @@
-// The lines of a log that are kept, where they stand on the page, and which of them match a search.
+// What a log shows, decided apart from how it is drawn and from where its lines come.
 
-import type { LogLine } from "$lib/api";
-import { plain } from "./ansi";
+import type { LogLevel, LogOpen, LogState } from "$lib/api";
 
-export const KEEP = 50_000;
 export const LINE_HEIGHT = 20;
 
-export type Kept = {
-  /** Counts up from the first line ever received: it names a line although earlier ones are dropped. */
-  number: number;
-  line: LogLine;
-  /** Without colours and escapes. */
-  text: string;
+/** Browsers draw no element that is much higher than this. */
+const HIGHEST = 12_000_000;
+
+/** How much is read at first: what a person can scroll through, and at once there however long the log is. */
+export const TAIL = 10_000;
+
+export type Range = "last" | "all" | "quarter" | "hour" | "day" | "between";
+
+export const RANGES: { value: Range; label: string }[] = [
+  { value: "last", label: `Last ${TAIL.toLocaleString("en").replaceAll(",", " ")} lines` },
+  { value: "quarter", label: "Last 15 min" },
+  { value: "hour", label: "Last hour" },
+  { value: "day", label: "Last 24 hours" },
+  { value: "between", label: "From … to" },
+  { value: "all", label: "All lines" },
+];
+
+const MINUTES: Partial<Record<Range, number>> = { quarter: 15, hour: 60, day: 1440 };
+
+/** `from` and `to` as `<input type="datetime-local">` has them. */
+export function openOf(ids: string[], range: Range, from: string, to: string, now: number): LogOpen {
+  const minutes = MINUTES[range];
+  if (minutes !== undefined) return { ids, tail: null, since: now - minutes * 60_000, until: null };
+  if (range === "between") return { ids, tail: null, since: millisOf(from), until: millisOf(to) };
+  return { ids, tail: range === "all" ? null : TAIL, since: null, until: null };
+}
+
+export function millisOf(text: string): number | null {
+  const millis = Date.parse(text);
+  return Number.isNaN(millis) ? null : millis;
+}
+
+export const NOTHING: LogState = {
+  shown: 0,
+  kept: 0,
+  dropped: 0,
+  matches: 0,
+  searching: false,
+  ended: false,
+  read: false,
 };
 
-/**
- * The last lines, and the height of everything above each of them. Adding and dropping cost the same however many
- * lines there are, so that a flood costs only what is new.
- */
-export class LogLines {
-  #lines: Kept[] = [];
-  /** The index in `#lines` of the first kept line; what stands before it is cut off now and then. */
-  #start = 0;
-  /** For each of `#lines`, the rows of all lines before it. */
-  #before: number[] = [];
-  #rows = 0;
-  #columns = Infinity;
+/** How high a line counts in the scroll bar: less than it is drawn when there are very many. */
+export function rowOf(lines: number): number {
+  return Math.min(LINE_HEIGHT, HIGHEST / Math.max(1, lines));
+}
 
-  constructor(readonly keep = KEEP) {}
+/** The first line in view, of so many, scrolled so far. */
+export function topLine(scrolled: number, lines: number): number {
+  return Math.max(0, Math.min(lines - 1, Math.floor(scrolled / rowOf(lines))));
+}
 
-  get length(): number {
-    return this.#lines.length - this.#start;
-  }
+export function matchWords(state: LogState, nth: number | null): string {
+  if (state.matches === 0) return state.searching ? "Looking" : "None";
+  const many = `${state.matches.toLocaleString("en").replaceAll(",", " ")}${state.searching ? "+" : ""}`;
+  return nth === null ? many : `${nth} of ${many}`;
+}
 
-  get height(): number {
-    return (this.#rows - (this.#before[this.#start] ?? this.#rows)) * LINE_HEIGHT;
-  }
+export function lineWords(state: LogState): string {
+  const number = (count: number) => count.toLocaleString("en").replaceAll(",", " ");
+  const lines = `${number(state.kept)} ${state.kept === 1 ? "line" : "lines"}`;
+  const shown = state.shown === state.kept ? "" : `, ${number(state.shown)} shown`;
+  return `${lines}${shown}${state.dropped > 0 ? ", older ones are not kept" : ""}`;
+}
 
-  /** What stood above the first line before it was dropped. */
-  get droppedHeight(): number {
-    return (this.#before[this.#start] ?? this.#rows) * LINE_HEIGHT;
-  }
-
-  at(index: number): Kept | undefined {
-    return index < 0 ? undefined : this.#lines[this.#start + index];
-  }
-
-  top(index: number): number {
-    const first = this.#before[this.#start] ?? 0;
-    return ((this.#before[this.#start + index] ?? this.#rows) - first) * LINE_HEIGHT;
-  }
-
-  add(kept: Kept): void {
-    this.#lines.push(kept);
-    this.#before.push(this.#rows);
-    this.#rows += rowsOf(kept.text, this.#columns);
-    if (this.length > this.keep) this.#drop(this.#start + 1);
-  }
-
-  /** Drops every line whose number is smaller. */
-  dropBefore(number: number): void {
-    let start = this.#start;
-    while (start < this.#lines.length && (this.#lines[start]?.number ?? number) < number) start += 1;
-    this.#drop(start);
-  }
-
-  clear(): void {
-    this.#lines = [];
-    this.#before = [];
-    this.#start = 0;
-    this.#rows = 0;
-  }
-
-  /** How many characters fit in a row; `Infinity` without wrapping. */
-  wrapAt(columns: number): void {
-    if (columns === this.#columns) return;
-    this.#columns = columns;
-    this.#rows = 0;
-    this.#before = this.#lines.map(({ text }) => {
-      const before = this.#rows;
-      this.#rows += rowsOf(text, columns);
-      return before;
-    });
-  }
-
-  /** The line that covers this height from the top. */
-  indexAt(y: number): number {
-    let low = 0;
-    let high = Math.max(0, this.length - 1);
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (this.top(middle) <= y) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  }
-
-  indexOf(number: number): number {
-    let low = 0;
-    let high = this.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.at(middle)?.number ?? Infinity) < number) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  *[Symbol.iterator](): Generator<Kept> {
-    for (let index = this.#start; index < this.#lines.length; index++) yield this.#lines[index] as Kept;
-  }
-
-  #drop(start: number): void {
-    this.#start = start;
-    if (this.#start <= this.keep) return;
-    this.#lines = this.#lines.slice(this.#start);
-    this.#before = this.#before.slice(this.#start);
-    this.#start = 0;
+export function levelWord(level: LogLevel): string {
+  switch (level) {
+    case "debug":
+      return "DEBUG";
+    case "info":
+      return "INFO";
+    case "warning":
+      return "WARN";
+    case "error":
+      return "ERROR";
   }
 }
 
-/** Characters of a fixed width break wherever the row ends, so that rows can be counted without drawing them. */
-export function rowsOf(text: string, columns: number): number {
-  if (text.length * 2 <= columns) return 1;
-  return Math.max(1, Math.ceil(columnsOf(text) / columns));
+/** A line of JSON, spread out; `null` when it is none. */
+export function unfolded(text: string): string | null {
+  const begin = text.indexOf("{");
+  if (begin < 0 || !text.trimEnd().endsWith("}")) return null;
+  try {
+    const value: unknown = JSON.parse(text.slice(begin));
+    return typeof value === "object" && value !== null ? JSON.stringify(value, null, 2) : null;
+  } catch {
+    return null;
+  }
 }
 
-/** Wide characters (Chinese, emoji) take two columns, a tab goes on to the next multiple of 8. */
-export function columnsOf(text: string): number {
-  let columns = 0;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 9) columns += 8 - (columns % 8);
-    else columns += code >= 0x1100 && isWide(code) ? 2 : 1;
-  }
-  return columns;
-}
-
-function isWide(code: number): boolean {
-  return (
-    code <= 0x115f ||
-    (code >= 0x2e80 && code <= 0xa4cf) ||
-    (code >= 0xac00 && code <= 0xd7a3) ||
-    (code >= 0xf900 && code <= 0xfaff) ||
-    (code >= 0xfe30 && code <= 0xfe6f) ||
-    (code >= 0xff00 && code <= 0xff60)
-  );
-}
-
-export function keptOf(number: number, line: LogLine): Kept {
-  return { number, line, text: plain(line.text) };
-}
-
-/** Where a search is found in a line, as pairs of start and end. Capital letters make no difference. */
-export function matchesIn(text: string, search: string): [number, number][] {
-  const found: [number, number][] = [];
-  const needle = search.toLowerCase();
-  if (needle === "") return found;
-  const hay = text.toLowerCase();
-  // A few letters change their length in lower case; then the places would not fit the text.
-  if (hay.length !== text.length) return text.includes(search) ? places(text, search) : found;
-  return places(hay, needle);
-}
-
-function places(hay: string, needle: string): [number, number][] {
-  const found: [number, number][] = [];
-  for (let at = hay.indexOf(needle); at >= 0; at = hay.indexOf(needle, at + needle.length)) {
-    found.push([at, at + needle.length]);
-  }
-  return found;
-}
-
-/** The matches of one search, kept up to date as lines come and go. A match is a line and a place in it. */
-export class Matches {
-  #list: { number: number; nth: number }[] = [];
-  #start = 0;
-
-  constructor(readonly search: string) {}
-
-  get count(): number {
-    return this.#list.length - this.#start;
-  }
-
-  at(index: number): { number: number; nth: number } | undefined {
-    return this.#list[this.#start + index];
-  }
-
-  /** How many there are in the line. */
-  add(kept: Kept): number {
-    const found = matchesIn(kept.text, this.search).length;
-    for (let nth = 0; nth < found; nth++) this.#list.push({ number: kept.number, nth });
-    return found;
-  }
-
-  /** Returns how many matches went. */
-  dropBefore(number: number): number {
-    const start = this.#start;
-    while (this.#start < this.#list.length && (this.#list[this.#start]?.number ?? number) < number) this.#start += 1;
-    const gone = this.#start - start;
-    if (this.#start > KEEP) {
-      this.#list = this.#list.slice(this.#start);
-      this.#start = 0;
-    }
-    return gone;
-  }
-
-  /** The first match at or after a line; where a search begins to walk. */
-  from(number: number): number {
-    let low = 0;
-    let high = this.count;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.at(middle)?.number ?? Infinity) < number) low = middle + 1;
-      else high = middle;
-    }
-    return low === this.count ? 0 : low;
-  }
+/** Cheap, for every line that is drawn. */
+export function mayUnfold(text: string): boolean {
+  const plain = text.trimEnd();
+  return plain.endsWith("}") && /^[^{]{0,80}\{\s*"/.test(plain);
 }
 
 /** Cuts coloured parts at the edges of the matches. */

@@ -26,6 +26,9 @@ export type PortLink = { label: string; href: string | null; dead: string | null
 export const ROW_HEIGHT = 44;
 export const GROUP_HEIGHT = 36;
 
+/** In the address in place of a container: no container can be called so. */
+export const PROJECT = "*project";
+
 export function heightOf(item: Item): number {
   return item.kind === "group" ? GROUP_HEIGHT : ROW_HEIGHT;
 }

@@ -913,10 +913,7 @@ export type Limit = { allowed: number, left: number,
  */
 windowSeconds: number, };
 
-/**
- * Some lines of a container's log, in order.
- */
-export type LogChunk = { lines: Array<LogLine>, };
+export type LogLevel = "debug" | "info" | "warning" | "error";
 
 export type LogLine = { source: LogSource, 
 /**
@@ -928,13 +925,93 @@ millis: number | null,
  */
 text: string, };
 
+/**
+ * What an open log says.
+ */
+export type LogNews = { "type": "state", state: LogState, } | { "type": "lines", 
+/**
+ * The position of the first in what is shown.
+ */
+from: number, lines: Array<ShownLine>, } | { "type": "found", number: number, 
+/**
+ * Where it is in what is shown.
+ */
+position: number, 
+/**
+ * Counted from 1.
+ */
+nth: number, } | { "type": "badPattern", why: string, } | { "type": "text", text: string, };
+
+/**
+ * Which log, and from where.
+ */
+export type LogOpen = { 
+/**
+ * One container, or those of a project.
+ */
+ids: Array<string>, 
+/**
+ * The last lines of each; `None`: all.
+ */
+tail: number | null, 
+/**
+ * Milliseconds of Unix time.
+ */
+since: number | null, until: number | null, };
+
+/**
+ * A log to be saved.
+ */
+export type LogSave = { log: LogOpen, 
+/**
+ * Of its containers, in their order.
+ */
+names: Array<string>, 
+/**
+ * For the file's name.
+ */
+title: string, };
+
 export type LogSource = "stdout" | "stderr" | "terminal";
 
-export type LogsRequest = { id: string, 
+export type LogState = { 
 /**
- * How many of the last lines to begin with.
+ * Lines that are shown with the search and the levels.
  */
-tail: number, follow: boolean, };
+shown: number, 
+/**
+ * All that are kept.
+ */
+kept: number, 
+/**
+ * Older ones that were kept and are no longer.
+ */
+dropped: number, 
+/**
+ * Lines with a match.
+ */
+matches: number, 
+/**
+ * Not all lines have been looked at yet.
+ */
+searching: boolean, 
+/**
+ * Nothing comes any more.
+ */
+ended: boolean, 
+/**
+ * What was there when it was opened has been read.
+ */
+read: boolean, };
+
+/**
+ * What the page wants of an open log.
+ */
+export type LogWish = { "type": "window", from: number | null, count: number, } | { "type": "look", search: string, regex: boolean, matchingOnly: boolean, 
+/**
+ * Empty: all.
+ */
+levels: Array<LogLevel>, } | { "type": "step", from: number | null, forward: boolean, } | { "type": "text" } | { "type": "clear" };
 
 export type MachineErase = { 
 /**
@@ -1716,6 +1793,31 @@ user: string | null,
  */
 terminal: boolean, };
 
+/**
+ * A line as it is drawn.
+ */
+export type ShownLine = { 
+/**
+ * Its name: it stays although others are dropped.
+ */
+number: number, 
+/**
+ * Which of the containers.
+ */
+of: number, source: LogSource, millis: number | null, level: LogLevel | null, 
+/**
+ * With colours and without any other escape.
+ */
+text: string, 
+/**
+ * There is more of it, which is not drawn.
+ */
+cut: boolean, 
+/**
+ * Where the search was found in the text without colours: begins and ends, in UTF-16 units.
+ */
+found: Array<[number, number]>, };
+
 export type Source = "engine" | "events" | "kernel" | "log" | "settings" | "sockets" | "files";
 
 /**
@@ -2024,6 +2126,8 @@ export interface Commands {
   "container.why": { params: ContainerRef; result: Why | null };
   /** The same in a few words, for those of these that have a story. */
   "container.why_lines": { params: ContainerRefs; result: Array<WhyLine> };
+  /** All of it into the person's downloads, as text with times. */
+  "container.save_log": { params: LogSave; result: Saved };
   /** What it was made of. */
   "container.spec": { params: ContainerRef; result: RunSpec };
   /** Pulls the image when it is missing, creates, starts. The task's outcome names the container. */
@@ -2126,8 +2230,8 @@ export interface Commands {
 
 export interface Streams {
   "app.events": { params: null; result: Event; input: never };
-  /** Ends when the container stops (with `follow`) or at the end of the log. */
-  "container.logs": { params: LogsRequest; result: LogChunk; input: never };
+  /** Lines are kept by the app until the page lets go; what it wants to see of them is said into it. */
+  "container.log": { params: LogOpen; result: LogNews; input: LogWish };
   /** What it uses, every two seconds while it runs. */
   "container.stats": { params: ContainerRef; result: ContainerLoad; input: never };
   /** What all running containers use, every two seconds while any run. */

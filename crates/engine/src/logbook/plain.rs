@@ -1,0 +1,75 @@
+//! A line as it is drawn and as it is searched: what a terminal would obey is left out, except colours.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// A whole escape first, then any single character that a terminal takes as a command. A tab is text.
+static COMMANDS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[PX^_][^\x1b]*(?:\x1b\\)?|\x1b[ -/]*[0-~]|[\x00-\x08\x0a-\x1f\x7f-\u{9f}]",
+    )
+    .expect("a pattern of our own")
+});
+
+/// A carriage return starts the line again, as progress bars do: what stands after the last one is what one sees.
+fn last_version(line: &str) -> &str {
+    if line.contains('\r') {
+        line.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default()
+    } else {
+        line
+    }
+}
+
+fn has_commands(line: &str) -> bool {
+    line.bytes()
+        .any(|byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f || byte == 0xc2)
+}
+
+/// With its colours and nothing else.
+pub(super) fn coloured(line: &str) -> Cow<'_, str> {
+    let line = last_version(line);
+    if !has_commands(line) {
+        return Cow::Borrowed(line);
+    }
+    COMMANDS.replace_all(line, |found: &regex::Captures<'_>| {
+        let command = &found[0];
+        let inside = command.strip_prefix("\x1b[").and_then(|rest| rest.strip_suffix('m'));
+        match inside {
+            Some(inside)
+                if inside
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || matches!(byte, b';' | b':')) =>
+            {
+                command.to_owned()
+            }
+            Some(_) | None => String::new(),
+        }
+    })
+}
+
+/// What is left to read.
+pub(super) fn plain(line: &str) -> Cow<'_, str> {
+    let line = last_version(line);
+    if has_commands(line) {
+        COMMANDS.replace_all(line, "")
+    } else {
+        Cow::Borrowed(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_stay_and_commands_go() {
+        let line = "\u{1b}[31mred\u{1b}[0m\u{1b}[2J \u{1b}]0;title\u{7}x\u{8}\ty\u{1b}(B";
+        assert_eq!(coloured(line), "\u{1b}[31mred\u{1b}[0m x\ty");
+        assert_eq!(plain(line), "red x\ty");
+        assert_eq!(plain("10%\r50%\r100%"), "100%");
+        assert_eq!(plain("100%\r"), "100%");
+        assert_eq!(plain("<b>שלום</b> ä"), "<b>שלום</b> ä");
+    }
+}
