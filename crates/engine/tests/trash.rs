@@ -130,7 +130,10 @@ async fn each_kind_comes_back(dockerd: &wherry_tests::engine::Engine, engine: &E
 
 async fn what_is_too_old_or_not_wanted_is_gone(dockerd: &wherry_tests::engine::Engine, engine: &Engine) {
     for name in ["going", "staying"] {
-        docker(dockerd, &["create", "--name", name, BUSYBOX, "true"]);
+        docker(
+            dockerd,
+            &["create", "--restart", "unless-stopped", "--name", name, BUSYBOX, "true"],
+        );
     }
     docker(dockerd, &["volume", "create", "going-data"]);
     let commit = docker(dockerd, &["commit", "going"]);
@@ -166,6 +169,8 @@ async fn what_is_too_old_or_not_wanted_is_gone(dockerd: &wherry_tests::engine::E
     let id = id.expect("the container");
     engine.give_back(&id).await.expect("given back");
     assert_eq!(engine.container_name(&id).await.expect("a name"), "going");
+    let policy = ["inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", &id];
+    assert_eq!(docker(dockerd, &policy), "unless-stopped");
     engine.trash_container(&id, Removal::default()).await.expect("removed");
 
     let nothing_is_old = TrashLimits {

@@ -211,15 +211,14 @@ impl Engine {
 
     /// Its name and its restart policy are what they were: its name.
     pub(super) async fn take_out(&self, id: &str, kept: &ContainerName) -> Result<String, Error> {
+        // Before the name, which says what it was until it is again.
+        if !kept.restart.is_never() {
+            self.restart_by(id, &kept.restart).await?;
+        }
         let mut taken = None;
         for name in other_names(&kept.name) {
             match self.rename(id, &name).await {
-                Ok(()) => {
-                    if !kept.restart.is_never() {
-                        self.restart_by(id, &kept.restart).await?;
-                    }
-                    return Ok(name);
-                }
+                Ok(()) => return Ok(name),
                 Err(error @ (Error::NameTaken { .. } | Error::InUse { .. })) => taken = Some(error),
                 Err(error) => return Err(error),
             }
