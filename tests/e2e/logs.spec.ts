@@ -1,6 +1,6 @@
 // Logs: long ones, hostile ones, searched, filtered, merged and saved.
 
-import { readFileSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
@@ -49,6 +49,26 @@ test("a million lines are read, searched and walked through", async ({ page, tes
   await page.getByRole("searchbox", { name: "Search logs" }).fill("(");
   await expect(page.getByRole("alert")).toContainText("This is no regular expression");
   expect(await log.locator(".l").count()).toBeLessThan(200);
+  clear(testbed);
+});
+
+test("a log of 5 GB is opened at its end at once", async ({ page, testbed }) => {
+  clear(testbed);
+  docker(testbed, "run", "--detach", "--name", "huge", "busybox", "/bin/seq", "1", "20000");
+  docker(testbed, "wait", "huge");
+  // Five gigabytes of nothing come before what it printed: a reader that begins at the end never meets them.
+  const path = docker(testbed, "inspect", "--format", "{{.LogPath}}", "huge");
+  const printed = readFileSync(path);
+  const file = openSync(path, "r+");
+  const size = 5 * 2 ** 30;
+  ftruncateSync(file, size);
+  writeSync(file, printed, 0, printed.length, size - printed.length);
+  writeSync(file, Buffer.alloc(printed.length), 0, printed.length, 0);
+  closeSync(file);
+  await enter(page, testbed);
+  await openLogs(page, "huge");
+  await expect(page.getByRole("log").getByText("20000", { exact: true })).toBeVisible();
+  await expect(page.getByText("10 000 lines", { exact: true })).toBeVisible();
   clear(testbed);
 });
 
