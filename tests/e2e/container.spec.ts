@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { AxeBuilder } from "@axe-core/playwright";
-import type { Page } from "@playwright/test";
+import type { Locator, Page } from "@playwright/test";
 
 import { clear, docker, enter, expect, test, type Testbed } from "./testbed";
 
@@ -271,5 +271,90 @@ test("inspect is searched, processes are ended, and actions say their command", 
   ]) {
     await expect(page.getByText(line, { exact: true })).toBeVisible();
   }
+  clear(testbed);
+});
+
+test("a container is made anew with its data, and comes back when the new one is no good", async ({ page, testbed }) => {
+  clear(testbed);
+  const serve = "mkdir -p /www; echo kept >/data/kept; echo gone >/www/gone; exec /bin/httpd -f -p 80 -h /www";
+  docker(testbed, "run", "--detach", "--name", "api", "--publish", "127.0.0.1:18084:80", "--volume", "anew-data:/data", "--env", "API_TOKEN=hunter2hunter2", "--label", "a=b", "busybox", "/bin/sh", "-c", serve);
+  const first = docker(testbed, "inspect", "--format", "{{.Id}}", "api");
+  await enter(page, testbed);
+  await openContainer(page, "api");
+  const edit = async () => {
+    await page.getByRole("button", { name: "More", exact: true }).click();
+    await page.getByRole("menuitem", { name: "Edit and run again…" }).click();
+    return page.getByRole("dialog", { name: "Edit api" });
+  };
+  const form = await edit();
+  const changes = form.getByRole("region", { name: "What changes" });
+  await expect(changes).toContainText("Nothing yet.");
+  await expect(changes).toContainText("Volume anew-data at /data");
+  await expect(changes).toContainText("/www/gone");
+  await form.getByRole("textbox", { name: "Port on this computer" }).first().fill("18085");
+  await expect(changes).toContainText("−Gone: -p 127.0.0.1:18084:80");
+  await expect(changes).toContainText("+New: -p 127.0.0.1:18085:80");
+  await expect(changes).not.toContainText("hunter2");
+  await axe(page, "Edit and run again");
+  await form.getByRole("button", { name: "Run again" }).click();
+  await expect(form).toHaveCount(0);
+  await expect(page.getByRole("heading", { name: "api" })).toBeVisible();
+  const second = docker(testbed, "inspect", "--format", "{{.Id}} {{.State.Running}} {{.HostConfig.PortBindings}} {{.Config.Labels}} {{.Config.Env}}", "api");
+  expect(second).not.toContain(first);
+  expect(second).toMatch(/true .*HostPort:18085\]\]\] map\[a:b\] .*API_TOKEN=hunter2hunter2/);
+  expect(docker(testbed, "exec", "api", "/bin/cat", "/data/kept")).toBe("kept");
+  expect(docker(testbed, "ps", "--all", "--filter", "status=running", "--format", "{{.Names}}")).toBe("api");
+
+  // One that ends at once, then one that never gets healthy: the one before comes back, with what it has written.
+  docker(testbed, "exec", "api", "/bin/sh", "-c", "echo mine >/www/mine");
+  const comesBack = async (change: (form: Locator) => Promise<void>, why: RegExp) => {
+    const form = await edit();
+    await change(form);
+    await form.getByRole("button", { name: "Run again" }).click();
+    const told = form.getByRole("alert");
+    await expect(told).toContainText(why);
+    await expect(told).toContainText("The old api runs again as it was.");
+    expect(docker(testbed, "exec", "api", "/bin/cat", "/www/mine")).toBe("mine");
+    expect(docker(testbed, "ps", "--filter", "status=running", "--format", "{{.Names}}")).toBe("api");
+    await form.getByRole("button", { name: "Cancel" }).click();
+  };
+  await comesBack((form) => form.getByRole("textbox", { name: "Command", exact: true }).fill("/bin/sh -c 'echo no such thing; exit 3'"), /ended with code 3/);
+  docker(testbed, "update", "--restart", "unless-stopped", "api");
+  await comesBack(async (form) => {
+    await form.getByRole("textbox", { name: "Command", exact: true }).fill("/bin/nothing");
+  }, /nothing/);
+
+  await page.getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Duplicate…" }).click();
+  const copy = page.getByRole("dialog", { name: "Run busybox" });
+  await expect(copy.getByText(/18085 is used by/)).toBeVisible();
+  await copy.getByRole("textbox", { name: "Port on this computer" }).first().fill("18086");
+  await copy.getByRole("textbox", { name: "Name" }).first().fill("api-copy");
+  await copy.getByRole("button", { name: "Run", exact: true }).click();
+  await expect(page.getByRole("heading", { name: "api-copy" })).toBeVisible();
+  expect(docker(testbed, "exec", "api-copy", "/bin/cat", "/data/kept")).toBe("kept");
+  await page.keyboard.press("Control+h");
+  await expect(page.getByText(/^docker rename api api\.before-/).first()).toBeVisible();
+  clear(testbed);
+});
+
+test("one that does not become healthy gives way to the one before", async ({ page, testbed }) => {
+  clear(testbed);
+  const check = ["--health-cmd", "test -e /healthy", "--health-interval", "1s", "--health-timeout", "2s", "--health-retries", "2"];
+  docker(testbed, "run", "--detach", "--name", "api", ...check, "busybox", "/bin/sh", "-c", "touch /healthy; exec /bin/sleep 1000");
+  await enter(page, testbed);
+  await openContainer(page, "api");
+  await page.getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Edit and run again…" }).click();
+  const form = page.getByRole("dialog", { name: "Edit api" });
+  const command = form.getByRole("textbox", { name: "Command", exact: true });
+  await command.fill("/bin/sleep 1000");
+  await form.getByRole("button", { name: "Run again" }).click();
+  await expect(form.getByRole("alert")).toContainText("is not healthy");
+  expect(docker(testbed, "ps", "--all", "--format", "{{.Names}} {{.Command}}", "--no-trunc")).toMatch(/^api "\/bin\/sh -c 'touch/);
+  await command.fill("/bin/sh -c 'touch /healthy; exec /bin/sleep 2000'");
+  await form.getByRole("button", { name: "Run again" }).click();
+  await expect(form).toHaveCount(0);
+  expect(docker(testbed, "inspect", "--format", "{{.State.Health.Status}} {{.Args}}", "api")).toMatch(/^healthy .*sleep 2000/);
   clear(testbed);
 });

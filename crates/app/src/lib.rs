@@ -24,6 +24,7 @@ mod port;
 mod preflight;
 mod problem;
 mod record;
+mod recreate;
 mod registries;
 mod registry_problem;
 mod saved;
@@ -165,7 +166,8 @@ impl App {
                 _end: end.drop_guard(),
             }),
         };
-        tokio::spawn(end_too.run_until_cancelled_owned(app.clone().tidy_backups()));
+        tokio::spawn(end_too.clone().run_until_cancelled_owned(app.clone().tidy_backups()));
+        tokio::spawn(end_too.run_until_cancelled_owned(app.clone().take_back()));
         Ok(app)
     }
 

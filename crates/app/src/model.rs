@@ -526,6 +526,30 @@ pub struct ContainerAct {
     pub action: ContainerAction,
 }
 
+/// What made a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct MadeOfRequest {
+    pub id: String,
+    /// For a second one beside it.
+    pub copy: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct SpecPair {
+    pub before: RunSpec,
+    pub after: RunSpec,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RecreateRequest {
+    /// The container that it takes the place of.
+    pub id: String,
+    pub spec: RunSpec,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessSignal {

@@ -6,8 +6,8 @@
 use wherry_engine::{
     BackupManifest, CommandLine, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad,
     EnvFileView, FileContent, FileList, FoundImage, Greeting, Happening, ImageDetail, ImageSize, ImageStep,
-    ImageSummary, LayerFiles, LogNews, LogOpen, LogWish, Pasted, Processes, RareChoice, ReclaimRequest, Reclaimable,
-    Reclaimed, RunSpec, Shells, TrashItem, Why, WhyLine,
+    ImageSummary, LayerFiles, LineChange, LogNews, LogOpen, LogWish, MadeOf, Pasted, Processes, RareChoice,
+    ReclaimRequest, Reclaimable, Reclaimed, Shells, TrashItem, Why, WhyLine,
 };
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
@@ -19,10 +19,10 @@ use crate::{
     ContainerList, ContainerRef, ContainerRefs, ContainerRemove, Cost, DiagnoseRequest, DockerSetup, DoctorRequest,
     EngineCandidate, EngineChoice, EngineStatus, EnvFileRef, Event, Examination, FileNew, FileRef, FileRename,
     FileSave, FileUpload, FolderRef, ImageFile, ImageQuery, ImageRef, ImageRemove, ImageSave, ImageTag, LogSave,
-    MachineErase, PortAnswer, PortLamps, PortQuestion, ProcessSignal, RawJson, RegistryEntry, RegistryList,
-    RegistryLogin, RegistryLook, RegistryRef, RemoteTags, Removed, RunAsText, RunPaste, RunRequest, RunText, Saved,
-    Settings, TagsRequest, Task, TaskId, TaskRef, Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef,
-    TrashList, TrashOutcome, TrashRef, UploadPiece, UploadProgress,
+    MachineErase, MadeOfRequest, PortAnswer, PortLamps, PortQuestion, ProcessSignal, RawJson, RecreateRequest,
+    RegistryEntry, RegistryList, RegistryLogin, RegistryLook, RegistryRef, RemoteTags, Removed, RunAsText, RunPaste,
+    RunRequest, RunText, Saved, Settings, SpecPair, TagsRequest, Task, TaskId, TaskRef, Terminal, TerminalInput,
+    TerminalOpen, TerminalOutput, TerminalRef, TrashList, TrashOutcome, TrashRef, UploadPiece, UploadProgress,
 };
 
 commands! {
@@ -108,10 +108,15 @@ commands! {
         why_lines(ContainerRefs) -> Vec<WhyLine>;
         /// All of it into the person's downloads, as text with times.
         save_log(LogSave) -> Saved;
-        /// What it was made of.
-        spec(ContainerRef) -> RunSpec;
         /// Pulls the image when it is missing, creates, starts. The task's outcome names the container.
         run(RunRequest) -> TaskId as clicked::run;
+        /// What made a container, for the run form.
+        made_of(MadeOfRequest) -> MadeOf;
+        /// What two specs do differently.
+        changes(SpecPair) -> Vec<LineChange>;
+        /// Makes it anew in place of the one that is there, which stays until the new one runs. Each step is kept for
+        /// "What I clicked".
+        recreate(RecreateRequest) -> TaskId;
         /// What can be known before it is tried; ports have a question of their own.
         preflight(RunRequest) -> Preflight;
         /// The `docker run` line and the compose file that equal this spec.

@@ -46,6 +46,10 @@ pub enum Work {
         image: String,
         name: Option<String>,
     },
+    /// Makes a container anew in place of this one.
+    Recreate {
+        name: String,
+    },
     Backup {
         file: String,
     },

@@ -19,7 +19,7 @@ struct Window {
     dockerd: Dockerd,
     app: App,
     events: Items,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Window {
@@ -39,7 +39,7 @@ impl Window {
             dockerd,
             app,
             events,
-            _home: home,
+            home,
         }
     }
 
@@ -277,4 +277,45 @@ async fn what_is_in_the_way_is_told_by_its_code() {
     let problem = window.call("image.remove", removal).await.expect_err("it is used");
     assert_eq!(problem.code, Code::InUse, "{problem:?}");
     assert_eq!(window.names().await, ["web"], "nothing half made is left");
+}
+
+/// The docker command against the window's engine: what it prints.
+fn docker(window: &Window, arguments: &[&str]) -> String {
+    run(window.dockerd.docker().args(arguments)).trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_wherry_has_set_aside_is_as_it_was() {
+    need_dockerd_and_registry!();
+    let window = Window::open().await;
+    let old = docker(&window, &["run", "-d", "--name", "api", BUSYBOX, "sleep", "1000"]);
+    docker(&window, &["kill", "api"]);
+    let aside = format!("api.before-{}", &old[..12]);
+    docker(&window, &["rename", "api", &aside]);
+    let new = docker(&window, &["run", "-d", "--name", "api", BUSYBOX, "sleep", "2000"]);
+    let home = window.home.path();
+    fs_err::create_dir(home.join("set-aside")).expect("a folder");
+    let entry = json!({
+        "engine": window.dockerd.address(), "id": old, "name": "api", "running": true, "new": new,
+    });
+    let file = home.join("set-aside").join(format!("{old}.json"));
+    fs_err::write(&file, entry.to_string()).expect("written");
+    let next = App::new(Home::at(home), home.join("no-program")).expect("an app");
+    let mut events = next
+        .open("app.events", Value::Null, Inputs::none())
+        .await
+        .expect("events");
+    let told = loop {
+        let event = events.next().await.expect("an event").expect("no problem");
+        if let Event::Notice { problem } = serde_json::from_str(&event).expect("an event") {
+            break problem.message;
+        }
+    };
+    assert_eq!(told, "api is as it was before: Wherry ended while it made it anew");
+    let left = docker(
+        &window,
+        &["ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Names}} {{.State}}"],
+    );
+    assert_eq!(left, format!("{old} api running"));
+    assert!(!file.exists(), "it is done");
 }

@@ -61,7 +61,7 @@ impl Engine {
                 if !name::is_container_name(name) || name.len() < 2 {
                     return Err(crate::Invalid::Name(name.clone()).into());
                 }
-                Call::post(at("rename")?, subject, "rename the container").query("name", name)
+                return self.rename(container, name).await;
             }
             ContainerAction::Commit { reference } => {
                 let (repository, tag) = split_reference(name::image(reference)?);
@@ -100,6 +100,14 @@ impl Engine {
             }
         };
         client.done(call).await
+    }
+}
+
+impl Engine {
+    pub async fn rename(&self, container: &str, name: &str) -> Result<(), Error> {
+        let path = format!("/containers/{}/rename", name::container(container)?);
+        let call = Call::post(path, Subject::Container(container), "rename the container").query("name", name);
+        self.client().await?.done(call).await
     }
 }
 

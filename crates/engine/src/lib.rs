@@ -4,6 +4,7 @@
 
 mod action;
 mod address;
+mod again;
 mod backup;
 mod container;
 mod discover;
@@ -41,6 +42,7 @@ mod wire;
 
 pub use action::{ContainerAction, action_line, action_words};
 pub use address::Address;
+pub use again::MadeOf;
 pub use backup::{
     BackupContainer, BackupError, BackupImage, BackupManifest, BackupMember, BackupNetwork, BackupProgress,
     BackupReport, BackupRequest, BackupStep, BackupVolume, Existing, RestoreReport, RestoreRequest, backup_contents,

@@ -2,10 +2,11 @@
 //! same. And back from a line that somebody pastes.
 
 mod body;
+mod changes;
 mod compose;
 mod flags;
 mod line;
-mod of_container;
+mod made;
 mod paste;
 mod scan;
 mod shell;
@@ -17,9 +18,10 @@ mod text;
 use std::net::IpAddr;
 
 pub(crate) use body::body;
+pub use changes::{LineChange, spec_changes};
 pub use compose::compose_file;
 pub use line::{command_line, command_words, not_in_this_shell};
-pub use of_container::spec_of;
+pub(crate) use made::{Usual, spec_of};
 pub use paste::{PasteError, PasteNote, PasteNoteKind, Pasted, paste};
 pub use shell::{Shell, shell_line};
 pub use spec::*;

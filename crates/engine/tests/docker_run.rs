@@ -184,10 +184,37 @@ async fn the_request_makes_what_the_docker_command_makes() {
             &without_way(expected),
             &without_way(inspect(&dockerd, &again)),
         );
-        run(dockerd.docker().args(["rm", "-f", "-v", &theirs, &ours, &again]));
+        let copy = format!("copy-{nth}");
+        made_again(&engine, &dockerd, &line, &theirs, &copy).await;
+        run(dockerd.docker().args(["rm", "-f", "-v", &theirs, &ours, &again, &copy]));
     }
     run(dockerd.docker().args(["network", "rm", "front"]));
     run(dockerd.docker().args(["volume", "rm", "named"]));
+}
+
+/// What is read from a container makes the same once more.
+async fn made_again(engine: &Engine, dockerd: &Dockerd, line: &str, theirs: &str, copy: &str) {
+    let made = engine.made_of(theirs).await.expect("read");
+    assert_eq!(made.lost, Vec::<String>::new(), "{line}");
+    let mut spec = made.spec.as_copy();
+    spec.name = Some(copy.to_owned());
+    for network in &mut spec.networks {
+        network.ip = ip_of(&network.name, line);
+    }
+    engine
+        .create(&spec)
+        .await
+        .unwrap_or_else(|error| panic!("{line}: {error:?}"));
+    pretty_equal(
+        &format!("again: {line}"),
+        &without_way(inspect(dockerd, theirs)),
+        &without_way(inspect(dockerd, copy)),
+    );
+}
+
+/// A copy has no address of its own; nothing runs here, so two may have the same.
+fn ip_of(network: &str, line: &str) -> Option<String> {
+    (network == "front" && line.contains("--ip")).then(|| "172.31.77.10".to_owned())
 }
 
 /// `--mount type=volume` and `-v` ask for the same in two ways.

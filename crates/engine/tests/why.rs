@@ -469,7 +469,7 @@ async fn what_a_container_was_made_of_is_read_back() {
     made.stop_timeout = Some(3);
     made.entrypoint = Some("env".into());
     let id = engine.create(&made).await.expect("created");
-    assert_eq!(engine.spec_of(&id).await.expect("read back"), made);
+    assert_eq!(engine.made_of(&id).await.expect("read back").spec, made);
     assert_eq!(
         engine.container(&id).await.expect("it is there").state,
         ContainerState::Created
@@ -477,6 +477,6 @@ async fn what_a_container_was_made_of_is_read_back() {
     engine.remove(&id, Removal::FORCED).await.expect("removed");
     let plain = spec(BUSYBOX, "read-back-plain", &["true"]);
     let id = engine.create(&plain).await.expect("created");
-    assert_eq!(engine.spec_of(&id).await.expect("read back"), plain);
+    assert_eq!(engine.made_of(&id).await.expect("read back").spec, plain);
     engine.remove(&id, Removal::FORCED).await.expect("removed");
 }

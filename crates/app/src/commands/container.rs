@@ -1,18 +1,20 @@
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use wherry_engine::{
-    CommandLine, ContainerAction, ContainerHistory, ContainerSummary, Engine, Error, Logins, Pasted, Processes,
-    PullPolicy, RareChoice, Removal, RunSpec, Why, WhyLine, registry_of,
+    CommandLine, ContainerAction, ContainerHistory, ContainerSummary, Engine, Error, LineChange, Logins, MadeOf,
+    Pasted, Processes, PullPolicy, RareChoice, Removal, RunSpec, Why, WhyLine, registry_of,
 };
 
 use crate::explain::{container_name, failed};
 use crate::kernel;
 use crate::preflight::{self, Preflight};
+use crate::recreate::Recreate;
 use crate::tasks::Progress;
 use crate::terminals::Terminals;
 use crate::{
-    App, Code, ContainerAct, ContainerList, ContainerRef, ContainerRefs, ContainerRemove, LogSave, PortLamps, Problem,
-    ProcessSignal, RawJson, Removed, RunAsText, RunPaste, RunRequest, RunText, Saved, TaskId, Work,
+    App, Code, ContainerAct, ContainerList, ContainerRef, ContainerRefs, ContainerRemove, LogSave, MadeOfRequest,
+    PortLamps, Problem, ProcessSignal, RawJson, RecreateRequest, Removed, RunAsText, RunPaste, RunRequest, RunText,
+    Saved, SpecPair, TaskId, Work,
 };
 
 pub(crate) async fn list(app: &App, list: ContainerList) -> Result<Vec<ContainerSummary>, Problem> {
@@ -154,10 +156,6 @@ pub(crate) async fn save_log(app: &App, wanted: LogSave) -> Result<Saved, Proble
     saving.done()
 }
 
-pub(crate) async fn spec(app: &App, container: ContainerRef) -> Result<RunSpec, Problem> {
-    Ok(app.engine().await?.spec_of(&container.id).await?)
-}
-
 async fn explained<T>(engine: &Engine, verb: &str, id: &str, result: Result<T, Error>) -> Result<T, Problem> {
     match result {
         Ok(done) => Ok(done),
@@ -200,6 +198,43 @@ pub(crate) async fn rare_flags(_app: &App) -> Result<Vec<RareChoice>, Problem> {
     Ok(wherry_engine::rare_flags())
 }
 
+pub(crate) async fn made_of(app: &App, request: MadeOfRequest) -> Result<MadeOf, Problem> {
+    let made = app.engine().await?.made_of(&request.id).await?;
+    Ok(if request.copy {
+        MadeOf {
+            spec: made.spec.as_copy(),
+            ..made
+        }
+    } else {
+        made
+    })
+}
+
+pub(crate) async fn changes(_app: &App, pair: SpecPair) -> Result<Vec<LineChange>, Problem> {
+    Ok(wherry_engine::spec_changes(&pair.before, &pair.after))
+}
+
+/// Mistakes in the form are told at once; everything else is the task's outcome.
+pub(crate) async fn recreate(app: &App, request: RecreateRequest) -> Result<TaskId, Problem> {
+    let RecreateRequest { id, spec } = request;
+    wherry_engine::validate(&spec).map_err(Error::from)?;
+    let engine = app.engine().await?;
+    let old = engine.made_of(&id).await?;
+    let about = Work::Recreate { name: old.name.clone() };
+    let app = app.clone();
+    Ok(app.parts.tasks.clone().start(about, |progress, cancel| {
+        Recreate {
+            app,
+            engine,
+            old,
+            spec,
+            progress,
+            cancel,
+        }
+        .run()
+    }))
+}
+
 /// Mistakes in the form are told at once; everything else is the task's outcome.
 pub(crate) async fn run(app: &App, request: RunRequest) -> Result<TaskId, Problem> {
     let spec = request.spec;
@@ -229,21 +264,7 @@ async fn run_container(
         .map(str::trim)
         .filter(|name| !name.is_empty())
         .unwrap_or(spec.image.trim());
-    let image = spec.image.trim();
-    if spec.pull == PullPolicy::Always {
-        pull(&engine, &logins, image, spec.platform(), &progress, &cancel).await?;
-    }
-    let id = match engine.create(&spec).await {
-        Err(Error::ImageNotFound { .. }) if spec.pull == PullPolicy::Missing => {
-            pull(&engine, &logins, image, spec.platform(), &progress, &cancel).await?;
-            engine.create(&spec).await
-        }
-        result => result,
-    };
-    let id = match id {
-        Ok(id) => id,
-        Err(error) => return Err(failed(&engine, "run", name, error, &spec.ports).await),
-    };
+    let id = create(&engine, &logins, &spec, name, &progress, &cancel).await?;
     let mut terminal = None;
     let started = async {
         if cancel.is_cancelled() {
@@ -268,6 +289,32 @@ async fn run_container(
         tracing::debug!(%error, id, "the container that did not start stays");
     }
     Err(problem)
+}
+
+/// Pulls the image as the spec says. `name` is what the container is called in what goes wrong.
+pub(crate) async fn create(
+    engine: &Engine,
+    logins: &Logins,
+    spec: &RunSpec,
+    name: &str,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> Result<String, Problem> {
+    let image = spec.image.trim();
+    if spec.pull == PullPolicy::Always {
+        pull(engine, logins, image, spec.platform(), progress, cancel).await?;
+    }
+    let id = match engine.create(spec).await {
+        Err(Error::ImageNotFound { .. }) if spec.pull == PullPolicy::Missing => {
+            pull(engine, logins, image, spec.platform(), progress, cancel).await?;
+            engine.create(spec).await
+        }
+        result => result,
+    };
+    match id {
+        Ok(id) => Ok(id),
+        Err(error) => Err(failed(engine, "run", name, error, &spec.ports).await),
+    }
 }
 
 /// Gets an image, telling how far it is.

@@ -12,8 +12,8 @@ pub(super) struct Group {
     pub(super) kind: CommandPartKind,
     pub(super) words: Vec<String>,
     /// The same without what is secret; `None` where nothing is.
-    shown: Option<Vec<String>>,
-    explanation: Option<String>,
+    pub(super) shown: Option<Vec<String>>,
+    pub(super) explanation: Option<String>,
 }
 
 /// What stands where a secret would.

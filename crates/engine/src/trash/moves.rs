@@ -226,12 +226,6 @@ impl Engine {
         Err(taken.unwrap_or_else(|| name_of_nothing(&kept.name)))
     }
 
-    async fn rename(&self, id: &str, name: &str) -> Result<(), Error> {
-        let path = format!("/containers/{}/rename", name::container(id)?);
-        let call = Call::post(path, Subject::Container(id), "rename the container").query("name", name);
-        self.client().await?.done(call).await
-    }
-
     async fn restart_by(&self, id: &str, policy: &RestartPolicy) -> Result<(), Error> {
         let path = format!("/containers/{}/update", name::container(id)?);
         let call = Call::post(path, Subject::Container(id), "change the restart policy")

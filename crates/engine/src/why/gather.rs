@@ -13,7 +13,7 @@ use ts_rs::TS;
 use super::{Cause, Facts, Mounted, Neighbour, Script, Tone, Why, explain, pattern};
 use crate::error::Subject;
 use crate::transport::Call;
-use crate::{ContainerState, Engine, Error, HostPort, Link, LogLine, RunSpec, inventory, name, run, wire};
+use crate::{ContainerState, Engine, Error, HostPort, Link, LogLine, inventory, name, run, wire};
 
 /// How much of the log is looked at, and how much of it is shown.
 const TAIL: u32 = 80;
@@ -81,13 +81,6 @@ impl Engine {
         let each: Vec<_> = each.collect();
         let lines: Vec<Option<WhyLine>> = futures::stream::iter(each).buffered(AT_ONCE).collect().await;
         lines.into_iter().flatten().collect()
-    }
-
-    /// What a container was made of.
-    pub async fn spec_of(&self, container: &str) -> Result<RunSpec, Error> {
-        let inspect = self.raw_container(container).await?;
-        let image = self.raw_image(&inspect).await;
-        Ok(run::spec_of(&inspect, &image))
     }
 
     /// Null when the image is gone.
@@ -359,7 +352,7 @@ fn of_inspect(inspect: &Value, image: &Value) -> Facts {
             .collect(),
         image_architecture: image["Architecture"].as_str().map(str::to_owned),
         working_folder: text(&config["WorkingDir"]),
-        spec: run::spec_of(inspect, image),
+        spec: run::spec_of(inspect, image, &run::Usual::default()).0,
         id,
         ..Facts::default()
     }

@@ -10,6 +10,9 @@ export class PortAnswers {
   readonly byKey = new SvelteMap<string, PortAnswer>();
   #timer = 0;
 
+  /** `own` is the container that makes room: its ports are free for what takes its place. */
+  constructor(private readonly own: string | null = null) {}
+
   /** Asks what has no answer yet. */
   ask(questions: PortQuestion[]): void {
     window.clearTimeout(this.#timer);
@@ -23,8 +26,11 @@ export class PortAnswers {
       // Not knowing keeps nobody from trying: the engine has the last word.
       (): PortAnswer => ({ free: true, holder: null, container: null, sentence: "", nextFree: null }),
     );
-    this.byKey.set(questionKey(question), answer);
-    return answer;
+    const known = !answer.free && answer.container !== null && answer.container === this.own
+      ? { ...answer, free: true, sentence: `${question.port} is its own already` }
+      : answer;
+    this.byKey.set(questionKey(question), known);
+    return known;
   }
 
   /** Something has changed on this computer: every answer is old. */

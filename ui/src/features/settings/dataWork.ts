@@ -40,6 +40,7 @@ export function doneWords(task: Task): string {
     case "saveImages":
     case "loadImages":
     case "run":
+    case "recreate":
       return "Done";
   }
 }

@@ -913,6 +913,19 @@ export type Limit = { allowed: number, left: number,
  */
 windowSeconds: number, };
 
+/**
+ * A part of the `docker run` line that only one of two specs has.
+ */
+export type LineChange = { 
+/**
+ * Only the later one has it; else only the earlier.
+ */
+added: boolean, 
+/**
+ * Without what is secret.
+ */
+text: string, explanation: string | null, };
+
 export type LogLevel = "debug" | "info" | "warning" | "error";
 
 export type LogLine = { source: LogSource, 
@@ -1143,6 +1156,32 @@ hostDisk: number,
  * Of its process and of the daemon: 100 is one core.
  */
 hostCpuPercent: number, };
+
+/**
+ * What made a container, and what it has become.
+ */
+export type MadeOf = { id: string, name: string, running: boolean, spec: RunSpec, 
+/**
+ * What the spec cannot say: "a second request for GPUs".
+ */
+lost: Array<string>, 
+/**
+ * The name of its image is by now that of another one.
+ */
+newerImage: boolean, 
+/**
+ * What it has written inside itself, which no other container has: the first of these paths.
+ */
+written: Array<string>, writtenCount: number, };
+
+/**
+ * What made a container.
+ */
+export type MadeOfRequest = { id: string, 
+/**
+ * For a second one beside it.
+ */
+copy: boolean, };
 
 export type MissingHelper = { 
 /**
@@ -1446,6 +1485,12 @@ left: Array<LeftOver>,
  * What can be brought back.
  */
 kept: Array<TrashId>, };
+
+export type RecreateRequest = { 
+/**
+ * The container that it takes the place of.
+ */
+id: string, spec: RunSpec, };
 
 export type RegistryEntry = { address: string, 
 /**
@@ -1825,6 +1870,8 @@ export type Source = "engine" | "events" | "kernel" | "log" | "settings" | "sock
  */
 export type SpecChange = { cpus: number | null, memoryMib: number | null, diskGib: number | null, accelerator: Accelerator | null, };
 
+export type SpecPair = { before: RunSpec, after: RunSpec, };
+
 /**
  * The steps of a start, in the order in which they happen.
  */
@@ -2052,7 +2099,7 @@ export type WhyLine = { id: string, cause: Cause, short: string, tone: Tone, };
 /**
  * What it is about.
  */
-export type Work = { "type": "pull", reference: string, } | { "type": "push", reference: string, } | { "type": "saveImages", images: Array<string>, file: string, } | { "type": "loadImages", file: string, } | { "type": "run", image: string, name: string | null, } | { "type": "backup", file: string, } | { "type": "verifyBackup", file: string, } | { "type": "restore", file: string, };
+export type Work = { "type": "pull", reference: string, } | { "type": "push", reference: string, } | { "type": "saveImages", images: Array<string>, file: string, } | { "type": "loadImages", file: string, } | { "type": "run", image: string, name: string | null, } | { "type": "recreate", name: string, } | { "type": "backup", file: string, } | { "type": "verifyBackup", file: string, } | { "type": "restore", file: string, };
 
 export interface Commands {
   "app.about": { params: null; result: About };
@@ -2128,10 +2175,15 @@ export interface Commands {
   "container.why_lines": { params: ContainerRefs; result: Array<WhyLine> };
   /** All of it into the person's downloads, as text with times. */
   "container.save_log": { params: LogSave; result: Saved };
-  /** What it was made of. */
-  "container.spec": { params: ContainerRef; result: RunSpec };
   /** Pulls the image when it is missing, creates, starts. The task's outcome names the container. */
   "container.run": { params: RunRequest; result: TaskId };
+  /** What made a container, for the run form. */
+  "container.made_of": { params: MadeOfRequest; result: MadeOf };
+  /** What two specs do differently. */
+  "container.changes": { params: SpecPair; result: Array<LineChange> };
+  /** Makes it anew in place of the one that is there, which stays until the new one runs. Each step is kept for */
+  /** "What I clicked". */
+  "container.recreate": { params: RecreateRequest; result: TaskId };
   /** What can be known before it is tried; ports have a question of their own. */
   "container.preflight": { params: RunRequest; result: Preflight };
   /** The `docker run` line and the compose file that equal this spec. */

@@ -1,9 +1,9 @@
 // Dialogs that open from anywhere: a button on a page, a shortcut, another dialog. One at a time.
 
-import type { Reclaimable, RunSpec } from "$lib/api";
+import type { MadeOf, Reclaimable, RunSpec } from "$lib/api";
 
 export type OpenDialog =
-  | { type: "run"; image: string | null; spec: RunSpec | null }
+  | { type: "run"; image: string | null; spec: RunSpec | null; edited: MadeOf | null }
   | { type: "pull"; reference: string | null }
   | { type: "reclaim"; only: keyof Reclaimable | null }
   | { type: "shortcuts" };
@@ -14,12 +14,17 @@ class Dialogs {
   signingIn = $state.raw<{ registry: string | null } | null>(null);
 
   run(image: string | null = null): void {
-    this.open = { type: "run", image, spec: null };
+    this.open = { type: "run", image, spec: null, edited: null };
   }
 
   /** The run form, filled in. */
   runLike(spec: RunSpec): void {
-    this.open = { type: "run", image: spec.image, spec };
+    this.open = { type: "run", image: spec.image, spec, edited: null };
+  }
+
+  /** The run form of a container that is to be made anew. */
+  edit(made: MadeOf): void {
+    this.open = { type: "run", image: made.spec.image, spec: made.spec, edited: made };
   }
 
   pull(reference: string | null = null): void {

@@ -73,6 +73,8 @@ export function taskTitle(task: Task): string {
       return `Load ${work.file}`;
     case "run":
       return `Run ${work.name ?? work.image}`;
+    case "recreate":
+      return `Make ${work.name} anew`;
     case "backup":
       return `Back up to ${work.file}`;
     case "verifyBackup":
