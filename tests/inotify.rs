@@ -7,14 +7,17 @@ fn main() -> std::io::Result<()> {
 
     use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 
-    const SAID: [(ReadFlags, &str); 4] = [
+    const SAID: [(ReadFlags, &str); 6] = [
         (ReadFlags::CREATE, "create"),
         (ReadFlags::DELETE, "delete"),
         (ReadFlags::MODIFY, "modify"),
         (ReadFlags::CLOSE_WRITE, "close"),
+        (ReadFlags::MOVED_FROM, "from"),
+        (ReadFlags::MOVED_TO, "to"),
     ];
     let watch = inotify::init(CreateFlags::CLOEXEC)?;
-    let wanted = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE;
+    let wanted =
+        WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE | WatchFlags::MOVE;
     for path in std::env::args().skip(1) {
         inotify::add_watch(&watch, path, wanted)?;
     }

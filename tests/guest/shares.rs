@@ -151,7 +151,11 @@ fn changes_on_the_host_are_told(machine: &Machine, project: &Path) {
     watcher.args(["run", "--rm", "--name", "watcher"]);
     watcher.arg("--volume").arg(format!("{}:/tools", tools.display()));
     watcher.arg("--volume").arg(format!("{}:/work", project.display()));
-    watcher.arg("busybox").args(run_it).arg("/work");
+    fs_err::create_dir_all(project.join("below/deep")).expect("a folder");
+    watcher
+        .arg("busybox")
+        .args(run_it)
+        .args(["/work", "/work/below", "/work/below/deep"]);
     let mut watcher = Running::start(&mut watcher, &machine.path().join("watcher.log"));
     assert_eq!(watcher.line(), "watching");
     let mut until = |wanted: &str| {
@@ -174,8 +178,23 @@ fn changes_on_the_host_are_told(machine: &Machine, project: &Path) {
     for (script, events) in [
         ("echo 1 > new", &["create new", "modify new", "close new"][..]),
         ("echo 2 >> new", &["modify new", "close new"]),
-        ("mv new moved", &["delete new", "create moved", "close moved"]),
+        ("mv new moved", &["from new", "to moved"]),
         ("rm moved", &["delete moved"]),
+        // As editors save: the name that a program looks at has another file.
+        ("echo 1 > .saved", &["close .saved"]),
+        ("mv .saved page", &["from .saved", "to page"]),
+        ("echo 2 >> page", &["modify page", "close page"]),
+        ("mv page below/page", &["from page", "to page"]),
+        ("mv below/page page", &["from page", "to page"]),
+        // A folder, which a program goes on to watch under its new name, with those below it.
+        ("mv below aside", &["from below", "to aside"]),
+        ("echo 1 > aside/child", &["create child"]),
+        ("echo 1 > aside/deep/inner", &["create inner"]),
+        ("mv aside/deep deep", &["from deep", "to deep"]),
+        ("echo 2 >> deep/inner", &["modify inner"]),
+        // To and from where nothing is shared, it is removed and made.
+        ("mv aside/child ../child", &["delete child"]),
+        ("mv ../child child", &["create child"]),
         ("mkdir folder", &["create folder"]),
         ("rmdir folder", &["delete folder"]),
     ] {

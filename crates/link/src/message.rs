@@ -131,11 +131,13 @@ pub struct Change {
     pub folder: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ChangeKind {
-    /// It is there now: made, or moved here.
+    /// It is there now: made, or moved here from where nobody is told of changes.
     Created,
+    /// It is here now, and no longer at this path.
+    Moved { from: PathBuf },
     /// Its content or its attributes are others.
     Modified,
     /// It is gone: removed, or moved away.

@@ -12,6 +12,10 @@ pub enum Raise {
     /// A name that the host has removed: it is still there, to be removed.
     RemovedFile,
     RemovedFolder,
+    /// The name that is looked up next is where the host has moved something. Nothing is pretended of it yet.
+    MovedTo,
+    /// A name from which the host has moved that: it is still there, to be moved, and there is nothing where it goes.
+    MovedFrom,
     /// Calls mean again what they are.
     Nothing,
 }
@@ -20,18 +24,29 @@ impl Raise {
     /// Of the one allocation that has no effect: no file reaches that far.
     pub const OFFSET: u64 = i64::MAX.cast_unsigned() - 1;
 
+    const ALL: [Self; 6] = [
+        Self::Created,
+        Self::RemovedFile,
+        Self::RemovedFolder,
+        Self::MovedTo,
+        Self::MovedFrom,
+        Self::Nothing,
+    ];
+
     /// The attribute that is asked for.
     pub fn attribute(self) -> &'static str {
         match self {
             Self::Created => "wherry.created",
             Self::RemovedFile => "wherry.removed-file",
             Self::RemovedFolder => "wherry.removed-folder",
+            Self::MovedTo => "wherry.moved-to",
+            Self::MovedFrom => "wherry.moved-from",
             Self::Nothing => "wherry.nothing",
         }
     }
 
     pub fn of_attribute(attribute: &[u8]) -> Option<Self> {
-        [Self::Created, Self::RemovedFile, Self::RemovedFolder, Self::Nothing]
+        Self::ALL
             .into_iter()
             .find(|raise| raise.attribute().as_bytes() == attribute)
     }
@@ -43,7 +58,7 @@ mod tests {
 
     #[test]
     fn each_has_an_attribute_of_its_own_and_others_mean_nothing() {
-        for raise in [Raise::Created, Raise::RemovedFile, Raise::RemovedFolder, Raise::Nothing] {
+        for raise in Raise::ALL {
             assert_eq!(Raise::of_attribute(raise.attribute().as_bytes()), Some(raise));
         }
         assert_eq!(Raise::of_attribute(b"user.wherry.created"), None);

@@ -28,7 +28,7 @@ use wherry_link::{FilesView, Raise, RefusedFolder};
 
 use crate::numbers;
 use crate::owner::{self, ATTRIBUTE, FOLDER, KIND, Owner, Person};
-use crate::raise::{self, Raising};
+use crate::raise::{self, Moving, Raising};
 use crate::view::{Access, Node, View};
 
 type Handle = u64;
@@ -426,6 +426,25 @@ impl Shared {
         Ok(entry)
     }
 
+    /// What the guest hears of the two names of something that the host has moved: it is where it was.
+    fn lookup_moved(&self, context: Context, (parent, name): (Node, &CStr), moving: &Moving) -> io::Result<Entry> {
+        let (folder, target) = &moving.to;
+        if (parent, name) == (*folder, target) {
+            return Err(Errno::NOENT.into());
+        }
+        // Made anew meanwhile: the move that comes next is refused.
+        if parent == moving.from && self.is_gone(parent, name).is_ok() {
+            let mut entry = self.files.lookup(context, *folder, target)?;
+            if self.view().is_hidden(entry.inode) {
+                self.files.forget(context, entry.inode, 1);
+                return Err(Errno::NOENT.into());
+            }
+            self.dress(entry.inode, &mut entry.attr);
+            return Ok(entry);
+        }
+        Err(Errno::NOENT.into())
+    }
+
     /// Whether the host has no such name any more.
     fn is_gone(&self, parent: Node, name: &CStr) -> io::Result<()> {
         match self.files.lookup(self.context(), parent, name) {
@@ -515,7 +534,14 @@ impl FileSystem for Folders {
         if self.view().access(parent, name) == Access::None {
             return Err(Errno::NOENT.into());
         }
-        let raise = self.raising().pretends(context, parent);
+        let (raise, moving) = {
+            let mut raising = self.raising();
+            raising.hears(context, parent, name);
+            (raising.pretends(context, parent), raising.moving(context))
+        };
+        if let Some(moving) = moving {
+            return self.lookup_moved(context, (parent, name), &moving);
+        }
         let mut entry = match (self.files.lookup(context, parent, name), raise) {
             (Ok(entry), _) => entry,
             (Err(error), Some(Raise::RemovedFile | Raise::RemovedFolder))
@@ -675,6 +701,9 @@ impl FileSystem for Folders {
     ) -> io::Result<()> {
         self.change(old_parent, old_name)?;
         self.change(new_parent, new_name)?;
+        if self.raising().is_by(context) {
+            return self.is_gone(old_parent, old_name);
+        }
         self.move_away(old_parent, old_name)?;
         if flags & RenameFlags::EXCHANGE.bits() != 0 {
             self.move_away(new_parent, new_name)?;

@@ -1,6 +1,6 @@
 //! Calls of the guest that only raise an event there: see [`wherry_link::Raise`].
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::time::Duration;
 
 use rustix::fs::OFlags;
@@ -24,6 +24,15 @@ const GONE_FOLDER: u32 = 0o040_700;
 pub(crate) struct Raising {
     thread: Option<i32>,
     pretended: Option<(Node, Raise)>,
+    /// The folder and the name where something was moved to.
+    target: Option<(Node, CString)>,
+}
+
+/// What the guest is to believe of something that the host has moved.
+#[derive(Debug)]
+pub(crate) struct Moving {
+    pub(crate) from: Node,
+    pub(crate) to: (Node, CString),
 }
 
 impl Raising {
@@ -31,6 +40,7 @@ impl Raising {
         Self {
             thread: thread.filter(|thread| *thread > 0),
             pretended: None,
+            target: None,
         }
     }
 
@@ -42,8 +52,13 @@ impl Raising {
     pub(crate) fn says(&mut self, context: Context, folder: Node, attribute: &CStr) -> bool {
         let said = Raise::of_attribute(attribute.to_bytes()).filter(|_| self.is_by(context));
         match said {
-            Some(Raise::Nothing) => self.pretended = None,
-            Some(what) => self.pretended = Some((folder, what)),
+            Some(Raise::Nothing) => (self.pretended, self.target) = (None, None),
+            Some(what) => {
+                self.pretended = Some((folder, what));
+                if what != Raise::MovedFrom {
+                    self.target = None;
+                }
+            }
             None => {}
         }
         said.is_some()
@@ -52,6 +67,19 @@ impl Raising {
     pub(crate) fn pretends(&self, context: Context, folder: Node) -> Option<Raise> {
         let (at, what) = self.pretended?;
         (self.is_by(context) && at == folder).then_some(what)
+    }
+
+    /// A name that the guest looks up: the one where something was moved to, if that is what was said.
+    pub(crate) fn hears(&mut self, context: Context, parent: Node, name: &CStr) {
+        if self.pretends(context, parent) == Some(Raise::MovedTo) {
+            self.target = Some((parent, name.into()));
+        }
+    }
+
+    pub(crate) fn moving(&self, context: Context) -> Option<Moving> {
+        let (from, what) = self.pretended?;
+        let to = self.target.clone()?;
+        (self.is_by(context) && what == Raise::MovedFrom).then_some(Moving { from, to })
     }
 }
 

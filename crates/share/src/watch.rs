@@ -20,8 +20,16 @@ use wherry_link::{Change, ChangeKind};
 /// fanotify(7): each event is told with the folder it happened in and the name in it. nix has no names for these.
 const FOLDER_AND_NAME: u32 = libc::FAN_REPORT_DFID_NAME;
 
-/// fanotify(7), "event info": the kind of record that has a folder's handle and a name.
+/// fanotify(7), "event info": the kinds of records that have a folder's handle and a name: of what happened, and of
+/// where something was moved from and to.
 const RECORD_FOLDER_AND_NAME: u8 = 2;
+const RECORD_OLD_NAME: u8 = libc::FAN_EVENT_INFO_TYPE_OLD_DFID_NAME;
+const RECORD_NEW_NAME: u8 = libc::FAN_EVENT_INFO_TYPE_NEW_DFID_NAME;
+
+/// Something was moved, told as one event with both names. Since Linux 5.17; before, it is two events that nothing
+/// connects.
+const MOVED: MaskFlags = MaskFlags::from_bits_retain(libc::FAN_RENAME);
+const MOVED_IN_TWO: MaskFlags = MaskFlags::FAN_MOVED_FROM.union(MaskFlags::FAN_MOVED_TO);
 
 const LARGEST_READ: usize = 64 * 1024;
 
@@ -157,14 +165,18 @@ impl Watch {
     fn mark(&self, watched: &mut Watched, folder: &Path, name: Option<&OsStr>) -> io::Result<()> {
         let wanted = MaskFlags::FAN_CREATE
             | MaskFlags::FAN_DELETE
-            | MaskFlags::FAN_MOVED_FROM
-            | MaskFlags::FAN_MOVED_TO
             | MaskFlags::FAN_MODIFY
             | MaskFlags::FAN_ATTRIB
             | MaskFlags::FAN_EVENT_ON_CHILD
             | MaskFlags::FAN_ONDIR;
         let how = MarkFlags::FAN_MARK_ADD | MarkFlags::FAN_MARK_ONLYDIR | MarkFlags::FAN_MARK_DONT_FOLLOW;
-        self.group.mark(how, wanted, rustix::fs::CWD, Some(folder))?;
+        let marked = self.group.mark(how, wanted | MOVED, rustix::fs::CWD, Some(folder));
+        if marked == Err(nix::Error::EINVAL) {
+            self.group
+                .mark(how, wanted | MOVED_IN_TWO, rustix::fs::CWD, Some(folder))?;
+        } else {
+            marked?;
+        }
         let handle = FolderHandle::of(folder)?;
         let only = match (watched.folders.remove(&handle).map(|place| place.only), name) {
             // The whole folder is watched already, or is from now on.
@@ -182,67 +194,105 @@ impl Watch {
 
     fn understand(&self, mut events: &[u8]) -> Vec<Change> {
         let own = i32::try_from(std::process::id()).unwrap_or_default();
-        let mut changes = Vec::new();
-        let mut seen = HashSet::new();
+        let mut changes = Changes::default();
         while let Some((event, rest)) = Event::first(events) {
             events = rest;
             if event.mask & libc::FAN_Q_OVERFLOW != 0 {
                 tracing::warn!("so much changed at once that containers are not told of all of it");
             }
-            let Some((handle, name)) = event.place.filter(|_| event.pid != own) else {
+            if event.pid == own {
                 continue;
-            };
+            }
             let mut watched = self.watched();
-            let Some(place) = watched.folders.get(&handle) else {
-                continue;
-            };
-            if place.only.as_ref().is_some_and(|names| !names.contains(&name)) {
-                continue;
-            }
-            // A change of the folder itself is told by its own folder.
-            if name.as_bytes() == b"." {
-                continue;
-            }
-            let path = place.path.join(&name);
-            let whole = place.only.is_none();
+            let at = |place: &Option<_>| place.as_ref().and_then(|place| watched.path(place));
+            let (here, from, to) = (at(&event.place), at(&event.from), at(&event.to));
+            let was_folder = event.mask & libc::FAN_ONDIR != 0;
             let appeared = event.mask & (libc::FAN_CREATE | libc::FAN_MOVED_TO) != 0;
-            // Several events come as one with all their kinds; what is there now tells which was the last.
-            let change = match fs_err::symlink_metadata(&path) {
-                Ok(now) => Change {
-                    kind: if appeared {
-                        ChangeKind::Created
-                    } else {
-                        ChangeKind::Modified
-                    },
-                    folder: now.is_dir(),
-                    path,
-                },
-                Err(_) => Change {
-                    kind: ChangeKind::Removed,
-                    folder: event.mask & libc::FAN_ONDIR != 0,
-                    path,
-                },
-            };
-            let new_folder = change.folder && change.kind == ChangeKind::Created && whole;
-            if change.folder && change.kind == ChangeKind::Modified {
-                continue;
-            }
-            if seen.insert(change.clone()) {
-                changes.push(change.clone());
-            }
-            if new_folder {
-                let mut found = Vec::new();
-                if let Err(error) = self.add(&mut watched, &change.path, &mut found) {
-                    tracing::debug!(%error, "a new folder is not watched");
+            let mut seen = Vec::new();
+            match (from, to) {
+                (Some((from, _)), Some((to, whole))) if is_folder(&from).is_none() && is_folder(&to).is_some() => {
+                    let folder = is_folder(&to).unwrap_or(was_folder);
+                    let (kind, path) = (ChangeKind::Moved { from }, to);
+                    seen.push((Change { path, kind, folder }, whole));
                 }
-                changes.extend(found.into_iter().filter(|change| seen.insert(change.clone())));
+                (from, to) => {
+                    seen.extend(from.map(|(path, whole)| (state(path, false, was_folder), whole)));
+                    seen.extend(to.map(|(path, whole)| (state(path, true, was_folder), whole)));
+                }
+            }
+            seen.extend(here.map(|(path, whole)| (state(path, appeared, was_folder), whole)));
+            for (change, whole) in seen {
+                if change.folder && change.kind == ChangeKind::Modified {
+                    continue;
+                }
+                let new = match change.kind {
+                    ChangeKind::Created | ChangeKind::Moved { .. } => change.folder && whole,
+                    ChangeKind::Modified | ChangeKind::Removed => false,
+                };
+                let (path, moved) = (change.path.clone(), change.kind != ChangeKind::Created);
+                changes.add(change);
+                if new {
+                    let mut found = Vec::new();
+                    if let Err(error) = self.add(&mut watched, &path, &mut found) {
+                        tracing::debug!(%error, "a new folder is not watched");
+                    }
+                    // What is in one that was moved came with it.
+                    found
+                        .into_iter()
+                        .filter(|_| !moved)
+                        .for_each(|change| changes.add(change));
+                }
             }
         }
-        changes
+        changes.list
     }
 
     fn watched(&self) -> MutexGuard<'_, Watched> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Each change once, in the order in which they came.
+#[derive(Default)]
+struct Changes {
+    list: Vec<Change>,
+    seen: HashSet<Change>,
+}
+
+impl Changes {
+    fn add(&mut self, change: Change) {
+        if self.seen.insert(change.clone()) {
+            self.list.push(change);
+        }
+    }
+}
+
+impl Watched {
+    /// The path of a name in a folder, if that is watched, and whether its whole folder is. A change of the folder itself
+    /// is told by the folder that it is in.
+    fn path(&self, (handle, name): &(FolderHandle, OsString)) -> Option<(PathBuf, bool)> {
+        let place = self.folders.get(handle).filter(|_| name.as_bytes() != b".")?;
+        let told = place.only.as_ref().is_none_or(|names| names.contains(name));
+        told.then(|| (place.path.join(name), place.only.is_none()))
+    }
+}
+
+/// Whether there is a folder, or something else, or nothing.
+fn is_folder(path: &Path) -> Option<bool> {
+    fs_err::symlink_metadata(path).ok().map(|now| now.is_dir())
+}
+
+/// Several events come as one with all their kinds; what is there now tells which was the last.
+fn state(path: PathBuf, appeared: bool, was_folder: bool) -> Change {
+    let now = is_folder(&path);
+    Change {
+        kind: match now {
+            Some(_) if appeared => ChangeKind::Created,
+            Some(_) => ChangeKind::Modified,
+            None => ChangeKind::Removed,
+        },
+        folder: now.unwrap_or(was_folder),
+        path,
     }
 }
 
@@ -290,6 +340,8 @@ struct Event {
     mask: u64,
     pid: i32,
     place: Option<(FolderHandle, OsString)>,
+    from: Option<(FolderHandle, OsString)>,
+    to: Option<(FolderHandle, OsString)>,
 }
 
 impl Event {
@@ -300,19 +352,29 @@ impl Event {
         let records = usize::from(u16_at(event, 6)?);
         let mask = u64::from_ne_bytes(event.get(8..16)?.try_into().ok()?);
         let pid = u32_at(event, 20)?.cast_signed();
-        let mut place = None;
+        let (mut place, mut from, mut to) = (None, None, None);
         let mut rest = event.get(records..)?;
         while let (Some(kind), Some(size)) = (rest.first(), u16_at(rest, 2)) {
             let size = usize::from(size);
             let Some(record) = rest.get(..size).filter(|_| size > 0) else {
                 break;
             };
-            if *kind == RECORD_FOLDER_AND_NAME {
-                place = place_of(record);
+            match *kind {
+                RECORD_FOLDER_AND_NAME => place = place_of(record),
+                RECORD_OLD_NAME => from = place_of(record),
+                RECORD_NEW_NAME => to = place_of(record),
+                _ => {}
             }
             rest = &rest[size..];
         }
-        Some((Self { mask, pid, place }, &events[length..]))
+        let event = Self {
+            mask,
+            pid,
+            place,
+            from,
+            to,
+        };
+        Some((event, &events[length..]))
     }
 }
 
@@ -357,13 +419,13 @@ mod tests {
         Ok(changes)
     }
 
-    fn until(changes: &mpsc::Receiver<Change>, path: &Path, kind: ChangeKind) -> Vec<Change> {
+    fn until(changes: &mpsc::Receiver<Change>, path: &Path, kind: &ChangeKind) -> Vec<Change> {
         let mut before = Vec::new();
         loop {
             let change = changes
                 .recv_timeout(Duration::from_secs(10))
                 .unwrap_or_else(|_| panic!("{kind:?} {} after {before:?}", path.display()));
-            if change.path == path && change.kind == kind {
+            if change.path == path && change.kind == *kind {
                 return before;
             }
             before.push(change);
@@ -379,29 +441,40 @@ mod tests {
         let changes = watching(std::slice::from_ref(&root), &[root.join("hidden")])?;
 
         sh(&root, "echo 1 > deep/er/new")?;
-        until(&changes, &root.join("deep/er/new"), ChangeKind::Created);
+        until(&changes, &root.join("deep/er/new"), &ChangeKind::Created);
         // Ours, and what is hidden: had they been told, they would have been told before the next one.
         fs_err::write(root.join("deep/ours"), "x")?;
         fs_err::remove_file(root.join("deep/ours"))?;
         sh(&root, "echo 1 > hidden/log; echo 2 >> deep/er/new")?;
-        let before = until(&changes, &root.join("deep/er/new"), ChangeKind::Modified);
+        let before = until(&changes, &root.join("deep/er/new"), &ChangeKind::Modified);
         assert!(
             before.iter().all(|change| change.path == root.join("deep/er/new")),
             "{before:?}"
         );
 
         sh(&root, "mv deep/er/new deep/moved")?;
-        until(&changes, &root.join("deep/er/new"), ChangeKind::Removed);
-        until(&changes, &root.join("deep/moved"), ChangeKind::Created);
+        let from = root.join("deep/er/new");
+        until(&changes, &root.join("deep/moved"), &ChangeKind::Moved { from });
+        // Where only one of its names is watched, it is made or removed.
+        sh(&root, "mv deep/moved hidden/moved")?;
+        until(&changes, &root.join("deep/moved"), &ChangeKind::Removed);
+        sh(&root, "mv hidden/moved deep/moved")?;
+        until(&changes, &root.join("deep/moved"), &ChangeKind::Created);
         sh(&root, "rm deep/moved; rmdir deep/er")?;
-        until(&changes, &root.join("deep/moved"), ChangeKind::Removed);
-        until(&changes, &root.join("deep/er"), ChangeKind::Removed);
+        until(&changes, &root.join("deep/moved"), &ChangeKind::Removed);
+        until(&changes, &root.join("deep/er"), &ChangeKind::Removed);
 
         // A new folder is watched with all that is in it by the time it is seen.
         sh(&root, "mkdir -p a/b/c; echo 1 > a/b/c/file")?;
-        until(&changes, &root.join("a/b/c/file"), ChangeKind::Created);
+        until(&changes, &root.join("a/b/c/file"), &ChangeKind::Created);
         sh(&root, "echo 2 >> a/b/c/file")?;
-        until(&changes, &root.join("a/b/c/file"), ChangeKind::Modified);
+        until(&changes, &root.join("a/b/c/file"), &ChangeKind::Modified);
+        // One that is moved is watched where it is, with what came along.
+        sh(&root, "mv a/b z")?;
+        let from = root.join("a/b");
+        until(&changes, &root.join("z"), &ChangeKind::Moved { from });
+        sh(&root, "echo 3 >> z/c/file")?;
+        until(&changes, &root.join("z/c/file"), &ChangeKind::Modified);
         Ok(())
     }
 
@@ -413,7 +486,7 @@ mod tests {
         fs_err::write(root.join("two"), "2")?;
         let changes = watching(&[root.join("one")], &[])?;
         sh(&root, "echo x >> two; echo x >> one")?;
-        let before = until(&changes, &root.join("one"), ChangeKind::Modified);
+        let before = until(&changes, &root.join("one"), &ChangeKind::Modified);
         assert_eq!(before, []);
         Ok(())
     }

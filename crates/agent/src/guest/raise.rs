@@ -12,7 +12,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, fallocate, getxattr, mkdirat, openat, unlinkat},
+    fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, fallocate, getxattr, mkdirat, openat, renameat, unlinkat},
     io::Errno,
 };
 use wherry_link::{Change, ChangeKind, Raise};
@@ -60,15 +60,26 @@ impl Raiser {
 }
 
 fn raise(tree: &Path, change: &Change) -> Result<(), Errno> {
-    let path = tree.join(change.path.strip_prefix("/").unwrap_or(&change.path));
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+    let Some((folder, name)) = open_folder(tree, &change.path)? else {
         return Ok(());
     };
-    let name = Path::new(name);
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = openat(CWD, folder, flags, Mode::empty())?;
     let write = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    match (change.kind, change.folder) {
+    match (&change.kind, change.folder) {
+        (ChangeKind::Moved { from }, is_folder) => {
+            let moved = raise_move(tree, from, &folder, name);
+            if moved.is_err() {
+                // What a container sees of it cannot be moved (something is mounted there): then it goes and comes.
+                for (kind, path) in [(ChangeKind::Removed, from), (ChangeKind::Created, &change.path)] {
+                    let part = Change {
+                        path: path.clone(),
+                        kind,
+                        folder: is_folder,
+                    };
+                    raise(tree, &part)?;
+                }
+            }
+            Ok(())
+        }
         (ChangeKind::Created, true) => pretend(&folder, Raise::Created, || mkdirat(&folder, name, Mode::RWXU)),
         (ChangeKind::Created, false) => {
             let create = write | OFlags::CREATE | OFlags::EXCL;
@@ -89,6 +100,43 @@ fn raise(tree: &Path, change: &Change) -> Result<(), Errno> {
             unlinkat(&folder, name, AtFlags::empty())
         }),
     }
+}
+
+/// The folder that a path of the host's is in, and its name there.
+fn open_folder<'a>(tree: &Path, path: &'a Path) -> Result<Option<(OwnedFd, &'a Path)>, Errno> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(None);
+    };
+    let folder = tree.join(folder.strip_prefix("/").unwrap_or(folder));
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(Some((openat(CWD, folder, flags, Mode::empty())?, Path::new(name))))
+}
+
+/// Moves in the guest what the host has moved. The server has to know both names before the kernel asks for either, so
+/// the new one is said first, by making a folder of that name, which is refused because there is something.
+fn raise_move(tree: &Path, from: &Path, folder: &OwnedFd, name: &Path) -> Result<(), Errno> {
+    let Some((old_folder, old_name)) = open_folder(tree, from)? else {
+        return Ok(());
+    };
+    say_what(folder, Raise::MovedTo);
+    let said = mkdirat(folder, name, Mode::RWXU);
+    let moved = match said {
+        Err(Errno::EXIST) => {
+            say_what(&old_folder, Raise::MovedFrom);
+            // A folder has one name. It has just got the new one, and while it is renamed it could not get the old one.
+            let seen = openat(
+                &old_folder,
+                old_name,
+                OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+            );
+            seen.and_then(|_| renameat(&old_folder, old_name, folder, name))
+        }
+        Ok(()) => Err(Errno::EXIST),
+        Err(error) => Err(error),
+    };
+    say_what(folder, Raise::Nothing);
+    moved
 }
 
 /// Makes a call that the file server only pretends to carry out in this folder.
