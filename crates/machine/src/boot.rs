@@ -367,7 +367,7 @@ impl Boot<'_> {
             .await
             .map_err(|failure| lost(failure.message))?;
         saved::clear_leftovers(self.home());
-        let detail = format!("Went on where it was, with {} MiB of memory.", saved.memory_bytes >> 20);
+        let detail = format!("Went on where it was, with {} MiB of memory.", saved.memory.bytes >> 20);
         self.tell(Progress::Done { detail: Some(detail) }).await;
         Ok(Met {
             process,

@@ -20,8 +20,8 @@ pub(crate) const MEMORY_AT: u64 = 64 << 10;
 
 const MAGIC: &str = "wherry saved machine 1";
 
-/// How much is read at once for the checksum.
-const CHUNK: usize = 1 << 20;
+/// How much is read at once for the checksum, and left out where it is zero.
+const PIECE: usize = 256 << 10;
 
 /// What the memory is of. A machine can go on only as exactly this one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,9 +46,19 @@ pub(crate) struct Saved {
     pub(crate) since_millis: u64,
     /// Whether the first request at the engine's socket wakes it.
     pub(crate) wakes: bool,
-    pub(crate) memory_bytes: u64,
-    /// CRC-32 of the memory.
-    pub(crate) memory_sum: u32,
+    pub(crate) memory: Memory,
+}
+
+/// What stands in the file after its head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Memory {
+    /// With its holes: as large as the machine's memory or larger.
+    length: u64,
+    /// What is not zero, in whole pieces.
+    pub(crate) bytes: u64,
+    /// CRC-32 of the pieces that are not zero, each after its place.
+    sum: u32,
 }
 
 /// The data disk when the machine stood still. Another one, or one that was written to since, does not go with the
@@ -93,7 +103,7 @@ impl Saved {
     pub(crate) fn seal(mut self, home: &Home) -> io::Result<Self> {
         let path = home.saved_unfinished();
         let mut whole = fs_err::OpenOptions::new().read(true).write(true).open(&path)?;
-        (self.memory_bytes, self.memory_sum) = sum(&mut whole)?;
+        self.memory = Memory::of(&mut whole)?;
         let about = serde_json::to_string(&self)?;
         let head = format!("{MAGIC}\n{:08x}\n{about}\n", crc32fast::hash(about.as_bytes()));
         if head.len() as u64 > MEMORY_AT {
@@ -134,13 +144,13 @@ impl Saved {
 
     /// Reads all of the memory. The answer says what is wrong with it.
     pub(crate) fn verify(&self, home: &Home) -> Option<String> {
-        let summed = fs_err::File::open(home.saved()).and_then(|mut file| sum(&mut file));
-        match summed {
-            Ok((bytes, _)) if bytes != self.memory_bytes => Some(format!(
-                "it has {bytes} bytes of memory instead of {}",
-                self.memory_bytes
+        let found = fs_err::File::open(home.saved()).and_then(|mut file| Memory::of(&mut file));
+        match found {
+            Ok(found) if found.length != self.memory.length => Some(format!(
+                "it has {} bytes of memory instead of {}",
+                found.length, self.memory.length
             )),
-            Ok((_, sum)) if sum != self.memory_sum => Some("its checksum is wrong".into()),
+            Ok(found) if found != self.memory => Some("its checksum is wrong".into()),
             Ok(_) => None,
             Err(error) => Some(error.to_string()),
         }
@@ -221,20 +231,34 @@ fn read_head(path: &Path) -> io::Result<Saved> {
     serde_json::from_str(about).map_err(|error| bad(&format!("is not understood: {error}")))
 }
 
-/// How long the memory is, and its sum.
-fn sum(file: &mut fs_err::File) -> io::Result<(u64, u32)> {
-    file.seek(SeekFrom::Start(MEMORY_AT))?;
-    let mut sum = crc32fast::Hasher::new();
-    let mut chunk = vec![0; CHUNK];
-    let mut bytes = 0;
-    loop {
-        match file.read(&mut chunk)? {
-            0 => return Ok((bytes, sum.finalize())),
-            read => {
-                sum.update(&chunk[..read]);
-                bytes += read as u64;
+impl Memory {
+    /// Reads it. What is zero is left out, whether it stands in the file or is a hole.
+    fn of(file: &mut fs_err::File) -> io::Result<Self> {
+        let length = file.metadata()?.len().saturating_sub(MEMORY_AT);
+        let (mut bytes, mut sum) = (0, crc32fast::Hasher::new());
+        let mut piece = vec![0; PIECE];
+        let mut at = 0;
+        while at < length {
+            let Some(data) = system::next_data(file, MEMORY_AT + at)? else {
+                break;
+            };
+            at = (data - MEMORY_AT) / PIECE as u64 * PIECE as u64;
+            let whole = usize::try_from(length - at).map_or(PIECE, |rest| rest.min(PIECE));
+            let piece = &mut piece[..whole];
+            file.seek(SeekFrom::Start(MEMORY_AT + at))?;
+            file.read_exact(piece)?;
+            if piece.iter().any(|byte| *byte != 0) {
+                sum.update(&at.to_le_bytes());
+                sum.update(piece);
+                bytes += piece.len() as u64;
             }
+            at += piece.len() as u64;
         }
+        Ok(Self {
+            length,
+            bytes,
+            sum: sum.finalize(),
+        })
     }
 }
 
@@ -274,8 +298,7 @@ mod tests {
             data_disk: DiskState::of(&home.data_disk())?,
             since_millis: 1,
             wakes: true,
-            memory_bytes: 0,
-            memory_sum: 0,
+            memory: Memory::default(),
         }
         .seal(home)
     }
@@ -293,7 +316,7 @@ mod tests {
         assert!(matches!(Saved::find(&home), Found::Nothing));
         let sealed = saved(&home)?;
         assert_eq!(found(&home), sealed);
-        assert_eq!(sealed.memory_bytes, 3 << 20);
+        assert_eq!(sealed.memory.bytes, 3 << 20);
         assert_eq!(sealed.misfit(&home, "qemu 1"), None);
         assert_eq!(sealed.verify(&home), None);
         assert!(!home.saved_unfinished().exists());
@@ -302,6 +325,30 @@ mod tests {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs_err::metadata(home.saved())?.permissions().mode() & 0o777, 0o600);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_zero_is_a_hole_or_not_and_a_bit_in_it_is_seen() -> io::Result<()> {
+        let (_folder, home) = home()?;
+        let sealed = saved(&home)?;
+        let (hole, end) = (MEMORY_AT + (3 << 20), MEMORY_AT + (64 << 20));
+        let mut file = fs_err::OpenOptions::new().read(true).write(true).open(home.saved())?;
+        file.set_len(end)?;
+        let with_hole = Memory::of(&mut file)?;
+        assert_eq!((with_hole.bytes, with_hole.length), (3 << 20, 64 << 20));
+        assert_eq!(with_hole.sum, sealed.memory.sum);
+        file.seek(SeekFrom::Start(hole))?;
+        file.write_all(&vec![0; 2 << 20])?;
+        assert_eq!(Memory::of(&mut file)?, with_hole, "zeros are as a hole");
+        for at in [hole, hole + 40_000_003, end - 1] {
+            file.seek(SeekFrom::Start(at))?;
+            file.write_all(&[4])?;
+            assert_ne!(Memory::of(&mut file)?.sum, with_hole.sum, "byte {at}");
+            file.seek(SeekFrom::Start(at))?;
+            file.write_all(&[0])?;
+        }
+        assert_eq!(Memory::of(&mut file)?, with_hole);
         Ok(())
     }
 

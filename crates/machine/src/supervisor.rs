@@ -702,7 +702,7 @@ impl Task {
         };
         match outcome {
             Ok(saved) => {
-                tracing::info!(bytes = saved.memory_bytes, "the machine is suspended");
+                tracing::info!(bytes = saved.memory.bytes, "the machine is suspended");
                 drop(up);
                 let socket = socket.filter(|_| saved.wakes);
                 self.asleep(Box::new(saved), socket);

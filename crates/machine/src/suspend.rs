@@ -13,13 +13,20 @@ use wherry_link::{Error as LinkError, HostRequest};
 use crate::boot::Live;
 use crate::control::RELEASE;
 use crate::qmp::{self, Qmp, Version};
-use crate::saved::{self, DiskState, Found, MEMORY_AT, Saved};
+use crate::saved::{self, DiskState, Found, MEMORY_AT, Memory, Saved};
 use crate::{Failure, FailureCode, Home, clock};
 
 /// Memory goes to a file by itself (`file:`) from here on. Older ones can only pipe it through a shell.
 const SAVES_TO_FILES: Version = Version {
     major: 8,
     minor: 2,
+    micro: 0,
+};
+/// Each page has its own place in the file (`mapped-ram`) from here on: pages that are zero are not in it, and loading it
+/// does not touch them.
+const SAVES_SPARSELY: Version = Version {
+    major: 9,
+    minor: 0,
     micro: 0,
 };
 /// How long the guest may take to write what it holds to the disk.
@@ -105,8 +112,7 @@ async fn write(home: &Home, live: &Live, wakes: bool, qmp: &mut Qmp) -> Result<S
         data_disk: DiskState::of(&home.data_disk()).map_err(|error| error.to_string())?,
         since_millis: clock::unix_millis(),
         wakes,
-        memory_bytes: 0,
-        memory_sum: 0,
+        memory: Memory::default(),
     };
     let home = home.clone();
     let sealed = tokio::task::spawn_blocking(move || saved.seal(&home)).await;
@@ -178,8 +184,12 @@ pub(crate) async fn settle(home: &Home) -> Result<Standing, qmp::Error> {
 }
 
 async fn prepare(qmp: &mut Qmp) -> Result<(), qmp::Error> {
-    let events = json!({ "capabilities": [{ "capability": "events", "state": true }] });
-    qmp.execute::<Value>("migrate-set-capabilities", events).await?;
+    let mut capabilities = vec![json!({ "capability": "events", "state": true })];
+    if qmp.version() >= SAVES_SPARSELY {
+        capabilities.push(json!({ "capability": "mapped-ram", "state": true }));
+    }
+    let capabilities = json!({ "capabilities": capabilities });
+    qmp.execute::<Value>("migrate-set-capabilities", capabilities).await?;
     let limits = json!({ "max-bandwidth": BYTES_PER_SECOND });
     qmp.execute::<Value>("migrate-set-parameters", limits).await?;
     Ok(())

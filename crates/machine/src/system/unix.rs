@@ -169,6 +169,17 @@ pub(crate) async fn asked_to_end() -> io::Result<()> {
     }
 }
 
+/// Where the next byte of a file is that is in no hole, from `at` on; `None` where there is none.
+pub(crate) fn next_data(file: &fs_err::File, at: u64) -> io::Result<Option<u64>> {
+    match rustix::fs::seek(file.file(), rustix::fs::SeekFrom::Data(at)) {
+        Ok(data) => Ok(Some(data)),
+        Err(rustix::io::Errno::NXIO) => Ok(None),
+        // A file system that knows of no holes.
+        Err(rustix::io::Errno::INVAL) => Ok(Some(at)),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Bytes that the file occupies, which for a sparse file is less than its length.
 pub(crate) fn occupied(metadata: &std::fs::Metadata) -> u64 {
     metadata.blocks() * 512

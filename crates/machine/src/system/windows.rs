@@ -107,6 +107,15 @@ pub(crate) fn create_private_file(path: &Path) -> io::Result<()> {
     fs_err::File::create_new(path).map(|_| ())
 }
 
+/// Where the next byte of a file is that is in no hole: holes are read as the zeros that they are.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a system with holes may have none left, or fail"
+)]
+pub(crate) fn next_data(_file: &fs_err::File, at: u64) -> io::Result<Option<u64>> {
+    Ok(Some(at))
+}
+
 /// Renaming is written through here by itself.
 #[expect(clippy::unnecessary_wraps, reason = "it can fail on other systems")]
 pub(crate) fn sync_folder(_path: &Path) -> io::Result<()> {
