@@ -332,16 +332,16 @@ mod tests {
     fn what_is_zero_is_a_hole_or_not_and_a_bit_in_it_is_seen() -> io::Result<()> {
         let (_folder, home) = home()?;
         let sealed = saved(&home)?;
-        let (hole, end) = (MEMORY_AT + (3 << 20), MEMORY_AT + (64 << 20));
+        let (zeros, end) = (MEMORY_AT + (3 << 20), MEMORY_AT + (64 << 20));
         let mut file = fs_err::OpenOptions::new().read(true).write(true).open(home.saved())?;
         file.set_len(end)?;
         let with_hole = Memory::of(&mut file)?;
         assert_eq!((with_hole.bytes, with_hole.length), (3 << 20, 64 << 20));
         assert_eq!(with_hole.sum, sealed.memory.sum);
-        file.seek(SeekFrom::Start(hole))?;
+        file.seek(SeekFrom::Start(zeros))?;
         file.write_all(&vec![0; 2 << 20])?;
         assert_eq!(Memory::of(&mut file)?, with_hole, "zeros are as a hole");
-        for at in [hole, hole + 40_000_003, end - 1] {
+        for at in [zeros, zeros + 40_000_003, end - 1] {
             file.seek(SeekFrom::Start(at))?;
             file.write_all(&[4])?;
             assert_ne!(Memory::of(&mut file)?.sum, with_hole.sum, "byte {at}");
