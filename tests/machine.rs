@@ -1,5 +1,6 @@
 //! A real machine in a home of its own, used through the `wherry` command as a person would.
 
+#[cfg(unix)]
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -49,6 +50,7 @@ impl Machine {
 
     /// One in the home of a person with this number, as whom its commands run: this needs root. The program and the
     /// system image are put where they may be read.
+    #[cfg(unix)]
     pub fn of_a_person(number: u32) -> Machine {
         let mut machine = Machine::below("w");
         machine.person = Some(number);

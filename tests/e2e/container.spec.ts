@@ -98,6 +98,7 @@ test("an image without a shell gets a debug shell", async ({ page, testbed }) =>
   await page.getByRole("button", { name: /^Close / }).click();
   await expect.poll(() => docker(testbed, "ps", "--quiet", "--filter", "label=app.wherry.debug")).toBe("");
   clear(testbed);
+  docker(testbed, "rmi", "bare");
 });
 
 test("files are browsed, edited, uploaded, renamed and deleted", async ({ page, testbed }) => {
