@@ -4,6 +4,8 @@ import { clear, docker, enter, expect, test } from "./testbed";
 
 test("pull python, run a web server, open it, read its log, stop it", async ({ page, testbed, request }) => {
   clear(testbed);
+  // Other tests may have pulled it.
+  if (docker(testbed, "images", "--quiet", "python:3.13-slim") !== "") docker(testbed, "rmi", "python:3.13-slim");
   await enter(page, testbed);
 
   await page.getByRole("link", { name: /^Images/ }).click();
