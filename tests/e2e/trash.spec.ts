@@ -29,6 +29,9 @@ test("a container that is deleted comes back as it was", async ({ page, testbed 
 
 test("the trash holds all kinds until they come back or go for good", async ({ page, testbed }) => {
   clear(testbed);
+  // Other tests may have left some.
+  const volumes = docker(testbed, "volume", "ls", "--quiet").split("\n").filter(Boolean);
+  if (volumes.length > 0) docker(testbed, "volume", "rm", ...volumes);
   docker(testbed, "create", "--name", "scratch", "busybox", "/bin/true");
   docker(testbed, "tag", "busybox", "spare:1");
   docker(testbed, "volume", "create", "spare-data");
