@@ -225,7 +225,12 @@ impl From<Failure> for NotResumed {
 /// Why one attempt to bring up Linux did not end well.
 enum Silence {
     /// It may be the accelerator's fault: the guest said nothing, or the process ended before it did.
-    NoSign { why: String, failure: Failure },
+    NoSign {
+        why: String,
+        failure: Failure,
+        /// Whether the process ended by itself.
+        ended: bool,
+    },
     /// It is not.
     Other(Failure),
 }
@@ -514,10 +519,19 @@ impl Boot<'_> {
                     .await;
                 continue;
             }
-            match self
-                .attempt(backend.as_ref(), &facts, (spec, &network), *attempt, partial)
-                .await
+            let plan = (spec, &network);
+            let mut outcome = self.attempt(backend.as_ref(), &facts, plan, *attempt, partial).await;
+            // QEMU itself fails an assertion in about one of 150 starts by emulation on a busy computer.
+            if let Err(Silence::NoSign {
+                failure, ended: true, ..
+            }) = &outcome
+                && !attempt.hardware
             {
+                self.tell(Progress::Note(ended_once(failure))).await;
+                partial.kill(self.home()).await;
+                outcome = self.attempt(backend.as_ref(), &facts, plan, *attempt, partial).await;
+            }
+            match outcome {
                 Ok(met) => {
                     let kind = if attempt.hardware {
                         "hardware virtualization"
@@ -528,7 +542,7 @@ impl Boot<'_> {
                     self.tell(Progress::Done { detail: Some(detail) }).await;
                     return Ok(met);
                 }
-                Err(Silence::NoSign { why, failure }) => {
+                Err(Silence::NoSign { why, failure, .. }) => {
                     partial.kill(self.home()).await;
                     if index == last {
                         let backend = Arc::clone(&backend);
@@ -609,12 +623,17 @@ impl Boot<'_> {
                 hint: format!("Its own words are in {}.", self.home().process_log().display()),
                 console: self.console(),
             };
-            Silence::NoSign { why, failure }
+            Silence::NoSign {
+                why,
+                failure,
+                ended: true,
+            }
         };
         let stream = tokio::select! {
             stream = connect(&launch.link, &process) => stream.map_err(|error| Silence::NoSign {
                 why: error.to_string(),
                 failure: self.silence(vec![error.to_string()]),
+                ended: false,
             })?,
             () = process.ended() => return Err(ended()),
         };
@@ -631,6 +650,7 @@ impl Boot<'_> {
                 return Err(Silence::NoSign {
                     why,
                     failure: self.silence(vec![link_cause(&error)]),
+                    ended: false,
                 });
             }
         };
@@ -948,6 +968,11 @@ fn does_not_fit(cause: String) -> Failure {
         hint: "Stop the machine and start it again; if that does not help, install Wherry again.".into(),
         console: Vec::new(),
     }
+}
+
+fn ended_once(failure: &Failure) -> String {
+    let said = failure.causes.last().map_or("without a word", String::as_str);
+    format!("The machine's process ended by itself before Linux was up ({said}), and was started a second time.")
 }
 
 /// What a machine is made of: with the server of the shared folders it has one device more.

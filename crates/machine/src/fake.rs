@@ -336,6 +336,8 @@ pub(crate) struct Fake {
     pub(crate) attempts: Vec<Attempt>,
     /// The accelerator whose process ends at once, as QEMU does when the hardware refuses it.
     pub(crate) ends_at_once: Option<&'static str>,
+    /// Where is noted that the first process ended at once; the next one goes on.
+    pub(crate) crashes_once: Option<PathBuf>,
     /// The accelerator whose guest never says a word, and where it does not.
     pub(crate) silent: Option<(&'static str, PathBuf)>,
     /// How long what the settings call a minute is.
@@ -353,6 +355,7 @@ impl Fake {
         Self {
             attempts: vec![attempt],
             ends_at_once: None,
+            crashes_once: None,
             silent: None,
             minute: Duration::from_mins(1),
             fingerprint: "fake 1",
@@ -407,7 +410,16 @@ impl Backend for Fake {
     ) -> Launch {
         let silent = self.silent.as_ref().filter(|(silent, _)| *silent == accelerator);
         // A process that ends at once has no time to listen.
-        let (script, link) = if self.ends_at_once == Some(accelerator) {
+        let crashes = self
+            .crashes_once
+            .as_ref()
+            .is_some_and(|note| fs_err::File::create_new(note).is_ok());
+        let (script, link) = if crashes {
+            (
+                "echo an assertion failed; kill -ABRT $$",
+                home.run().join("nobody.sock"),
+            )
+        } else if self.ends_at_once == Some(accelerator) {
             (
                 "echo the hardware is not for us; exit 1",
                 home.run().join("nobody.sock"),

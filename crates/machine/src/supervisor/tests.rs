@@ -386,6 +386,37 @@ async fn hardware_that_does_not_run_the_machine_is_left_and_remembered() -> io::
 }
 
 #[tokio::test]
+async fn an_emulator_that_crashes_before_linux_is_up_is_started_a_second_time() -> io::Result<()> {
+    let place = Place::new()?;
+    let fake = Fake {
+        crashes_once: Some(place.home.root().join("crashed")),
+        ..Fake::new()
+    };
+    let supervisor = place.supervisor_with(fake);
+    supervisor.start().await.expect("it starts");
+    let status = supervisor.status().borrow().clone();
+    assert!(
+        status.notes.iter().any(|note| note.contains("an assertion failed")),
+        "{:?}",
+        status.notes
+    );
+    supervisor.stop().await.expect("it stops");
+
+    let fake = Fake {
+        ends_at_once: Some("tcg"),
+        ..Fake::new()
+    };
+    let failure = place
+        .supervisor_with(fake)
+        .start()
+        .await
+        .expect_err("it ends each time");
+    assert_eq!(failure.code, FailureCode::Died);
+    assert_eq!(Record::of_running(&place.home), None, "nothing goes on");
+    Ok(())
+}
+
+#[tokio::test]
 async fn hardware_whose_guest_never_says_a_word_is_given_up_and_its_process_ended() -> io::Result<()> {
     let place = Place::new()?;
     let link = place.home.root().join("silent.sock");
