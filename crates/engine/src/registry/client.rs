@@ -421,14 +421,26 @@ impl RegistryClient {
 
 /// What is missing, in words: `library/python/manifests/3.99` is "python:3.99".
 fn named(path: &str) -> String {
+    // Docker Hub's own site: `v2/repositories/library/python/tags/3.13` or `…/tags?name=3`.
+    if let Some((repository, tag)) = path
+        .strip_prefix("v2/repositories/")
+        .and_then(|rest| rest.split_once("/tags"))
+    {
+        let tag = tag.strip_prefix('/').map(|tag| format!(":{tag}")).unwrap_or_default();
+        return image(&format!("docker.io/{repository}{tag}"));
+    }
     if let Some((repository, version)) = path.split_once("/manifests/") {
         let joined = if version.contains(':') { "@" } else { ":" };
-        return crate::name::familiar(&format!("docker.io/{repository}{joined}{version}"));
+        return image(&format!("docker.io/{repository}{joined}{version}"));
     }
     match path.split_once("/tags/") {
-        Some((repository, _)) => crate::name::familiar(&format!("docker.io/{repository}")),
+        Some((repository, _)) => image(&format!("docker.io/{repository}")),
         None => "such page, so it may be no registry".to_owned(),
     }
+}
+
+fn image(reference: &str) -> String {
+    format!("image named {}", crate::name::familiar(reference))
 }
 
 /// Nothing is waited for without end.
@@ -514,4 +526,25 @@ pub fn certificate_files(registry: &str) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn what_is_missing_is_called_as_people_write_it() {
+        for (path, words) in [
+            ("library/python/manifests/3.13", "image named python:3.13"),
+            ("ada/site/tags/list", "image named ada/site"),
+            (
+                "v2/repositories/library/pyth/tags?page_size=100&name=",
+                "image named pyth",
+            ),
+            ("v2/repositories/ada/site/tags/1.0", "image named ada/site:1.0"),
+            ("", "such page, so it may be no registry"),
+        ] {
+            assert_eq!(named(path), words, "{path}");
+        }
+    }
 }

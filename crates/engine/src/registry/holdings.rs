@@ -220,7 +220,7 @@ impl RegistryClient {
     fn nothing(&self, repository: &str, version: &str) -> RegistryError {
         RegistryError::Missing {
             registry: self.name().to_owned(),
-            what: format!("{repository}:{version}"),
+            what: format!("image named {repository}:{version}"),
             said: "it is no image".into(),
         }
     }

@@ -172,7 +172,7 @@ impl Hub {
         let Some(chosen) = own.or(found.real().next()) else {
             return Err(RegistryError::Missing {
                 registry: self.site.name().to_owned(),
-                what: format!("{repository}:{tag}"),
+                what: format!("image named {}:{tag}", repository.trim_start_matches("library/")),
                 said: "it has no images".into(),
             });
         };

@@ -52,7 +52,9 @@ fn evidence(facts: &Facts, mut why: Why) -> Why {
         why = why.knows(Source::Events, "oom: the engine told that its memory ran out");
     }
     if let Some(killing) = killing(facts) {
-        why = why.knows(Source::Kernel, killing.line);
+        // Its name is in there three times, each 64 letters long.
+        let short = facts.id.get(..12).unwrap_or(&facts.id);
+        why = why.knows(Source::Kernel, killing.line.replace(&facts.id, short));
     }
     if facts.exit_code == 137 {
         why = why.means(MEANING);

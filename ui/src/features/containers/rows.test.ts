@@ -117,3 +117,12 @@ describe("removal", () => {
     expect(removal([container("c"), ...two]).text).toMatch(/^1 of them is running/);
   });
 });
+
+describe("a state with its story", () => {
+  it("is an error when nobody wanted its end, whatever the number", () => {
+    const killed = container("a", { state: "exited", exitCode: 137 });
+    expect(stateOf(killed).look).toBe("exited");
+    const line = { id: "id-a", cause: "memoryLimit", short: "Out of memory", tone: "bad" } as const;
+    expect(stateOf(killed, undefined, line)).toEqual({ look: "error", word: "Exited 137" });
+  });
+});

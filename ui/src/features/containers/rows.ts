@@ -42,7 +42,8 @@ export function isRunning(state: ContainerState): boolean {
   return state === "running" || state === "restarting";
 }
 
-export function stateOf(container: ContainerSummary, doing?: Doing): { look: Look; word: string } {
+/** `line` is its story, once it is known: it tells a kill that somebody wanted from one that nobody did. */
+export function stateOf(container: ContainerSummary, doing?: Doing, line?: WhyLine): { look: Look; word: string } {
   if (doing === "start") return { look: "starting", word: "Starting" };
   if (doing === "stop") return { look: "starting", word: "Stopping" };
   if (doing === "restart") return { look: "starting", word: "Restarting" };
@@ -67,7 +68,8 @@ export function stateOf(container: ContainerSummary, doing?: Doing): { look: Loo
     case "exited": {
       const code = container.exitCode;
       if (code === null) return { look: "exited", word: "Exited" };
-      return { look: isFailure(code) ? "error" : "exited", word: `Exited ${code}` };
+      const failed = line ? line.tone === "bad" : isFailure(code);
+      return { look: failed ? "error" : "exited", word: `Exited ${code}` };
     }
   }
 }
