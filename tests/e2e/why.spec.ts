@@ -33,15 +33,44 @@ test("one that ran out of memory says so, and the form opens with more", async (
   await expect(story).toContainText("OOMKilled: true");
   await expect(page.getByRole("group", { name: "Last lines before it stopped" })).toContainText("loading <b>train</b>");
   await axe(page, "Out of memory");
+  // The head says what the card says, and so does the list.
+  await expect(page.getByText("Out of memory", { exact: true })).toHaveCount(2);
+  await expect(page.getByText("Killed", { exact: true })).toHaveCount(0);
   await story.getByRole("button", { name: "Set 256 MB" }).click();
-  const dialog = page.getByRole("dialog");
+  const dialog = page.getByRole("dialog", { name: "Edit trainer" });
+  const changes = dialog.getByRole("region", { name: "What changes" });
+  await expect(changes.getByRole("listitem")).toHaveText([/Gone: -m 16m$/, /New: -m 256m$/]);
   const command = dialog.getByRole("group", { name: "Equivalent command" });
-  await expect(command).toContainText("-m 256m");
   await expect(command).toContainText("EPOCHS=3");
-  await expect(command).toContainText("--name trainer-2");
-  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await expect(command).toContainText("--name trainer ");
+  await dialog.getByRole("textbox", { name: "Command", exact: true }).fill("/bin/sleep 1000");
+  await dialog.getByRole("button", { name: "Run again" }).click();
+  await expect(dialog).toHaveCount(0);
+  expect(docker(testbed, "inspect", "--format", "{{.HostConfig.Memory}} {{.State.Running}}", "trainer")).toBe(`${256 << 20} true`);
+  expect(docker(testbed, "ps", "--all", "--format", "{{.Names}}")).not.toContain("trainer-2");
+  clear(testbed);
+});
+
+test("one that grew until its memory ran out shows how, and a full disk opens what can go", async ({ page, testbed }) => {
+  clear(testbed);
+  // 2 MB a second in /dev/shm, which counts as its memory: long enough to be measured more than once.
+  const grow = "echo growing; i=0; while :; do head -c 2000000 /dev/zero >/dev/shm/$i || exit 1; i=$((i+1)); sleep 1; done";
+  docker(testbed, "run", "--detach", "--name", "grower", "--memory", "48m", "--shm-size", "1g", "busybox", "/bin/sh", "-c", grow);
+  const full = "echo 'write failed: No space left on device' >&2; exit 1";
+  docker(testbed, "run", "--detach", "--name", "full", "busybox", "/bin/sh", "-c", full);
+  await enter(page, testbed);
+  await page.getByRole("link", { name: /^Containers/ }).click();
+  await page.getByRole("row", { name: "full" }).getByRole("link", { name: "Why? full" }).click();
+  await page.getByRole("button", { name: /free space/i }).click();
+  await expect(page.getByRole("dialog", { name: /reclaim|free|space/i })).toBeVisible();
+  await page.keyboard.press("Escape");
+  docker(testbed, "wait", "grower");
+  await page.getByRole("link", { name: /^Containers/ }).first().click();
+  await page.getByRole("row", { name: "grower" }).getByRole("link", { name: "Why? grower" }).click();
+  await expect(page.getByRole("img", { name: /^Memory before it stopped: memory at most \d+/ })).toBeVisible();
+  await axe(page, "Memory of the last minutes");
   await page.getByRole("button", { name: "Open all logs" }).click();
-  await expect(page.getByRole("log")).toContainText("loading");
+  await expect(page.getByRole("log")).toContainText("growing");
   clear(testbed);
 });
 

@@ -3,19 +3,21 @@
 
 mod set_aside;
 
+use std::io;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wherry_engine::{ContainerState, ContainerSummary, Engine, Error, Health, MadeOf, Removal, RunSpec};
+use wherry_engine::{ContainerState, ContainerSummary, Engine, Error, Health, MadeOf, RunSpec};
 
 use crate::clicked::Click;
 use crate::commands::container;
 use crate::explain::failed;
 use crate::tasks::Progress;
 use crate::{App, Code, ContainerRemove, Problem};
-use set_aside::{Entry, SetAside};
+use set_aside::{Entry, SetAside, Stage};
 
 /// Without a check, one that still runs after this is taken to have started. Programs that cannot start end sooner.
 const SETTLED: Duration = Duration::from_secs(3);
@@ -38,46 +40,70 @@ pub(crate) struct Recreate {
 impl Recreate {
     /// The id of the new one.
     pub(crate) async fn run(self) -> Result<Option<String>, Problem> {
-        if self.old.spec.remove_when_stopped {
-            return Err(Problem {
-                hint: Some("Run a second one beside it, and stop this one when that works.".to_owned()),
-                ..Problem::plain(
-                    Code::Invalid,
-                    format!(
-                        "{} is removed as soon as it stops, so there would be no way back",
-                        self.old.name
-                    ),
-                )
-            });
-        }
         let name = self.wanted().to_owned();
-        let new = self.create().await?;
-        if self.cancel.is_cancelled() {
-            self.discard(&new).await;
-            return Err(Problem::cancelled());
-        }
-        let set_aside = SetAside {
+        let mut set_aside = SetAside {
             engine: self.engine.address().to_string(),
             id: self.old.id.clone(),
             name: self.old.name.clone(),
             running: self.old.running,
-            new: new.clone(),
+            made_of: self.goes_by_itself().then(|| self.old.spec.clone()),
+            temporary: format!("{name}.next-{}", self.short_id()),
+            new: None,
+            stage: Stage::Making,
         };
-        let entry = match Entry::write(&self.app.set_aside_folder(), &set_aside) {
-            Ok(entry) => entry,
-            Err(error) => {
-                self.discard(&new).await;
-                return Err(Problem {
-                    why: Some(error.to_string()),
-                    ..Problem::plain(Code::Other, format!("{} was not touched", self.old.name))
-                });
+        let mut entry =
+            Entry::write(&self.app.set_aside_folder(), &set_aside).map_err(|error| self.untouched(&error))?;
+        let new = match self.create(&set_aside).await {
+            Ok(new) => new,
+            Err(problem) => {
+                entry.done();
+                return Err(problem);
             }
         };
-        match self.replace(&new, &name).await {
-            // From here on the new one is the container.
-            Ok(()) => entry.done(),
+        set_aside.new = Some(new.clone());
+        set_aside.stage = Stage::Replacing;
+        let begun = if self.cancel.is_cancelled() {
+            Err(Problem::cancelled())
+        } else {
+            entry.update(&set_aside).map_err(|error| self.untouched(&error))
+        };
+        if let Err(problem) = begun {
+            match set_aside.discard_new(&self.engine).await {
+                Ok(()) => entry.done(),
+                // The next start of Wherry removes it.
+                Err(error) => self.progress.note(format!("The new one could not be removed: {error}")),
+            }
+            return Err(problem);
+        }
+        match self.replace(&set_aside, &new, &name).await {
+            Ok(()) => {}
             Err(problem) => return Err(self.back(entry, &set_aside, problem).await),
         }
+        // From here on the new one is the container.
+        set_aside.stage = Stage::Replaced;
+        if let Err(error) = entry.update(&set_aside) {
+            tracing::warn!(%error, "that a container was replaced could not be written down");
+        }
+        if set_aside.made_of.is_none() {
+            self.remove_old(&name).await;
+        }
+        entry.done();
+        Ok(Some(new))
+    }
+
+    /// As soon as it is stopped; then it has no way to the trash.
+    fn goes_by_itself(&self) -> bool {
+        self.old.spec.remove_when_stopped && self.old.running
+    }
+
+    fn untouched(&self, error: &io::Error) -> Problem {
+        Problem {
+            why: Some(error.to_string()),
+            ..Problem::plain(Code::Other, format!("{} was not touched", self.old.name))
+        }
+    }
+
+    async fn remove_old(&self, name: &str) {
         self.progress.step(format!("Removing the old {}", self.old.name));
         let aside = self.aside();
         let removed = container::remove(
@@ -98,7 +124,6 @@ impl Recreate {
                     .note(format!("The old one is still there as {called}: {}", problem.message));
             }
         }
-        Ok(Some(new))
     }
 
     fn wanted(&self) -> &str {
@@ -120,16 +145,12 @@ impl Recreate {
     }
 
     /// Under a name of its own: what is wrong with the settings shows before anything has happened to the old one.
-    async fn create(&self) -> Result<String, Problem> {
+    async fn create(&self, set_aside: &SetAside) -> Result<String, Problem> {
         self.progress.step("Making the new one".to_owned());
-        let temporary = format!("{}.next-{}", self.wanted(), self.short_id());
         // One that an earlier attempt has left, which never ran.
-        match self.engine.remove(&temporary, Removal::FORCED).await {
-            Ok(()) | Err(Error::NotFound { .. }) => {}
-            Err(error) => return Err(Problem::from(error)),
-        }
+        set_aside.discard_new(&self.engine).await?;
         let spec = RunSpec {
-            name: Some(temporary),
+            name: Some(set_aside.temporary.clone()),
             ..self.spec.clone()
         };
         let logins = self.app.parts.logins.clone();
@@ -144,7 +165,7 @@ impl Recreate {
         .await
     }
 
-    async fn replace(&self, new: &str, name: &str) -> Result<(), Problem> {
+    async fn replace(&self, set_aside: &SetAside, new: &str, name: &str) -> Result<(), Problem> {
         let old = &self.old;
         if old.running {
             self.progress.step(format!("Stopping the old {}", old.name));
@@ -156,8 +177,9 @@ impl Recreate {
                 &format!("Stopped {}", old.name),
             )
             .await?;
+            set_aside.gone(&self.engine).await?;
         }
-        if name == old.name {
+        if name == old.name && set_aside.made_of.is_none() {
             let aside = self.aside();
             self.rename(&old.id, &old.name, &aside).await?;
         }
@@ -166,11 +188,17 @@ impl Recreate {
             return Err(failed(&self.engine, "rename", name, error, &[]).await);
         }
         self.progress.step(format!("Starting the new {name}"));
+        // One that is removed when it stops leaves nothing else that could be asked.
+        let end = if self.spec.remove_when_stopped {
+            Some(self.engine.next_end(new).await?.boxed())
+        } else {
+            None
+        };
         let started = self.engine.start(new).await;
         let words = wherry_engine::command_words(&self.spec, false);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let outcome = match started {
-            Ok(()) => self.settle(new, name).await,
+            Ok(()) => self.settle(new, name, end).await,
             Err(error) => Err(failed(&self.engine, "start", name, error, &self.spec.ports).await),
         };
         self.clicked(&format!("Ran {name}"), &words, outcome.as_ref().err());
@@ -178,22 +206,43 @@ impl Recreate {
     }
 
     /// Until it is healthy, or has run long enough where nobody checks.
-    async fn settle(&self, new: &str, name: &str) -> Result<(), Problem> {
+    async fn settle(
+        &self,
+        new: &str,
+        name: &str,
+        mut end: Option<BoxFuture<'static, Option<i64>>>,
+    ) -> Result<(), Problem> {
         let mut changes = self.engine.changes();
-        let check = self.engine.health_time(new).await?;
-        if check.is_some() {
-            self.progress.step(format!("Waiting until {name} is healthy"));
-        }
+        let check = match self.engine.health_time(new).await {
+            Ok(check) => check,
+            Err(Error::NotFound { .. }) if end.is_some() => None,
+            Err(error) => return Err(error.into()),
+        };
         let time = check.unwrap_or(SETTLED);
+        self.progress.step(match check {
+            Some(_) => format!("Waiting until {name} is healthy"),
+            None => format!("Seeing whether {name} still runs after {} s", time.as_secs()),
+        });
         let until = Instant::now() + time;
         loop {
-            let found = match self.engine.container(new).await {
-                Ok(found) => found,
-                // It has done its work and was to go.
-                Err(Error::NotFound { .. }) if self.spec.remove_when_stopped => return Ok(()),
-                Err(error) => return Err(error.into()),
+            let verdict = match (self.engine.container(new).await, end) {
+                (Ok(found), still) => {
+                    end = still;
+                    verdict(&found, check.is_some())
+                }
+                (Err(Error::NotFound { .. }), Some(end)) => {
+                    let code = tokio::time::timeout(SETTLED, end).await.ok().flatten();
+                    return match code.map_or(Verdict::Good, ended) {
+                        Verdict::Good | Verdict::Open => Ok(()),
+                        Verdict::Bad(how) => Err(Problem::plain(
+                            Code::Other,
+                            format!("The new {name} {how} and was removed"),
+                        )),
+                    };
+                }
+                (Err(error), _) => return Err(error.into()),
             };
-            let trouble = match verdict(&found, check.is_some()) {
+            let trouble = match verdict {
                 Verdict::Good => return Ok(()),
                 Verdict::Open if Instant::now() < until => None,
                 Verdict::Open if check.is_none() => return Ok(()),
@@ -236,7 +285,9 @@ impl Recreate {
                     let words: Vec<&str> = words.iter().map(String::as_str).collect();
                     self.clicked(title, &words, None);
                 }
-                if self.old.running {
+                if self.goes_by_itself() {
+                    format!("{} was made again as it was, and runs.", self.old.name)
+                } else if self.old.running {
                     format!("The old {} runs again as it was.", self.old.name)
                 } else {
                     format!("{} is as it was.", self.old.name)
@@ -244,10 +295,17 @@ impl Recreate {
             }
             Err(error) => {
                 problem.causes.push(error.to_string());
-                format!(
-                    "The old one could not be brought back by itself. It is there, with all its files: {}.",
-                    self.short_id()
-                )
+                if self.goes_by_itself() {
+                    format!(
+                        "{} could not be made again now. Wherry tries it when it starts.",
+                        self.old.name
+                    )
+                } else {
+                    format!(
+                        "The old one could not be brought back by itself. It is there, with all its files: {}.",
+                        self.short_id()
+                    )
+                }
             }
         };
         problem.hint = Some(match problem.hint.take() {
@@ -255,12 +313,6 @@ impl Recreate {
             None => words,
         });
         problem
-    }
-
-    async fn discard(&self, new: &str) {
-        if let Err(error) = self.engine.remove(new, Removal::FORCED).await {
-            self.progress.note(format!("The new one could not be removed: {error}"));
-        }
     }
 
     async fn rename(&self, id: &str, from: &str, to: &str) -> Result<(), Problem> {
@@ -295,11 +347,6 @@ enum Verdict {
 }
 
 fn verdict(found: &ContainerSummary, is_checked: bool) -> Verdict {
-    let ended = || match found.exit_code {
-        // It had something to do and has done it.
-        Some(0) | None => Verdict::Good,
-        Some(code) => Verdict::Bad(format!("ended with code {code}")),
-    };
     match found.state {
         ContainerState::Running if is_checked => match found.health {
             Some(Health::Healthy) => Verdict::Good,
@@ -309,6 +356,17 @@ fn verdict(found: &ContainerSummary, is_checked: bool) -> Verdict {
         ContainerState::Running | ContainerState::Paused | ContainerState::Created | ContainerState::Removing => {
             Verdict::Open
         }
-        ContainerState::Restarting | ContainerState::Exited | ContainerState::Dead => ended(),
+        ContainerState::Restarting | ContainerState::Exited | ContainerState::Dead => {
+            found.exit_code.map_or(Verdict::Good, |code| ended(code.into()))
+        }
+    }
+}
+
+fn ended(code: i64) -> Verdict {
+    if code == 0 {
+        // It had something to do and has done it.
+        Verdict::Good
+    } else {
+        Verdict::Bad(format!("ended with code {code}"))
     }
 }

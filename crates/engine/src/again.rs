@@ -48,19 +48,7 @@ impl Engine {
         let called = self
             .image_of(found["Config"]["Image"].as_str().unwrap_or_default())
             .await?;
-        let info: Value = client
-            .value(get("/info".to_owned(), Subject::Engine, "ask the engine"))
-            .await?;
-        let usual = Usual {
-            log_driver: info["LoggingDriver"].as_str().unwrap_or_default().to_owned(),
-            runtime: info["DefaultRuntime"].as_str().unwrap_or_default().to_owned(),
-            cgroup_namespace: Some(if info["CgroupVersion"] == "2" {
-                "private"
-            } else {
-                "host"
-            }),
-        };
-        let (spec, lost) = spec_of(&found, &image, &usual);
+        let (spec, lost) = spec_of(&found, &image, &self.usual().await?);
         let changes: Option<Vec<wire::PathChange>> = match client
             .value(get(format!("{at}/changes"), subject, "compare with the image"))
             .await
@@ -80,6 +68,21 @@ impl Engine {
             newer_image: !called.is_null() && called["Id"] != found["Image"],
             written_count: written.len() as u64,
             written: written.into_iter().take(SHOWN).collect(),
+        })
+    }
+
+    /// What it gives to a container that asks for nothing.
+    pub(crate) async fn usual(&self) -> Result<Usual, Error> {
+        let call = Call::get("/info", Subject::Engine, "ask the engine");
+        let info: Value = self.client().await?.value(call).await?;
+        Ok(Usual {
+            log_driver: info["LoggingDriver"].as_str().unwrap_or_default().to_owned(),
+            runtime: info["DefaultRuntime"].as_str().unwrap_or_default().to_owned(),
+            cgroup_namespace: Some(if info["CgroupVersion"] == "2" {
+                "private"
+            } else {
+                "host"
+            }),
         })
     }
 

@@ -1,8 +1,15 @@
 //! What is done to containers.
 
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+
 use crate::error::Subject;
 use crate::transport::Call;
 use crate::{Engine, Error, Invalid, RunSpec, env_file_for_run, name, run, wire};
+
+/// How long an engine may take to remove a container that has stopped.
+const GONE: Duration = Duration::from_mins(1);
 
 /// How a container is removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +48,40 @@ impl Engine {
             .query("force", if removal.force { "1" } else { "0" })
             .query("v", if removal.volumes { "1" } else { "0" });
         self.client().await?.done(call).await
+    }
+
+    /// Until it is not there any more: the engine removes some by itself, a moment after they have stopped.
+    pub async fn gone(&self, container: &str) -> Result<(), Error> {
+        let mut changes = self.changes();
+        let look = async {
+            loop {
+                match self.container_name(container).await {
+                    Ok(_) => {}
+                    Err(Error::NotFound { .. }) => return Ok(()),
+                    Err(error) => return Err(error),
+                }
+                // Too many changes to count them are changes too.
+                let _ = changes.recv().await;
+            }
+        };
+        tokio::time::timeout(GONE, look).await.unwrap_or(Err(Error::Silent {
+            doing: "remove the container",
+            after: GONE,
+        }))
+    }
+
+    /// The code with which it will end next. It is being waited for once this has returned, so that one that the engine
+    /// removes at its end is not missed; the future that comes back is done when it has ended.
+    pub async fn next_end(&self, container: &str) -> Result<impl Future<Output = Option<i64>> + Send + use<>, Error> {
+        let path = format!("/containers/{}/wait", name::container(container)?);
+        let call =
+            Call::post(path, Subject::Container(container), "wait for the container").query("condition", "next-exit");
+        let reply = self.client().await?.open(call).await?;
+        Ok(async move {
+            let body = reply.into_body().collect().await.ok()?.to_bytes();
+            let ended: wire::Ended = serde_json::from_slice(&body).ok()?;
+            Some(ended.status_code)
+        })
     }
 
     /// Makes a container and does not start it: its id. The spec's files of variables are read now.

@@ -17,6 +17,13 @@ fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Er
     Ok(map.unwrap_or_default().into_keys().collect())
 }
 
+/// What waiting for a container is answered with.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Ended {
+    pub(crate) status_code: i64,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Container {

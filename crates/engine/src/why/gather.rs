@@ -12,8 +12,9 @@ use ts_rs::TS;
 
 use super::{Cause, Facts, Mounted, Neighbour, Script, Tone, Why, explain, pattern};
 use crate::error::Subject;
+use crate::run::{Usual, spec_of};
 use crate::transport::Call;
-use crate::{ContainerState, Engine, Error, HostPort, Link, LogLine, inventory, name, run, wire};
+use crate::{ContainerState, Engine, Error, HostPort, Link, LogLine, inventory, name, wire};
 
 /// How much of the log is looked at, and how much of it is shown.
 const TAIL: u32 = 80;
@@ -55,7 +56,13 @@ pub struct WhyLine {
 impl Engine {
     /// Why it stopped, does not start or is not reached; `None` when there is nothing to tell.
     pub async fn why(&self, container: &str, known: &Known) -> Result<Option<Why>, Error> {
-        let facts = self.facts(container, known).await?;
+        // The remedies are shown as what changes in the container: what everyone is given is no change.
+        let usual = self.usual().await.unwrap_or_default();
+        self.why_of(container, known, &usual).await
+    }
+
+    async fn why_of(&self, container: &str, known: &Known, usual: &Usual) -> Result<Option<Why>, Error> {
+        let facts = self.facts(container, known, usual).await?;
         Ok(explain(&facts).map(|mut why| {
             why.lines = facts.log[facts.log.len().saturating_sub(SHOWN)..].to_vec();
             why
@@ -68,7 +75,7 @@ impl Engine {
         let each = containers.iter().map(|id| {
             let (engine, known, id) = (self.clone(), known.clone(), id.clone());
             async move {
-                let why = engine.why(&id, &known).await.ok()??;
+                let why = engine.why_of(&id, &known, &Usual::default()).await.ok()??;
                 Some(WhyLine {
                     id,
                     cause: why.cause,
@@ -98,11 +105,11 @@ impl Engine {
         }
     }
 
-    async fn facts(&self, container: &str, known: &Known) -> Result<Facts, Error> {
+    async fn facts(&self, container: &str, known: &Known, usual: &Usual) -> Result<Facts, Error> {
         let inspect = self.raw_container(container).await?;
         let id = text(&inspect["Id"]);
         let image = self.raw_image(&inspect).await;
-        let mut facts = of_inspect(&inspect, &image);
+        let mut facts = of_inspect(&inspect, &image, usual);
         facts.kernel.clone_from(&known.kernel);
         facts.own_machine = known.own_machine;
         if let Link::Connected { info, .. } = &*self.link().borrow() {
@@ -299,7 +306,7 @@ fn millis(value: &Value) -> Option<i64> {
     Some(at.as_millisecond()).filter(|millis| *millis > 0)
 }
 
-fn of_inspect(inspect: &Value, image: &Value) -> Facts {
+fn of_inspect(inspect: &Value, image: &Value, usual: &Usual) -> Facts {
     let (state, config) = (&inspect["State"], &inspect["Config"]);
     let entrypoint = texts(&config["Entrypoint"]);
     let status = inventory::state(state["Status"].as_str().unwrap_or_default());
@@ -352,7 +359,7 @@ fn of_inspect(inspect: &Value, image: &Value) -> Facts {
             .collect(),
         image_architecture: image["Architecture"].as_str().map(str::to_owned),
         working_folder: text(&config["WorkingDir"]),
-        spec: run::spec_of(inspect, image, &run::Usual::default()).0,
+        spec: spec_of(inspect, image, usual).0,
         id,
         ..Facts::default()
     }

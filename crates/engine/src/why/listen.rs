@@ -240,6 +240,8 @@ fn words(facts: &Facts) -> impl Iterator<Item = &str> {
         .flat_map(|word| word.split_whitespace())
         .map(|word| word.trim_matches(['"', '\'', ';']))
         .map(|word| word.rsplit('/').next().unwrap_or(word))
+        // `node node_modules/vite/bin/vite.js`
+        .map(|word| word.strip_suffix(".js").unwrap_or(word))
 }
 
 fn server(facts: &Facts) -> Option<&'static Server> {

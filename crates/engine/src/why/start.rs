@@ -225,7 +225,7 @@ pub(super) fn no_interpreter(facts: &Facts) -> Option<Why> {
 pub(super) fn no_working_folder(facts: &Facts) -> Option<Why> {
     let (from, words) = told(
         facts,
-        pattern!(r#"(?i)chdir to cwd|mkdir .*: not a directory.*cwd|workdir "?[^"]*"? does not exist"#),
+        pattern!(r#"(?i)chdir to cwd|container init: mkdir |workdir "?[^"]*"? does not exist"#),
     )?;
     let folder = Some(facts.working_folder.as_str())
         .filter(|folder| !folder.is_empty())
@@ -236,7 +236,7 @@ pub(super) fn no_working_folder(facts: &Facts) -> Option<Why> {
                 Cause::NoWorkingFolder,
                 "Its working folder is missing",
                 format!("{} cannot enter {folder}", facts.name),
-                "The folder in which the command is to run is not there, or its user may not enter it.",
+                "The folder in which the command is to run is not there and cannot be made, or its user may not enter it.",
             )
             .knows(from, words)
             .fix(facts.run_again(

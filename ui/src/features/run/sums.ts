@@ -14,6 +14,7 @@ export function startSum(form: Form): string {
       form.workingDirectory.trim() !== "" && `in ${form.workingDirectory.trim()}`,
       form.user.trim() !== "" && `as ${form.user.trim()}`,
       form.terminal && "with a terminal",
+      form.restart === "onFailure" && form.retries.trim() !== "" && `started again ${form.retries.trim()} times at most`,
     ],
     "As the image says",
   );

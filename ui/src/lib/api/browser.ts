@@ -77,6 +77,11 @@ export function browserHost(): Host {
     toggleMaximize: nothing,
     close: nothing,
     startDragging: nothing,
+    holdClose() {
+      const ask = (event: Event) => event.preventDefault();
+      window.addEventListener("beforeunload", ask);
+      return () => window.removeEventListener("beforeunload", ask);
+    },
   };
 }
 

@@ -64,6 +64,14 @@ export function desktopHost(): Host {
     toggleMaximize: () => window.toggleMaximize(),
     close: () => window.close(),
     startDragging: () => window.startDragging(),
+    holdClose(ask) {
+      // A window that is listened to waits for the page: only while there is something to ask.
+      const listening = window.onCloseRequested((event) => {
+        event.preventDefault();
+        ask(() => void window.destroy());
+      });
+      return () => void listening.then((end) => end());
+    },
   };
 }
 

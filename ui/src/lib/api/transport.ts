@@ -26,6 +26,11 @@ export interface Host {
   toggleMaximize(): Promise<void>;
   close(): Promise<void>;
   startDragging(): Promise<void>;
+  /**
+   * Whoever closes the window is asked first, by the page where it can ask: it is given what closes it all the same.
+   * A browser asks in its own words. The result ends it.
+   */
+  holdClose(ask: (leave: () => void) => void): () => void;
 }
 
 export const transport: Transport = inDesktop() ? desktopTransport() : browserTransport();

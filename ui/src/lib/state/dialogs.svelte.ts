@@ -22,9 +22,9 @@ class Dialogs {
     this.open = { type: "run", image: spec.image, spec, edited: null };
   }
 
-  /** The run form of a container that is to be made anew. */
-  edit(made: MadeOf): void {
-    this.open = { type: "run", image: made.spec.image, spec: made.spec, edited: made };
+  /** The run form of a container that is to be made anew, with what is to be different. */
+  edit(made: MadeOf, spec: RunSpec = made.spec): void {
+    this.open = { type: "run", image: spec.image, spec, edited: made };
   }
 
   pull(reference: string | null = null): void {

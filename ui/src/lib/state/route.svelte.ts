@@ -30,7 +30,34 @@ export function href(page: PageName, ...rest: string[]): string {
 
 export const route: Route = $state(parse(location.hash));
 
-window.addEventListener("hashchange", () => Object.assign(route, parse(location.hash)));
+/** Called with what leaves when nothing of this page is to be kept. */
+type Ask = (leave: () => void) => void;
+
+let held: Ask | null = null;
+let shown = location.hash;
+
+/** Whoever leaves the page is asked first. The result lets go. */
+export function holdPage(ask: Ask): () => void {
+  held = ask;
+  return () => {
+    if (held === ask) held = null;
+  };
+}
+
+window.addEventListener("hashchange", () => {
+  const wanted = location.hash;
+  if (held !== null && wanted !== shown) {
+    // The address has changed already, by a link or by the back button: it goes back until the person has answered.
+    history.replaceState(null, "", shown || "#");
+    held(() => {
+      held = null;
+      location.hash = wanted;
+    });
+    return;
+  }
+  shown = wanted;
+  Object.assign(route, parse(wanted));
+});
 
 export function go(page: PageName, ...rest: string[]): void {
   location.hash = href(page, ...rest);

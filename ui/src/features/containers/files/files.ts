@@ -51,6 +51,20 @@ export type FileWork =
   | { type: "folder"; path: string }
   | { type: "changes" };
 
+/** What a person is asked about before it is done. */
+export type FileAsked = { what: "folder" } | { what: "rename" | "delete"; entry: FileEntry };
+
+export function workOf(asked: FileAsked, folder: string, name: string): FileWork {
+  switch (asked.what) {
+    case "folder":
+      return { type: "folder", path: join(folder, name) };
+    case "rename":
+      return { type: "rename", path: join(folder, asked.entry.name), name };
+    case "delete":
+      return { type: "delete", path: join(folder, asked.entry.name) };
+  }
+}
+
 /** What a person could have typed. */
 export function fileCommand(container: string, work: FileWork): CommandLine {
   const line = (program: string, ...words: string[]): CommandLine => {

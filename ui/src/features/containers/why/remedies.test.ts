@@ -1,13 +1,6 @@
 import { expect, test } from "vitest";
-import { emptySpec } from "$features/run/spec";
-import { freeName, isFresh, lasted, renamed } from "./remedies";
-
-test("what runs again gets the next free name", () => {
-  expect(freeName("trainer", new Set())).toBe("trainer");
-  expect(freeName("trainer", new Set(["trainer"]))).toBe("trainer-2");
-  expect(freeName("trainer-2", new Set(["trainer", "trainer-2"]))).toBe("trainer-3");
-  expect(renamed(emptySpec("x"), new Set()).name).toBeNull();
-});
+import type { Sample } from "$lib/api";
+import { isFresh, lasted, lastMinutes } from "./remedies";
 
 test("a story is asked for again while its end is young", () => {
   expect(isFresh("Exited (1) 4 seconds ago")).toBe(true);
@@ -23,4 +16,15 @@ test("how long it ran, in words", () => {
     "2 h 0 min",
     "3 days",
   ]);
+});
+
+test("only its last minutes are shown, and only of the run that ended", () => {
+  const sample = (at: number): Sample => ({ at, cpu: 0, memory: at, memoryLimit: 0, rx: 0, tx: 0, read: 0, write: 0, pids: 1 });
+  const samples = [10_000, 20_000, 30_000, 40_000, 700_000].map(sample);
+  const shown = lastMinutes({ at: 35_000, ran: 20_000 }, samples);
+  expect(shown?.samples.map(({ at }) => at)).toEqual([20_000, 30_000]);
+  expect([shown?.from, shown?.to]).toEqual([20_000, 35_000]);
+  expect(lastMinutes({ at: 705_000, ran: null }, samples)).toBeNull();
+  expect(lastMinutes({ at: 630_000, ran: 630_000 }, samples)?.from).toBe(30_000);
+  expect(lastMinutes({ at: null, ran: null }, samples)).toBeNull();
 });

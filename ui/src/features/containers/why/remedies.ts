@@ -1,19 +1,6 @@
 // What the buttons of a story do, decided apart from where it is drawn.
 
-import type { Remedy, RunSpec, Source } from "$lib/api";
-
-/** The old container keeps its name until it is deleted: "trainer" runs again as "trainer-2". */
-export function freeName(name: string, taken: ReadonlySet<string>): string {
-  if (!taken.has(name)) return name;
-  const base = name.replace(/-\d+$/, "");
-  let number = 2;
-  while (taken.has(`${base}-${number}`)) number += 1;
-  return `${base}-${number}`;
-}
-
-export function renamed(spec: RunSpec, taken: ReadonlySet<string>): RunSpec {
-  return { ...spec, name: spec.name === null ? null : freeName(spec.name, taken) };
-}
+import type { Cause, Remedy, Sample, Source, Why } from "$lib/api";
 
 export function sourceWord(source: Source): string {
   switch (source) {
@@ -64,4 +51,23 @@ export function lasted(millis: number): string {
   const hours = Math.floor(minutes / 60);
   if (hours < 48) return `${hours} h ${minutes % 60} min`;
   return `${Math.floor(hours / 24)} days`;
+}
+
+/** What is shown of a run that was longer. */
+const SHOWN_MILLIS = 600_000;
+
+export function isAboutMemory(cause: Cause): boolean {
+  return cause === "memoryLimit" || cause === "machineMemory";
+}
+
+/** The last minutes of the run that ended; `null` where too little of it was measured to be a line. */
+export function lastMinutes(
+  { at, ran }: Pick<Why, "at" | "ran">,
+  samples: readonly Sample[],
+): { samples: Sample[]; from: number; to: number } | null {
+  if (at === null) return null;
+  const from = Math.max(at - SHOWN_MILLIS, at - (ran ?? SHOWN_MILLIS));
+  const those = samples.filter((sample) => sample.at >= from && sample.at <= at);
+  const [first] = those;
+  return first === undefined || those.length < 2 ? null : { samples: those, from: first.at, to: at };
 }

@@ -1,12 +1,12 @@
 // Why a container stopped or is not reached: one story for its page, and a few words for each in the list.
 
 import { SvelteMap } from "svelte/reactivity";
-import { call, host, type ContainerSummary, type Remedy, type Why, type WhyLine } from "$lib/api";
+import { call, host, type ContainerSummary, type Remedy, type Sample, type Why, type WhyLine } from "$lib/api";
 import { dialogs } from "$lib/state/dialogs.svelte";
-import { containers } from "$lib/state/inventory.svelte";
 import { go } from "$lib/state/route.svelte";
+import { toasts } from "$lib/state/toasts.svelte";
 import { act } from "../actions.svelte";
-import { renamed } from "./remedies";
+import { isAboutMemory } from "./remedies";
 
 /** A server needs a moment until it listens: after these it is looked at again. */
 const LOOKS_MILLIS = [1500, 5000, 15_000];
@@ -18,6 +18,8 @@ const TOGETHER_MILLIS = 60;
 /** The story of one container. */
 export class Story {
   value = $state.raw<Why | null>(null);
+  /** Of its last run, where its memory is what the story is about. */
+  samples = $state.raw<Sample[]>([]);
 
   #id: string;
   #timers: number[] = [];
@@ -44,11 +46,22 @@ export class Story {
     const asked = this.#asked;
     try {
       const why = await call("container.why", { id: this.#id });
-      if (asked === this.#asked) this.value = why;
+      const samples = why && isAboutMemory(why.cause) ? await this.#samples() : [];
+      if (asked !== this.#asked) return;
+      this.samples = samples;
+      this.value = why;
     } catch {
       // The page says what is wrong with the engine; a story of before may be no longer true.
       if (asked === this.#asked) this.value = null;
     }
+  }
+
+  /** The story is complete without them. */
+  async #samples(): Promise<Sample[]> {
+    return call("container.history", { id: this.#id }).then(
+      ({ samples }) => samples,
+      () => [],
+    );
   }
 }
 
@@ -92,7 +105,11 @@ export const reasons = new Reasons();
 export async function follow(remedy: Remedy, container: ContainerSummary): Promise<void> {
   switch (remedy.type) {
     case "runAgain":
-      dialogs.runLike(renamed(remedy.spec, new Set((containers.value ?? []).map(({ name }) => name))));
+      try {
+        dialogs.edit(await call("container.made_of", { id: container.id, copy: false }), remedy.spec);
+      } catch (error) {
+        toasts.problem(error);
+      }
       return;
     case "start":
       return act([container], "start");
@@ -103,7 +120,7 @@ export async function follow(remedy: Remedy, container: ContainerSummary): Promi
     case "resources":
       return go("settings", "resources");
     case "freeSpace":
-      return go("home");
+      return dialogs.reclaim();
     case "copy":
       return host.copyText(remedy.text);
   }

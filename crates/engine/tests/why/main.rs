@@ -1,5 +1,9 @@
 //! Containers that really die, each in its own way, and the story that is told of them.
 
+mod inside;
+mod made;
+mod rare;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::net::TcpListener;
@@ -193,6 +197,27 @@ async fn every_end_by_a_signal_has_its_story() {
     run(dockerd.docker().args(["wait", &id]));
     assert_eq!(why(&engine, &id).await.cause, Cause::Killed);
 
+    // A program that hears of it and ends by itself, and one that has an interrupt sent by hand.
+    for (name, code, signal, cause) in [
+        ("why-asked", 143, "TERM", Cause::Stopped),
+        ("why-interrupted", 130, "INT", Cause::Interrupted),
+    ] {
+        let line = format!("trap 'exit {code}' {signal}; echo ready; while :; do sleep 0.1; done");
+        let id = engine
+            .create(&spec(BUSYBOX, name, &["sh", "-c", &line]))
+            .await
+            .expect("created");
+        engine.start(&id).await.expect("started");
+        until("it to listen", || {
+            run(dockerd.docker().args(["logs", &id]))
+                .contains("ready")
+                .then_some(())
+        });
+        run(dockerd.docker().args(["kill", "--signal", signal, &id]));
+        run(dockerd.docker().args(["wait", &id]));
+        assert_eq!(why(&engine, &id).await.cause, cause, "{signal}");
+    }
+
     for (signal, cause) in [
         ("SEGV", Cause::MemoryFault),
         ("ILL", Cause::WrongInstruction),
@@ -367,116 +392,4 @@ async fn programs_of_python_say_what_they_lack() {
         assert!(says(&why, evidence), "{evidence}: {:?}", why.evidence);
         engine.remove(&id, Removal::FORCED).await.expect("removed");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_listens_only_inside_is_told_and_the_remedy_works() {
-    need_dockerd!();
-    let dockerd = dockerd();
-    let engine = Engine::connect(address(&dockerd));
-    let python = python(&dockerd);
-    let mut inside = spec(
-        &python,
-        "py-inside",
-        &["python3", "-m", "http.server", "8000", "--bind", "127.0.0.1"],
-    );
-    inside.ports = vec![PublishedPort {
-        host_address: Some("127.0.0.1".into()),
-        container_port: 8000,
-        ..PublishedPort::default()
-    }];
-    let id = engine.create(&inside).await.expect("created");
-    engine.start(&id).await.expect("started");
-    let mut story = None;
-    for _ in 0..600 {
-        story = engine.why(&id, &Known::default()).await.expect("facts");
-        if story.is_some() {
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
-    let story = story.expect("it listens inside only");
-    assert_eq!(story.cause, Cause::OnlyInside);
-    assert!(says(&story, "Listens on 127.0.0.1:8000"));
-    let changed = form(&story).expect("a form").clone();
-    assert_eq!(changed.command.last().map(String::as_str), Some("0.0.0.0"));
-    engine.remove(&id, Removal::FORCED).await.expect("removed");
-
-    let id = engine.create(&changed).await.expect("created");
-    engine.start(&id).await.expect("started");
-    let port = engine.container(&id).await.expect("it runs").ports[0]
-        .host
-        .as_ref()
-        .expect("published")
-        .port;
-    wherry_tests::fetch::page_with(&format!("127.0.0.1:{port}"), "Directory listing");
-    assert_eq!(
-        engine.why(&id, &Known::default()).await.expect("facts"),
-        None,
-        "now it answers"
-    );
-    engine.remove(&id, Removal::FORCED).await.expect("removed");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_container_was_made_of_is_read_back() {
-    need_dockerd!();
-    let dockerd = dockerd();
-    let engine = Engine::connect(address(&dockerd));
-    let folder = tempfile::tempdir_in(dockerd.folder()).expect("a folder");
-    let mut made = spec(BUSYBOX, "read-back", &["sleep", "1000"]);
-    made.ports = vec![PublishedPort {
-        host_address: Some("127.0.0.1".into()),
-        host_port: Some(18_080),
-        container_port: 80,
-        ..PublishedPort::default()
-    }];
-    made.mounts = vec![
-        mount(folder.path(), "/data", true),
-        RunMount {
-            source: MountSource::Volume {
-                name: Some("kept".into()),
-            },
-            target: "/kept".into(),
-            read_only: false,
-            options: Vec::new(),
-        },
-        RunMount {
-            source: MountSource::Memory,
-            target: "/fast".into(),
-            read_only: false,
-            options: vec!["size=1m".into()],
-        },
-    ];
-    made.environment = vec![Variable {
-        name: "GREETING".into(),
-        value: "it's = here".into(),
-    }];
-    made.labels = vec![Variable {
-        name: "team".into(),
-        value: "shop".into(),
-    }];
-    made.memory = Some(64 << 20);
-    made.cpus = Some(0.5);
-    made.shm_size = Some(128 << 20);
-    made.restart = Restart::OnFailure { retries: Some(3) };
-    made.user = Some("0:0".into());
-    made.working_directory = Some("/www".into());
-    made.hostname = Some("reader".into());
-    made.extra_hosts = vec!["db:192.168.1.5".into()];
-    made.cap_add = vec!["CAP_NET_ADMIN".into()];
-    made.init = true;
-    made.stop_timeout = Some(3);
-    made.entrypoint = Some("env".into());
-    let id = engine.create(&made).await.expect("created");
-    assert_eq!(engine.made_of(&id).await.expect("read back").spec, made);
-    assert_eq!(
-        engine.container(&id).await.expect("it is there").state,
-        ContainerState::Created
-    );
-    engine.remove(&id, Removal::FORCED).await.expect("removed");
-    let plain = spec(BUSYBOX, "read-back-plain", &["true"]);
-    let id = engine.create(&plain).await.expect("created");
-    assert_eq!(engine.made_of(&id).await.expect("read back").spec, plain);
-    engine.remove(&id, Removal::FORCED).await.expect("removed");
 }
