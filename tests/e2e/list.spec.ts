@@ -119,6 +119,13 @@ test("docker ps, ps -a, stop, start, restart, pause, kill and rm, by clicking", 
 
   await web.getByRole("checkbox").check();
   const bulk = page.getByRole("toolbar", { name: "1 selected" });
+  await bulk.getByRole("button", { name: "Stop" }).hover();
+  await expect(bulk.getByRole("group", { name: "Equivalent command" })).toHaveText(/docker stop web/);
+  await web.click({ button: "right" });
+  const menu = page.getByRole("menu", { name: "More" });
+  await menu.getByRole("menuitem", { name: "Kill" }).hover();
+  await expect(menu.getByRole("menuitem", { name: "Kill" })).toHaveAccessibleDescription("docker kill web");
+  await page.keyboard.press("Escape");
   const more = async (action: string) => {
     await bulk.getByRole("button", { name: "More for all selected" }).click();
     await page.getByRole("menuitem", { name: action, exact: true }).click();

@@ -74,14 +74,35 @@ test("the trash holds all kinds until they come back or go for good", async ({ p
     expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
   }
   await page.reload();
-  await grid.getByRole("row", { name: /spare-data/ }).hover();
-  await grid.getByRole("row", { name: /spare-data/ }).getByRole("button", { name: "Restore" }).click();
+
+  // What each does stands beside it before it is pressed, and below the list for all that are selected.
+  const data = grid.getByRole("row", { name: /spare-data/ });
+  await data.getByRole("button", { name: "Delete now" }).hover();
+  const tip = page.getByRole("tooltip");
+  await expect(tip).toContainText(/docker volume rm spare-data wherry-trash\.\d+\.spare-data/);
+  await data.getByRole("button", { name: "Restore" }).hover();
+  await expect(tip).toContainText(/docker volume rm wherry-trash\.\d+\.spare-data/);
+  await grid.getByRole("row", { name: /spare:1/ }).getByRole("checkbox").check();
+  const bulk = page.getByRole("toolbar", { name: "1 selected" });
+  await expect(bulk).toContainText(/docker tag spare:wherry-trash\.\d+\.1 spare:1 && docker rmi spare:wherry-trash/);
+  await bulk.getByRole("button", { name: "Delete now…" }).hover();
+  await expect(bulk).toContainText(/\$ docker rmi spare:wherry-trash\.\d+\.1$/);
+  await bulk.getByRole("button", { name: "Clear the selection" }).click();
+  await data.hover();
+  await data.getByRole("button", { name: "Restore" }).click();
   await expect(grid.getByRole("row", { name: /spare-data/ })).toHaveCount(0);
   expect(docker(testbed, "volume", "ls", "--quiet").split("\n")).toEqual(["spare-data"]);
   await page.getByRole("button", { name: /^Empty/ }).click();
-  await page.getByRole("alertdialog").getByRole("button", { name: /^Delete 2 things/ }).click();
+  const ask = page.getByRole("alertdialog");
+  await expect(ask.getByRole("group", { name: "Equivalent command" })).toContainText(/docker rm wherry-trash\S+scratch && docker rmi /);
+  await ask.getByRole("button", { name: /^Delete 2 things/ }).click();
   await expect(page.getByRole("heading", { name: "The trash is empty" })).toBeVisible();
   expect(docker(testbed, "ps", "--all", "--quiet")).toBe("");
   expect(docker(testbed, "images", "--format", "{{.Repository}}")).not.toContain("trash");
   docker(testbed, "volume", "rm", "spare-data");
+
+  await page.getByRole("link", { name: "What I clicked" }).click();
+  for (const title of ["Restored spare-data", "Deleted scratch for good", "Deleted spare:1 for good", "Reclaimed disk space"]) {
+    await expect(page.getByText(title, { exact: true }).first()).toBeVisible();
+  }
 });

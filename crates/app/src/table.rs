@@ -49,7 +49,7 @@ commands! {
         /// What nobody uses, by name and size; removes nothing.
         reclaimable() -> Reclaimable;
         /// Removes exactly what is named, and says what it could not.
-        reclaim(ReclaimRequest) -> Reclaimed;
+        reclaim(ReclaimRequest) -> Reclaimed as clicked::reclaim;
     }
     docker {
         /// What the docker command in a terminal talks to.
@@ -169,6 +169,7 @@ commands! {
     trash {
         /// What was removed and is still there, latest first.
         list(TrashList) -> Vec<TrashItem>;
+        /// Each thing is kept for "What I clicked", here and below.
         restore(TrashRef) -> TrashOutcome;
         /// For good.
         delete(TrashRef) -> TrashOutcome;

@@ -242,7 +242,8 @@ mod tests {
             r#"{{"Type":"container","Action":"destroy","Actor":{{"ID":"a","Attributes":{{"name":"{ours}"}}}}}}"#
         );
         assert_eq!(happening(&gone), None);
-        let image = r#"{"Type":"image","Action":"tag","Actor":{"ID":"a","Attributes":{"name":"wherry-trash/n/nginx:17-1.27"}}}"#;
+        let image =
+            r#"{"Type":"image","Action":"tag","Actor":{"ID":"a","Attributes":{"name":"nginx:wherry-trash.17.1.27"}}}"#;
         let told = happening(image).expect("told");
         assert_eq!((told.what, told.name.as_str()), (Happened::ImageRemoved, "nginx:1.27"));
     }

@@ -252,7 +252,8 @@ fn is_named(reference: &str) -> bool {
     !reference.starts_with("<none>")
 }
 
-fn image_detail(found: wire::ImageInspect) -> ImageDetail {
+fn image_detail(mut found: wire::ImageInspect) -> ImageDetail {
+    found.repo_tags.retain(|tag| ImageName::read(tag).is_none());
     ImageDetail {
         references: references(&found.repo_tags),
         size: found.size,

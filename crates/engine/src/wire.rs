@@ -427,6 +427,8 @@ pub(crate) struct Volumes {
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Volume {
     pub(crate) name: String,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) created_at: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

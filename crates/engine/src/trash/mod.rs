@@ -1,6 +1,7 @@
 //! What is removed waits in the engine itself until it is gone for good: a container is stopped and renamed, an image
 //! keeps a name of ours, and beside a volume stands an empty one that names it. Lists leave out what is in the trash.
 
+mod lines;
 mod moves;
 mod name;
 
@@ -23,12 +24,18 @@ pub struct TrashItem {
     pub id: TrashId,
     /// What it was called, and will be again.
     pub name: String,
+    /// What the engine calls it meanwhile.
+    pub kept_as: String,
     /// Unix milliseconds, when it was removed.
     pub at: u64,
     /// Of a container: its image. Else nothing.
     pub image: Option<String>,
     /// What comes back when it is gone for good; `None` while it is not measured.
     pub bytes: Option<u64>,
+    /// The commands that bring it back, for a POSIX shell.
+    pub restoring: String,
+    /// The command after which it is gone for good.
+    pub deleting: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
@@ -86,7 +93,11 @@ impl Engine {
 
     /// What is too old or too much is gone for good: how many things. One that cannot go stays.
     pub async fn shrink_trash(&self, limits: TrashLimits) -> Result<usize, Error> {
-        let mut items = self.trash(false).await?;
+        let client = self.client().await?;
+        for mark in Marks::of(&volumes(&client).await?).stale {
+            crate::reclaim::remove_volume(&client, &mark.write()).await?;
+        }
+        let mut items = list(&client, None).await?;
         if items.is_empty() {
             return Ok(0);
         }
@@ -145,23 +156,23 @@ pub(crate) async fn list(client: &Client, usage: Option<&wire::DiskUsage>) -> Re
         .query("filters", &ours);
     // All of them: a filter by name would leave out their names outside of the trash.
     let images = Call::get("/images/json", Subject::Engine, "list the trash");
-    let volumes = Call::get("/volumes", Subject::Engine, "list the trash").query("filters", &ours);
     let (containers, images, volumes) = tokio::try_join!(
         client.value::<Vec<wire::Container>>(containers),
         client.value::<Vec<wire::Image>>(images),
-        client.value::<wire::Volumes>(volumes),
+        volumes(client),
     )?;
     let sizes = usage.map(Sizes::of);
     let mut items: Vec<TrashItem> = containers
         .into_iter()
         .filter_map(|container| {
-            let kept = container.names.iter().find_map(|name| trashed(name))?;
+            let mut names = container.names.iter().map(|name| name.trim_start_matches('/'));
+            let (kept_as, kept) = names.find_map(|name| Some((name, ContainerName::read(name)?)))?;
+            let bytes = sizes.as_ref().map(|sizes| of(&sizes.containers, &container.id));
+            let id = TrashId::Container(container.id);
             Some(TrashItem {
-                name: kept.name,
-                at: kept.at,
                 image: Some(familiar(&container.image)),
-                bytes: sizes.as_ref().map(|sizes| of(&sizes.containers, &container.id)),
-                id: TrashId::Container(container.id),
+                bytes,
+                ..TrashItem::new(id, kept_as.to_owned(), kept.name, kept.at)
             })
         })
         .collect();
@@ -175,29 +186,54 @@ pub(crate) async fn list(client: &Client, usage: Option<&wire::DiskUsage>) -> Re
             let Some(kept) = ImageName::read(tag) else { continue };
             // One that has a name outside of the trash frees nothing.
             let is_last = ours == image.repo_tags.len();
+            let name = kept.reference.as_deref().map_or_else(|| familiar(&image.id), familiar);
             items.push(TrashItem {
-                name: kept.reference.as_deref().map_or_else(|| familiar(&image.id), familiar),
-                at: kept.at,
-                image: None,
                 bytes: sizes
                     .as_ref()
                     .map(|sizes| if is_last { of(&sizes.images, &image.id) } else { 0 }),
-                id: TrashId::Image(tag.clone()),
+                ..TrashItem::new(TrashId::Image(tag.clone()), tag.clone(), name, kept.at)
             });
         }
     }
-    items.extend(volumes.volumes.iter().filter_map(|volume| {
-        let mark = VolumeMark::read(&volume.name)?;
-        Some(TrashItem {
-            at: mark.at,
-            image: None,
-            bytes: sizes.as_ref().map(|sizes| of(&sizes.volumes, &mark.name)),
-            id: TrashId::Volume(mark.name.clone()),
-            name: mark.name,
-        })
+    items.extend(Marks::of(&volumes).hidden.into_iter().map(|mark| TrashItem {
+        bytes: sizes.as_ref().map(|sizes| of(&sizes.volumes, &mark.name)),
+        ..mark.item()
     }));
     items.sort_by(|left, right| right.at.cmp(&left.at).then_with(|| left.name.cmp(&right.name)));
     Ok(items)
+}
+
+async fn volumes(client: &Client) -> Result<Vec<wire::Volume>, Error> {
+    let call = Call::get("/volumes", Subject::Engine, "list the volumes");
+    Ok(client.value::<wire::Volumes>(call).await?.volumes)
+}
+
+/// Which volumes are hidden by a mark, and the marks that hide none: somebody else removed their volume, and may have
+/// made another of the same name since, which is not ours to hide or to remove.
+struct Marks {
+    hidden: Vec<VolumeMark>,
+    stale: Vec<VolumeMark>,
+}
+
+impl Marks {
+    fn of(volumes: &[wire::Volume]) -> Marks {
+        let made: HashMap<&str, u64> = volumes
+            .iter()
+            .map(|volume| (volume.name.as_str(), millis(&volume.created_at)))
+            .collect();
+        let (hidden, stale) = volumes
+            .iter()
+            .filter_map(|volume| VolumeMark::read(&volume.name))
+            .partition(|mark| made.get(mark.name.as_str()).is_some_and(|made| *made <= mark.at));
+        Marks { hidden, stale }
+    }
+}
+
+/// 0 for what an engine does not tell: then it is as old as anything. Engines count in seconds.
+fn millis(time: &str) -> u64 {
+    let time = time.parse::<jiff::Timestamp>().ok();
+    time.and_then(|time| u64::try_from(time.as_millisecond()).ok())
+        .unwrap_or(0)
 }
 
 /// A container's name as the engine lists it, with its slash.

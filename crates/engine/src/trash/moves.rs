@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::json;
 
 use super::name::{ContainerName, ImageName, RestartPolicy, VolumeMark};
-use super::{Restored, TrashId, trashed};
+use super::{Marks, Restored, TrashId, trashed};
 use crate::error::{Reply, Subject};
 use crate::transport::Call;
 use crate::{Engine, Error, Removal, name, wire};
@@ -102,7 +102,8 @@ impl Engine {
                 at,
                 reference: tag.map(|tag| name::familiar(tag)),
             }
-            .write(&inspect.id);
+            .write(&inspect.id)
+            .ok_or_else(|| too_long(reference))?;
             self.tag_image(&inspect.id, &ours).await?;
             if let Some(tag) = tag {
                 self.remove_image(tag, false).await?;
@@ -120,13 +121,18 @@ impl Engine {
         if !users.is_empty() {
             return Err(in_use(volume, &format!("it is used by {}", users.join(", "))));
         }
+        let client = self.client().await?;
+        let known = Marks::of(&super::volumes(&client).await?);
+        if known.hidden.iter().any(|mark| mark.name == volume) {
+            return Ok(TrashId::Volume(volume.to_owned()));
+        }
         let mark = VolumeMark {
             at: now(),
             name: volume.to_owned(),
         };
         let body = json!({ "Name": mark.write(), "Driver": "local", "Labels": { "app.wherry.trash": volume } });
         let call = Call::post("/volumes/create", Subject::Volume(volume), "mark the volume").json(&body);
-        self.client().await?.done(call).await?;
+        client.done(call).await?;
         Ok(TrashId::Volume(volume.to_owned()))
     }
 
@@ -152,9 +158,7 @@ impl Engine {
                 let Some(kept) = ImageName::read(ours) else {
                     return Err(name_of_nothing(ours));
                 };
-                let wanted = kept
-                    .reference
-                    .unwrap_or_else(|| format!("restored:{}", ours.rsplit(['/', ':']).nth(1).unwrap_or("image")));
+                let wanted = image_name(Some(kept), ours);
                 let id_of = async |reference: &str| match self.image(reference).await {
                     Ok(image) => Ok(Some(image.id)),
                     Err(Error::ImageNotFound { .. } | Error::NotFound { .. }) => Ok(None),
@@ -200,8 +204,11 @@ impl Engine {
             TrashId::Image(ours) if ImageName::read(ours).is_some() => self.remove_image(ours, false).await,
             TrashId::Image(other) => Err(name_of_nothing(other)),
             TrashId::Volume(volume) => {
-                if self.users_of(volume).await?.is_empty() && !self.marks_of(volume).await?.is_empty() {
-                    crate::reclaim::remove_volume(&self.client().await?, volume).await?;
+                let client = self.client().await?;
+                let marks = Marks::of(&super::volumes(&client).await?);
+                let is_hidden = marks.hidden.iter().any(|mark| mark.name == *volume);
+                if is_hidden && self.users_of(volume).await?.is_empty() {
+                    crate::reclaim::remove_volume(&client, volume).await?;
                 }
                 // One that a container has now was taken back.
                 self.unmark(volume).await
@@ -253,22 +260,12 @@ impl Engine {
             .collect())
     }
 
-    async fn marks_of(&self, volume: &str) -> Result<Vec<String>, Error> {
-        let filters = json!({ "name": [super::name::PREFIX] }).to_string();
-        let call = Call::get("/volumes", Subject::Engine, "list the trash").query("filters", &filters);
-        let found: wire::Volumes = self.client().await?.value(call).await?;
-        Ok(found
-            .volumes
-            .into_iter()
-            .map(|found| found.name)
-            .filter(|name| VolumeMark::read(name).is_some_and(|mark| mark.name == volume))
-            .collect())
-    }
-
+    /// Whatever names it, also what no longer says the truth.
     async fn unmark(&self, volume: &str) -> Result<(), Error> {
         let client = self.client().await?;
-        for mark in self.marks_of(volume).await? {
-            crate::reclaim::remove_volume(&client, &mark).await?;
+        let Marks { hidden, stale } = Marks::of(&super::volumes(&client).await?);
+        for mark in hidden.iter().chain(&stale).filter(|mark| mark.name == volume) {
+            crate::reclaim::remove_volume(&client, &mark.write()).await?;
         }
         Ok(())
     }
@@ -297,6 +294,12 @@ fn other_names(name: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// What an image is called when it comes back: one without a name gets one.
+pub(super) fn image_name(kept: Option<ImageName>, ours: &str) -> String {
+    kept.and_then(ImageName::reference)
+        .unwrap_or_else(|| format!("restored:{}", ours.rsplit(['/', ':']).nth(1).unwrap_or("image")))
+}
+
 fn with_tag(reference: &str) -> String {
     match reference.rsplit_once(':') {
         Some((_, tag)) if !tag.contains('/') => reference.to_owned(),
@@ -311,6 +314,13 @@ fn in_use(what: &str, why: &str) -> Error {
             status: 409,
             message: why.to_owned(),
         },
+    }
+}
+
+fn too_long(reference: &str) -> Error {
+    let message = format!("The tag of {reference} is too long for the trash. It can only be deleted at once.");
+    Error::Refused {
+        source: Reply { status: 400, message },
     }
 }
 

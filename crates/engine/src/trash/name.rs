@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// What everything in the trash is called first.
 pub(super) const PREFIX: &str = "wherry-trash";
 
+/// Of an image's tag, in every registry and engine.
+const LONGEST_TAG: usize = 128;
+
 /// In the engine's own words.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -28,6 +31,14 @@ impl RestartPolicy {
 
     pub(super) fn is_never(&self) -> bool {
         !Self::KNOWN[1..].contains(&self.name.as_str())
+    }
+
+    /// As `docker update --restart` takes it.
+    pub(super) fn text(&self) -> String {
+        match self.maximum_retry_count {
+            0 => self.name.clone(),
+            retries => format!("{}:{retries}", self.name),
+        }
     }
 }
 
@@ -95,28 +106,22 @@ pub(crate) struct ImageName {
 }
 
 impl ImageName {
-    /// `wherry-trash/n/nginx:1790000000000-1.27`; with a port in the registry's name, which a repository cannot have,
-    /// `wherry-trash/p/localhost__5000/x:1790000000000-latest`; without a name `wherry-trash/u/4f1c09ab:1790000000000`.
+    /// `nginx:wherry-trash.1790000000000.1.27`: in its own repository, because an engine forgets the digest by which a
+    /// registry knows an image together with the last name that it has there. Without a name
+    /// `wherry-trash/u/4f1c09ab:1790000000000`.
     pub(crate) fn read(reference: &str) -> Option<ImageName> {
-        let rest = reference.strip_prefix(PREFIX)?.strip_prefix('/')?;
-        let (kind, rest) = rest.split_once('/')?;
-        let (repository, tag) = rest.rsplit_once(':')?;
-        if kind == "u" {
+        if let Some(nameless) = reference.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix("/u/")) {
+            let (_, at) = nameless.rsplit_once(':')?;
             return Some(ImageName {
-                at: tag.parse().ok()?,
+                at: at.parse().ok()?,
                 reference: None,
             });
         }
-        let (at, tag) = tag.split_once('-')?;
-        let repository = match kind {
-            "n" => repository.to_owned(),
-            "p" => {
-                let (registry, path) = repository.split_once('/')?;
-                let (host, port) = registry.rsplit_once("__")?;
-                format!("{host}:{port}/{path}")
-            }
-            _ => return None,
-        };
+        let (repository, tag) = reference.rsplit_once(':')?;
+        let (at, tag) = tag.strip_prefix(PREFIX)?.strip_prefix('.')?.split_once('.')?;
+        if repository.is_empty() || tag.is_empty() {
+            return None;
+        }
         Some(ImageName {
             at: at.parse().ok()?,
             reference: Some(format!("{repository}:{tag}")),
@@ -128,24 +133,19 @@ impl ImageName {
         self.reference
     }
 
-    /// `id` names one that has no name.
-    pub(super) fn write(&self, id: &str) -> String {
+    /// `id` names one that has no name. `None`: its tag is so long that none of ours has room for it.
+    pub(super) fn write(&self, id: &str) -> Option<String> {
         let at = self.at;
         let Some(reference) = &self.reference else {
             let short: String = id.trim_start_matches("sha256:").chars().take(12).collect();
-            return format!("{PREFIX}/u/{short}:{at}");
+            return Some(format!("{PREFIX}/u/{short}:{at}"));
         };
         let (repository, tag) = reference
             .rsplit_once(':')
             .filter(|(_, tag)| !tag.contains('/'))
             .unwrap_or((reference, "latest"));
-        match repository.split_once('/') {
-            Some((registry, path)) if registry.contains(':') => {
-                let registry = registry.replacen(':', "__", 1);
-                format!("{PREFIX}/p/{registry}/{path}:{at}-{tag}")
-            }
-            Some(_) | None => format!("{PREFIX}/n/{repository}:{at}-{tag}"),
-        }
+        let ours = format!("{PREFIX}.{at}.{tag}");
+        (ours.len() <= LONGEST_TAG).then(|| format!("{repository}:{ours}"))
     }
 }
 
@@ -217,23 +217,26 @@ mod tests {
             "nginx:1.27",
             "localhost:5000/a/x:Some-Tag_1",
             "ghcr.io/mlflow/mlflow:v3",
-            "a__5000/x:latest",
-            "host__x:5000/y:1-2",
+            "wherry-trash/x:latest",
+            "y:wherry-trash.3.z",
         ] {
             let kept = ImageName {
                 at: 17,
                 reference: Some(reference.to_owned()),
             };
-            let written = kept.write("");
+            let written = kept.write("").expect("room");
             assert!(name::image(&written).is_ok(), "{written}");
             assert_eq!(ImageName::read(&written), Some(kept));
         }
         let nameless = ImageName { at: 3, reference: None };
-        assert_eq!(
-            nameless.write("sha256:0123456789abcdef"),
-            "wherry-trash/u/0123456789ab:3"
-        );
+        let written = nameless.write("sha256:0123456789abcdef");
+        assert_eq!(written.as_deref(), Some("wherry-trash/u/0123456789ab:3"));
         assert_eq!(ImageName::read("wherry-trash/u/0123456789ab:3"), Some(nameless));
+        let long = ImageName {
+            at: 1_790_000_000_000,
+            reference: Some(format!("x:{}", "1".repeat(110))),
+        };
+        assert_eq!(long.write(""), None, "a tag has at most 128 characters");
         assert_eq!(ImageName::read("nginx:1.27"), None);
     }
 

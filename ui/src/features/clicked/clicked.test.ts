@@ -11,7 +11,7 @@ const action = (id: number, title: string, hoursAgo: number, failed = false): Cl
   tookMillis: 5,
   title,
   failed,
-  words: ["docker", "start", title],
+  commands: [["docker", "start", title]],
   line: `docker start ${title}`,
 });
 

@@ -218,6 +218,20 @@ export function removal(containers: ContainerSummary[]): Removal {
   };
 }
 
+/** The command that does this to all of them. */
+export function commandFor(what: Doing, containers: readonly Pick<ContainerSummary, "name">[]): string {
+  const verb: Record<Doing, string> = {
+    start: "start",
+    stop: "stop",
+    restart: "restart",
+    pause: "pause",
+    resume: "unpause",
+    kill: "kill",
+    remove: "rm",
+  };
+  return ["docker", verb[what], ...containers.map(({ name }) => name)].join(" ");
+}
+
 export function removalCommand(
   containers: readonly Pick<ContainerSummary, "name">[],
   { force, volumes }: { force: boolean; volumes: boolean },

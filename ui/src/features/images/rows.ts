@@ -139,3 +139,17 @@ export function removal(row: Row): Removal {
   }
   return { title, text: "No container uses it. Pull it again whenever you need it.", button: "Remove" };
 }
+
+/** As the docker command names it. */
+export function named(row: Row): string {
+  return row.tagged ? row.reference : shortId(row.image.id);
+}
+
+export function removalText(rows: readonly Row[], force = false): string {
+  return ["docker", "rmi", ...(force ? ["--force"] : []), ...rows.map(named)].join(" ");
+}
+
+/** The person chooses the file later. */
+export function saveText(rows: readonly Row[]): string {
+  return ["docker", "save", "-o", "images.tar", ...rows.map(named)].join(" ");
+}

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { kindOf, keptWords, loginCommand, registryName, userWords } from "./kinds";
+import { kindOf, keptWords, loginCommand, logoutCommand, registryName, userWords } from "./kinds";
 
 test("a registry's kind is in its address", () => {
   for (const [address, kind] of [
@@ -26,6 +26,7 @@ test("a registry is called by its name where it has one", () => {
 
 test("no secret is in the command", () => {
   expect(loginCommand("docker.io", "ada")).toBe("docker login --username ada");
+  expect([logoutCommand("docker.io"), logoutCommand("ghcr.io")]).toEqual(["docker logout", "docker logout ghcr.io"]);
   expect(loginCommand("ghcr.io", "")).toBe("docker login ghcr.io --username USER");
 });
 

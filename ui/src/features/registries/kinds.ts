@@ -204,3 +204,7 @@ export function loginCommand(address: string, user: string): string {
   const where = address === "docker.io" ? "" : ` ${address || "REGISTRY"}`;
   return `docker login${where} --username ${user.trim() || "USER"}`;
 }
+
+export function logoutCommand(address: string): string {
+  return address === "docker.io" ? "docker logout" : `docker logout ${address}`;
+}

@@ -1,11 +1,13 @@
 import { expect, test } from "vitest";
 import type { TrashItem } from "$lib/api";
-import { counts, deleted, emptied, left, named, sizeOf, visible } from "./trash";
+import { counts, deleted, deleting, emptied, left, named, restoring, sizeOf, visible } from "./trash";
 
 const DAY = 24 * 60 * 60 * 1000;
 
 function item(type: TrashItem["id"]["type"], name: string, bytes: number | null = 0, at = 0): TrashItem {
-  return { id: { type, id: name }, name, at, image: type === "container" ? "busybox" : null, bytes };
+  const image = type === "container" ? "busybox" : null;
+  const commands = { keptAs: `kept-${name}`, restoring: `docker rename kept-${name} ${name}`, deleting: `docker rm kept-${name}` };
+  return { id: { type, id: name }, name, at, image, bytes, ...commands };
 }
 
 const ALL = [item("container", "web", 10), item("image", "nginx:1.27", 5), item("volume", "data", 1000)];
@@ -31,6 +33,12 @@ test("the days that are left are counted up", () => {
   expect(left(ALL[0] as TrashItem, 6.5 * DAY)).toMatchObject({ words: "within a day", soon: true });
   expect(left(ALL[0] as TrashItem, 9 * DAY)).toEqual({ part: 0, words: "soon", soon: true });
   expect(deleted(ALL[0] as TrashItem, 120_000)).toBe("2 minutes ago");
+});
+
+test("several have one line, in which what uses goes before what is used", () => {
+  const some = [item("volume", "data"), item("container", "web")];
+  expect(restoring(some)).toBe("docker rename kept-data data && docker rename kept-web web");
+  expect(deleting(some)).toBe("docker rm kept-web && docker rm kept-data");
 });
 
 test("several are counted by what they are", () => {

@@ -68,3 +68,15 @@ export function emptied(items: readonly TrashItem[]): string {
   const size = sizeOf(items);
   return size === null || size === 0 ? "Empty the trash" : `Empty, frees ${bytes(size)}`;
 }
+
+/** The commands that bring these back. */
+export function restoring(items: readonly TrashItem[]): string {
+  return items.map((item) => item.restoring).join(" && ");
+}
+
+/** Those after which they are gone for good; what uses goes before what is used. */
+export function deleting(items: readonly TrashItem[]): string {
+  const order: TrashId["type"][] = ["container", "image", "volume"];
+  const sorted = [...items].sort((left, right) => order.indexOf(left.id.type) - order.indexOf(right.id.type));
+  return sorted.map((item) => item.deleting).join(" && ");
+}

@@ -172,9 +172,9 @@ atMillis: number, tookMillis: number,
  */
 title: string, failed: boolean, 
 /**
- * The command, word by word, without secrets.
+ * Each command, word by word, without secrets.
  */
-words: Array<string>, 
+commands: Array<Array<string>>, 
 /**
  * The same for a POSIX shell.
  */
@@ -1990,6 +1990,10 @@ export type TrashItem = { id: TrashId,
  */
 name: string, 
 /**
+ * What the engine calls it meanwhile.
+ */
+keptAs: string, 
+/**
  * Unix milliseconds, when it was removed.
  */
 at: number, 
@@ -2000,7 +2004,15 @@ image: string | null,
 /**
  * What comes back when it is gone for good; `None` while it is not measured.
  */
-bytes: number | null, };
+bytes: number | null, 
+/**
+ * The commands that bring it back, for a POSIX shell.
+ */
+restoring: string, 
+/**
+ * The command after which it is gone for good.
+ */
+deleting: string, };
 
 export type TrashList = { 
 /**
@@ -2226,6 +2238,7 @@ export interface Commands {
   "image.remove": { params: ImageRemove; result: Removed };
   /** What was removed and is still there, latest first. */
   "trash.list": { params: TrashList; result: Array<TrashItem> };
+  /** Each thing is kept for "What I clicked", here and below. */
   "trash.restore": { params: TrashRef; result: TrashOutcome };
   /** For good. */
   "trash.delete": { params: TrashRef; result: TrashOutcome };

@@ -3,6 +3,11 @@
 //! One action is one line of a file, written when the action has ended. What is secret never gets here: a spec is
 //! written without its secrets before anything is kept.
 
+mod containers;
+mod files;
+mod images;
+mod trash;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,15 +15,16 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
-use wherry_engine::{ContainerAction, RunSpec, Shell, shell_line};
+use wherry_engine::{Shell, shell_line};
 
 use crate::events::Events;
 use crate::explain::container_name;
-use crate::{
-    App, ContainerAct, ContainerRef, ContainerRemove, Event, FileNew, FileRef, FileRename, FileSave, ImageFile,
-    ImageRef, ImageRemove, ImageSave, ImageTag, Outcome, Problem, ProcessSignal, RegistryLogin, RegistryRef,
-    RunRequest, TaskId, Topic,
-};
+use crate::{App, Event, Outcome, Problem, TaskId, Topic};
+
+pub(crate) use self::containers::{act, export, remove, restart, run, signal, start, stop};
+pub(crate) use self::files::{delete_file, download, make_folder, rename_file, save_file, upload};
+pub(crate) use self::images::{load, login, logout, pull, push, remove_image, save_images, tag};
+pub(crate) use self::trash::{deleted, reclaim, restored};
 
 /// How many actions are kept.
 const MOST: usize = 1000;
@@ -38,8 +44,8 @@ pub struct Clicked {
     /// "Started web", or "Could not start web: 8080 is used by nginx".
     pub title: String,
     pub failed: bool,
-    /// The command, word by word, without secrets.
-    pub words: Vec<String>,
+    /// Each command, word by word, without secrets.
+    pub commands: Vec<Vec<String>>,
     /// The same for a POSIX shell.
     pub line: String,
 }
@@ -64,7 +70,7 @@ pub struct Script {
 pub(crate) struct Click {
     done: String,
     failed: String,
-    words: Vec<String>,
+    commands: Vec<Vec<String>>,
     at: SystemTime,
     began: Instant,
 }
@@ -72,10 +78,16 @@ pub(crate) struct Click {
 impl Click {
     /// `done`: "Started web"; `failed`: "Could not start web".
     pub(crate) fn new(done: String, failed: String, words: &[&str]) -> Click {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        Click::several(done, failed, vec![words])
+    }
+
+    /// What takes more than one command.
+    pub(crate) fn several(done: String, failed: String, commands: Vec<Vec<String>>) -> Click {
         Click {
             done,
             failed,
-            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            commands,
             at: SystemTime::now(),
             began: Instant::now(),
         }
@@ -171,8 +183,8 @@ impl History {
             took_millis: u64::try_from(click.began.elapsed().as_millis()).unwrap_or(u64::MAX),
             title,
             failed,
-            line: shell_line(&click.words, Shell::Posix),
-            words: click.words,
+            line: lines(&click.commands, Shell::Posix).join(" && "),
+            commands: click.commands,
         };
         let appended = self.append(&clicked);
         kept.push(clicked);
@@ -259,8 +271,10 @@ impl History {
                 .chars()
                 .map(|c| if c.is_control() { ' ' } else { c })
                 .collect();
-            let line = shell_line(&clicked.words, wanted.shell);
-            text.extend(["\n", remark, " ", &title, "\n", &line, "\n"]);
+            text.extend(["\n", remark, " ", &title, "\n"]);
+            for line in lines(&clicked.commands, wanted.shell) {
+                text.extend([&line, "\n"]);
+            }
         }
         Script {
             name: name.to_owned(),
@@ -269,255 +283,20 @@ impl History {
     }
 }
 
+fn lines(commands: &[Vec<String>], shell: Shell) -> Vec<String> {
+    commands.iter().map(|words| shell_line(words, shell)).collect()
+}
+
 fn millis(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(0)
 }
 
-/// What a person calls it; asked before the action, which may remove it.
 async fn name(app: &App, id: &str) -> String {
     match app.engine().await {
         Ok(engine) => container_name(&engine, id).await,
         Err(_) => id.to_owned(),
     }
-}
-
-pub(crate) async fn start(app: &App, container: &ContainerRef) -> Click {
-    let name = name(app, &container.id).await;
-    Click::new(
-        format!("Started {name}"),
-        format!("Could not start {name}"),
-        &["docker", "start", &name],
-    )
-}
-
-pub(crate) async fn stop(app: &App, container: &ContainerRef) -> Click {
-    let name = name(app, &container.id).await;
-    Click::new(
-        format!("Stopped {name}"),
-        format!("Could not stop {name}"),
-        &["docker", "stop", &name],
-    )
-}
-
-pub(crate) async fn restart(app: &App, container: &ContainerRef) -> Click {
-    let name = name(app, &container.id).await;
-    Click::new(
-        format!("Restarted {name}"),
-        format!("Could not restart {name}"),
-        &["docker", "restart", &name],
-    )
-}
-
-pub(crate) async fn remove(app: &App, container: &ContainerRemove) -> Click {
-    let name = name(app, &container.id).await;
-    let mut words = vec!["docker", "rm"];
-    words.extend(container.force.then_some("-f"));
-    words.extend(container.volumes.then_some("-v"));
-    words.push(&name);
-    Click::new(format!("Removed {name}"), format!("Could not remove {name}"), &words)
-}
-
-pub(crate) async fn act(app: &App, act: &ContainerAct) -> Click {
-    let name = name(app, &act.id).await;
-    let (done, verb) = match &act.action {
-        ContainerAction::Stop { .. } => (format!("Stopped {name}"), "stop"),
-        ContainerAction::Kill { signal } => (format!("Sent {signal} to {name}"), "kill"),
-        ContainerAction::Pause => (format!("Paused {name}"), "pause"),
-        ContainerAction::Resume => (format!("Resumed {name}"), "resume"),
-        ContainerAction::Rename { name: new } => (format!("Renamed {name} to {new}"), "rename"),
-        ContainerAction::Commit { reference } => (format!("Made the image {reference} of {name}"), "make an image of"),
-        ContainerAction::Update { .. } => (format!("Changed the limits of {name}"), "change the limits of"),
-    };
-    let words = wherry_engine::action_words(&name, &act.action);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    Click::new(done, format!("Could not {verb} {name}"), &words)
-}
-
-pub(crate) async fn signal(app: &App, signal: &ProcessSignal) -> Click {
-    let name = name(app, &signal.id).await;
-    let pid = signal.pid.to_string();
-    Click::new(
-        format!("Sent {} to process {pid} of {name}", signal.signal),
-        format!("Could not end process {pid}"),
-        &["docker", "exec", "-u", "0", &name, "kill", "-s", &signal.signal, &pid],
-    )
-}
-
-pub(crate) async fn export(app: &App, container: &ContainerRef) -> Click {
-    let name = name(app, &container.id).await;
-    Click::new(
-        format!("Exported {name}"),
-        format!("Could not export {name}"),
-        &["docker", "export", "-o", &format!("{name}.tar"), &name],
-    )
-}
-
-pub(crate) async fn make_folder(app: &App, new: &FileNew) -> Click {
-    let name = name(app, &new.container).await;
-    let path = format!("{}/{}", new.folder.trim_end_matches('/'), new.name);
-    Click::new(
-        format!("Made the folder {path} in {name}"),
-        format!("Could not make {}", new.name),
-        &["docker", "exec", "-u", "0", &name, "mkdir", &path],
-    )
-}
-
-pub(crate) async fn delete_file(app: &App, file: &FileRef) -> Click {
-    let name = name(app, &file.container).await;
-    Click::new(
-        format!("Deleted {} in {name}", file.path),
-        format!("Could not delete {}", file.path),
-        &["docker", "exec", "-u", "0", &name, "rm", "-rf", "--", &file.path],
-    )
-}
-
-pub(crate) async fn rename_file(app: &App, rename: &FileRename) -> Click {
-    let name = name(app, &rename.container).await;
-    let folder = rename.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let to = format!("{folder}/{}", rename.name);
-    Click::new(
-        format!("Renamed {} in {name} to {}", rename.path, rename.name),
-        format!("Could not rename {}", rename.path),
-        &["docker", "exec", "-u", "0", &name, "mv", "--", &rename.path, &to],
-    )
-}
-
-pub(crate) async fn upload(app: &App, file: &FileNew) -> Click {
-    let name = name(app, &file.container).await;
-    let path = format!("{}/{}", file.folder.trim_end_matches('/'), file.name);
-    Click::new(
-        format!("Uploaded {path} into {name}"),
-        format!("Could not write {}", file.name),
-        &["docker", "cp", &file.name, &format!("{name}:{path}")],
-    )
-}
-
-pub(crate) async fn save_file(app: &App, save: &FileSave) -> Click {
-    let name = name(app, &save.container).await;
-    let file = save.path.rsplit_once('/').map_or(save.path.as_str(), |(_, file)| file);
-    Click::new(
-        format!("Saved {} in {name}", save.path),
-        format!("Could not save {}", save.path),
-        &["docker", "cp", file, &format!("{name}:{}", save.path)],
-    )
-}
-
-pub(crate) async fn download(app: &App, file: &FileRef) -> Click {
-    let name = name(app, &file.container).await;
-    Click::new(
-        format!("Downloaded {} of {name}", file.path),
-        format!("Could not save {}", file.path),
-        &["docker", "cp", &format!("{name}:{}", file.path), "."],
-    )
-}
-
-pub(crate) async fn run(_app: &App, request: &RunRequest) -> Click {
-    let spec: &RunSpec = &request.spec;
-    let name = spec
-        .name
-        .as_deref()
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .unwrap_or(spec.image.trim());
-    let words = wherry_engine::command_words(spec, false);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    Click::new(format!("Ran {name}"), format!("Could not run {name}"), &words)
-}
-
-pub(crate) async fn pull(_app: &App, image: &ImageRef) -> Click {
-    let reference = image.reference.trim();
-    Click::new(
-        format!("Pulled {reference}"),
-        format!("Could not pull {reference}"),
-        &["docker", "pull", reference],
-    )
-}
-
-pub(crate) async fn push(_app: &App, image: &ImageRef) -> Click {
-    let reference = image.reference.trim();
-    Click::new(
-        format!("Pushed {reference}"),
-        format!("Could not push {reference}"),
-        &["docker", "push", reference],
-    )
-}
-
-pub(crate) async fn tag(_app: &App, tag: &ImageTag) -> Click {
-    let (reference, target) = (tag.reference.trim(), tag.target.trim());
-    Click::new(
-        format!("Named {reference} {target}, too"),
-        format!("Could not name it {target}"),
-        &["docker", "tag", reference, target],
-    )
-}
-
-pub(crate) async fn save_images(_app: &App, save: &ImageSave) -> Click {
-    let mut words = vec!["docker", "save", "-o", &save.file];
-    words.extend(save.references.iter().map(String::as_str));
-    let images = save.references.join(", ");
-    Click::new(
-        format!("Saved {images} to a file"),
-        format!("Could not save {images}"),
-        &words,
-    )
-}
-
-pub(crate) async fn load(_app: &App, load: &ImageFile) -> Click {
-    Click::new(
-        format!("Loaded {}", load.file),
-        format!("Could not load {}", load.file),
-        &match load.name.as_deref().map(str::trim).filter(|name| !name.is_empty()) {
-            Some(name) => vec!["docker", "import", &load.file, name],
-            None => vec!["docker", "load", "-i", &load.file],
-        },
-    )
-}
-
-/// Its secret is not among the words: the docker command asks for it.
-pub(crate) async fn login(_app: &App, login: &RegistryLogin) -> Click {
-    let mut words = vec!["docker", "login"];
-    if !login.user.trim().is_empty() {
-        words.extend(["-u", login.user.trim()]);
-    }
-    let address = address(&login.registry);
-    words.extend(address.as_deref());
-    Click::new(
-        format!("Signed in to {}", login.registry),
-        format!("Could not sign in to {}", login.registry),
-        &words,
-    )
-}
-
-pub(crate) async fn logout(_app: &App, registry: &RegistryRef) -> Click {
-    let mut words = vec!["docker", "logout"];
-    let address = address(&registry.registry);
-    words.extend(address.as_deref());
-    Click::new(
-        format!("Signed out of {}", registry.registry),
-        format!("Could not sign out of {}", registry.registry),
-        &words,
-    )
-}
-
-/// The docker command takes none for Docker Hub.
-fn address(registry: &str) -> Option<String> {
-    let address = wherry_engine::registry_address(registry).unwrap_or_else(|_| registry.to_owned());
-    (address != wherry_engine::HUB).then_some(address)
-}
-
-pub(crate) async fn remove_image(_app: &App, image: &ImageRemove) -> Click {
-    let reference = image.reference.trim();
-    let words: &[&str] = if image.force {
-        &["docker", "rmi", "-f", reference]
-    } else {
-        &["docker", "rmi", reference]
-    };
-    Click::new(
-        format!("Removed the image {reference}"),
-        format!("Could not remove {reference}"),
-        words,
-    )
 }
 
 #[cfg(test)]
@@ -580,16 +359,16 @@ mod tests {
     async fn a_login_is_kept_without_its_secret_and_docker_hub_without_an_address() {
         let folder = tempfile::tempdir().expect("a folder");
         let app = App::new(wherry_machine::Home::at(folder.path()), "no-program".into()).expect("an app");
-        let login = |registry: &str| RegistryLogin {
+        let login = |registry: &str| crate::RegistryLogin {
             registry: registry.into(),
             user: "ada".into(),
             secret: "s3cret".into(),
             place: wherry_engine::Kept::Session,
         };
         let hub = super::login(&app, &login("https://index.docker.io/v1/")).await;
-        assert_eq!(hub.words, ["docker", "login", "-u", "ada"]);
+        assert_eq!(hub.commands, [["docker", "login", "-u", "ada"]]);
         let other = super::login(&app, &login("ghcr.io")).await;
-        assert_eq!(other.words, ["docker", "login", "-u", "ada", "ghcr.io"]);
+        assert_eq!(other.commands, [["docker", "login", "-u", "ada", "ghcr.io"]]);
     }
 
     #[test]
