@@ -5,10 +5,12 @@
 //! person's cache folder, under the hash of what it was built from, so that every checkout shares it:
 //!
 //! - `kernel-…`: minutes of compiling; changes with the kernel's source and configuration;
+//! - `filter-…`: half a minute of compiling; changes with the packet filter's source and the C library;
 //! - `root-…`: the tree without the agent; changes with the recipe and the packages;
 //! - `x86_64-…`, `aarch64-…`: the image; changes with either, and with the agent.
 
 mod agent;
+mod filter;
 mod fixed;
 mod kernel;
 mod packages;
@@ -85,6 +87,15 @@ impl Arch {
         match self {
             Self::X86_64 => "x86_64-linux-gnu",
             Self::Aarch64 => "aarch64-linux-gnu",
+        }
+    }
+
+    /// What the names of the tools begin with that compile for it here.
+    fn tools(self) -> String {
+        if self == Self::host() {
+            String::new()
+        } else {
+            format!("{}-", self.triplet())
         }
     }
 

@@ -128,7 +128,7 @@ impl Build<'_> {
         match self.arch {
             // The symbol table is a tenth of it, and QEMU reads all of it at each start.
             Arch::X86_64 => {
-                let mut strip = Command::new(format!("{}strip", self.prefix()));
+                let mut strip = Command::new(format!("{}strip", self.arch.tools()));
                 tool::run(strip.arg("-o").arg(place).arg(self.output.join(built)), self.log)?;
             }
             Arch::Aarch64 => {
@@ -143,21 +143,13 @@ impl Build<'_> {
         Ok(())
     }
 
-    fn prefix(&self) -> String {
-        if self.arch == Arch::host() {
-            String::new()
-        } else {
-            format!("{}-", self.arch.triplet())
-        }
-    }
-
     fn command(&self) -> Command {
         // Others want to go on working meanwhile.
         let mut make = Command::new("nice");
         make.args(["-n", "5", "make", "--silent", "-C"]).arg(&self.source);
         make.arg(format!("O={}", self.output.display()));
         make.arg(format!("ARCH={}", self.arch.linux()));
-        make.arg(format!("CROSS_COMPILE={}", self.prefix()));
+        make.arg(format!("CROSS_COMPILE={}", self.arch.tools()));
         // Nothing of the time and place of the build gets in.
         make.env("KBUILD_BUILD_TIMESTAMP", format!("Debian {}", self.version));
         make.env("KBUILD_BUILD_USER", "wherry")

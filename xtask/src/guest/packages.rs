@@ -11,17 +11,27 @@ use serde::{Deserialize, Serialize};
 use super::{Arch, Cache, Error, hash_file, tool};
 use crate::output;
 
-const SOURCES: &str = "\
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie-updates main
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian-security trixie-security main
-";
+/// What apt reads, but for the kind of package at the beginning of each line.
+const MIRRORS: [&str; 3] = [
+    "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main",
+    "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie-updates main",
+    "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian-security trixie-security main",
+];
+
+/// Before the name of a package whose source is meant, as its authors publish it.
+const SOURCE: &str = "source:";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Package {
     pub(super) name: String,
     pub(super) version: String,
     pub(super) sha256: String,
+}
+
+impl Package {
+    pub(super) fn is_source(&self) -> bool {
+        self.name.starts_with(SOURCE)
+    }
 }
 
 pub(super) struct Packages<'a> {
@@ -106,9 +116,10 @@ impl<'a> Packages<'a> {
         fs_err::create_dir_all(self.cache.path.join("debs"))?;
         let fresh = self.root().join("debs");
         fs_err::create_dir_all(&fresh)?;
-        let mut download = self.apt("apt-get");
-        download.current_dir(&fresh).args(["--quiet", "download"]).args(wanted);
-        tool::run(&mut download, &self.log)?;
+        for mut download in self.downloads(&wanted) {
+            download.current_dir(&fresh);
+            tool::run(&mut download, &self.log)?;
+        }
         for (package, file) in &offered {
             let path = fresh.join(file);
             let found = hash_file(&path)?;
@@ -125,10 +136,11 @@ impl<'a> Packages<'a> {
     }
 
     fn place(&self, package: &Package) -> PathBuf {
-        self.cache
-            .path
-            .join("debs")
-            .join(format!("{}_{}.deb", package.name, &package.sha256[..16]))
+        self.cache.path.join("debs").join(format!(
+            "{}_{}.deb",
+            package.name.replace(':', "-"),
+            &package.sha256[..16]
+        ))
     }
 
     fn unavailable(&self, name: &str) -> Error {
@@ -147,7 +159,10 @@ impl<'a> Packages<'a> {
             fs_err::create_dir_all(root.join(folder))?;
         }
         fs_err::write(root.join("status"), "")?;
-        fs_err::write(root.join("sources.list"), SOURCES)?;
+        let sources: String = MIRRORS
+            .map(|mirror| format!("deb {mirror}\ndeb-src {mirror}\n"))
+            .concat();
+        fs_err::write(root.join("sources.list"), sources)?;
         fs_err::write(root.join("apt.conf"), configuration(&root, self.arch))?;
         tool::run(
             self.apt("apt-get").args(["--quiet", "update", "--error-on=any"]),
@@ -158,12 +173,17 @@ impl<'a> Packages<'a> {
 
     /// Every version that there is, the newest first.
     fn versions(&self, names: &[&str]) -> Result<BTreeMap<String, Vec<String>>, Error> {
+        let names = names.iter().map(|name| name.trim_start_matches(SOURCE));
         let text = tool::read(self.apt("apt-cache").arg("madison").args(names), &self.log)?;
         let mut versions: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for line in text.lines() {
             let mut cells = line.split('|').map(str::trim);
-            if let (Some(name), Some(version)) = (cells.next(), cells.next()) {
-                versions.entry(name.to_owned()).or_default().push(version.to_owned());
+            if let (Some(name), Some(version), Some(place)) = (cells.next(), cells.next(), cells.next()) {
+                let kind = if place.ends_with(" Sources") { SOURCE } else { "" };
+                versions
+                    .entry(format!("{kind}{name}"))
+                    .or_default()
+                    .push(version.to_owned());
             }
         }
         Ok(versions)
@@ -171,30 +191,14 @@ impl<'a> Packages<'a> {
 
     /// Checksum and file name of each `name=version`, from the signed lists.
     fn offered(&self, wanted: &[String]) -> Result<Vec<(Package, String)>, Error> {
-        let mut question = self.apt("apt-get");
-        question.args(["--quiet", "--print-uris", "download"]).args(wanted);
-        let text = tool::read(&mut question, &self.log)?;
         let mut offered: BTreeMap<String, (Package, String)> = BTreeMap::new();
-        for line in text.lines() {
-            // 'http://…/tini_0.19.0-3_amd64.deb' tini_0.19.0-3_amd64.deb 280384 SHA256:…
-            let mut words = line.split_whitespace().skip(1);
-            let (Some(file), Some(_), Some(sum)) = (words.next(), words.next(), words.next()) else {
-                continue;
-            };
-            let Some((name, _)) = file.split_once('_') else {
-                continue;
-            };
-            let version = wanted
-                .iter()
-                .find_map(|spec| spec.strip_prefix(name)?.strip_prefix('='));
-            if let (Some(version), Some(sha256)) = (version, sum.strip_prefix("SHA256:")) {
-                let package = Package {
-                    name: name.to_owned(),
-                    version: version.to_owned(),
-                    sha256: sha256.to_owned(),
-                };
-                offered.insert(name.to_owned(), (package, file.to_owned()));
-            }
+        for mut question in self.downloads(wanted) {
+            let text = tool::read(question.arg("--print-uris"), &self.log)?;
+            offered.extend(
+                text.lines()
+                    .filter_map(|line| of_address(line, wanted))
+                    .map(|found| (found.0.name.clone(), found)),
+            );
         }
         match wanted
             .iter()
@@ -204,6 +208,26 @@ impl<'a> Packages<'a> {
             Some(name) => Err(self.unavailable(name)),
             None => Ok(offered.into_values().collect()),
         }
+    }
+
+    /// What fetches each `name=version` into the folder that it is run in: one for packages, one for sources, of which
+    /// Debian's own changes stay away.
+    fn downloads(&self, wanted: &[String]) -> Vec<Command> {
+        let (sources, packages): (Vec<&String>, Vec<&String>) =
+            wanted.iter().partition(|spec| spec.starts_with(SOURCE));
+        let mut downloads = Vec::new();
+        if !packages.is_empty() {
+            let mut download = self.apt("apt-get");
+            download.args(["--quiet", "download"]).args(packages);
+            downloads.push(download);
+        }
+        if !sources.is_empty() {
+            let mut download = self.apt("apt-get");
+            download.args(["--quiet", "--download-only", "--tar-only", "source"]);
+            download.args(sources.into_iter().map(|spec| spec.trim_start_matches(SOURCE)));
+            downloads.push(download);
+        }
+        downloads
     }
 
     fn root(&self) -> PathBuf {
@@ -217,6 +241,25 @@ impl<'a> Packages<'a> {
             .env("LC_ALL", "C");
         command
     }
+}
+
+/// A package and its file, of what `apt-get --print-uris` says:
+/// `'http://…/tini_0.19.0-3_amd64.deb' tini_0.19.0-3_amd64.deb 280384 SHA256:…`.
+fn of_address(line: &str, wanted: &[String]) -> Option<(Package, String)> {
+    let mut words = line.split_whitespace().skip(1);
+    let (file, _size, sum) = (words.next()?, words.next()?, words.next()?);
+    let (name, _) = file.split_once('_')?;
+    let kind = if file.contains(".orig.tar.") { SOURCE } else { "" };
+    let name = format!("{kind}{name}");
+    let version = wanted
+        .iter()
+        .find_map(|spec| spec.strip_prefix(name.as_str())?.strip_prefix('='))?;
+    let package = Package {
+        version: version.to_owned(),
+        sha256: sum.strip_prefix("SHA256:")?.to_owned(),
+        name,
+    };
+    Some((package, file.to_owned()))
 }
 
 /// `name=version` of each: the pinned version while it is to be had, else the newest. Fails with the name of one that
@@ -303,6 +346,19 @@ mod tests {
             parse_lock("zlib1g 1:1.3\n").is_err(),
             "a line cut short is not a package"
         );
+    }
+
+    #[test]
+    fn a_source_is_told_from_the_package_of_the_same_name() {
+        let wanted = ["iptables=1.8.11-2".to_owned(), "source:iptables=1.8.11-2".to_owned()];
+        let said = |file: &str| {
+            let line = format!("'http://mirror/{file}' {file} 1000 SHA256:{}", "0".repeat(64));
+            of_address(&line, &wanted).map(|(package, _)| package.name)
+        };
+        assert_eq!(said("iptables_1.8.11-2_amd64.deb").as_deref(), Some("iptables"));
+        assert_eq!(said("iptables_1.8.11.orig.tar.xz").as_deref(), Some("source:iptables"));
+        assert_eq!(said("tini_0.19.0-3_amd64.deb"), None, "nobody asked for it");
+        assert_eq!(of_address("Reading package lists...", &wanted), None);
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub(super) struct Recipe {
     pub(super) text: String,
     pub(super) steps: Vec<Step>,
     pub(super) kernel: String,
+    /// What the packet filter's command is built from, and with.
+    filter: Vec<String>,
     pub(super) tools: Vec<String>,
     /// What `packages.<arch>.lock` pins; empty when there is no such file yet.
     pub(super) pinned: Vec<Package>,
@@ -69,9 +71,15 @@ impl Recipe {
         sorted(packages)
     }
 
+    /// The packages that the packet filter's command is built from, and with.
+    pub(super) fn filter(&self) -> Vec<&str> {
+        sorted(self.filter.iter().map(String::as_str))
+    }
+
     /// Every package that is named.
     pub(super) fn names(&self) -> Vec<&str> {
-        let others = self.tools.iter().map(String::as_str).chain([self.kernel.as_str()]);
+        let tools = self.tools.iter().map(String::as_str);
+        let others = tools.chain(self.filter()).chain([self.kernel.as_str()]);
         sorted(self.taken().into_iter().chain(others))
     }
 }
@@ -88,6 +96,7 @@ fn parse(text: &str, arch: Arch) -> Result<Recipe, (usize, &'static str)> {
         text: String::new(),
         steps: Vec::new(),
         kernel: String::new(),
+        filter: Vec::new(),
         tools: Vec::new(),
         pinned: Vec::new(),
     };
@@ -115,6 +124,7 @@ fn parse(text: &str, arch: Arch) -> Result<Recipe, (usize, &'static str)> {
             ["folder", path] => recipe.steps.push(Step::Folder { path: own(path) }),
             ["bind", path] => recipe.steps.push(Step::Bind { path: own(path) }),
             ["kernel", package] => recipe.kernel = own(package),
+            ["filter", packages @ ..] => recipe.filter = packages.iter().map(own).collect(),
             ["tool", package] => recipe.tools.push(own(package)),
             _ => return Err((index + 1, "not one of the forms that the file's beginning lists")),
         }

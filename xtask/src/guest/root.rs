@@ -11,7 +11,7 @@ use std::process::Command;
 
 use super::packages::{Package, Packages};
 use super::recipe::{self, Recipe, Step};
-use super::{Arch, Cache, Error, fixed, hash, hash_file, json, tool};
+use super::{Arch, Cache, Error, filter, fixed, hash, hash_file, json, tool};
 use crate::output;
 
 /// The file system's options. What the engine is started from is packed with lz4, which costs little to
@@ -39,7 +39,12 @@ const AGENT: &str = "usr/sbin/wherry-agent";
 
 /// The hash of everything that the root, without the agent, comes from.
 pub(super) fn key(recipe: &Recipe) -> Result<String, Error> {
-    let mut parts = vec![recipe.text.clone(), OPTIONS.join(" "), HINTS.to_owned()];
+    let mut parts = vec![
+        recipe.text.clone(),
+        OPTIONS.join(" "),
+        HINTS.to_owned(),
+        filter::key(recipe),
+    ];
     parts.extend(
         recipe
             .pinned
@@ -62,6 +67,7 @@ pub(super) fn ensure(cache: &Cache, recipe: &Recipe, arch: Arch, key: &str) -> R
         return Ok(root);
     }
     let debs = Packages::open(cache, arch).fetch(&recipe.taken(), &recipe.pinned)?;
+    let filter = filter::ensure(cache, recipe, arch)?;
     output::doing(format!("Putting the root together for {}", arch.name()));
     let log = cache.log("root", arch);
     cache.make(&root, |folder| {
@@ -84,11 +90,13 @@ pub(super) fn ensure(cache: &Cache, recipe: &Recipe, arch: Arch, key: &str) -> R
         for step in &recipe.steps {
             tree.apply(step)?;
         }
+        tree.copy(&filter.program(), &Path::new("usr/sbin").join(filter::PROGRAM))?;
         tree.link_closure(&log)?;
         // Whatever the umask of the person who builds it.
         tool::run(Command::new("chmod").args(["-R", "u=rwX,go=rX"]).arg(&tree.path), &log)?;
         fs_err::remove_dir_all(pool)?;
-        let packages: Vec<&Package> = debs.iter().map(|(package, _)| package).collect();
+        let mut packages: Vec<Package> = debs.into_iter().map(|(package, _)| package).collect();
+        packages.extend(filter.packages()?);
         fs_err::write(folder.join("packages.json"), json(&packages)?)?;
         Ok(())
     })?;
