@@ -25,6 +25,8 @@ struct Bench {
     name: &'static str,
     about: &'static str,
     needs: &'static [Need],
+    /// The packages whose programs it runs, built as they are released.
+    packages: &'static [&'static str],
     /// Whether it boots the machine.
     machine: bool,
     measure: fn(runs: u32) -> Result<Vec<Figure>, Error>,
@@ -35,6 +37,7 @@ const BENCHES: &[Bench] = &[
         name: "boot",
         about: "wherry start to an engine that answers; the same kernel and engine started bare",
         needs: &[Need::Machine, Need::Image],
+        packages: &["wherry"],
         machine: true,
         measure: boot::measure,
     },
@@ -42,6 +45,7 @@ const BENCHES: &[Bench] = &[
         name: "resume",
         about: "wherry start of a suspended machine to the first API answer; the same machine cold",
         needs: &[Need::Machine, Need::Image],
+        packages: &["wherry"],
         machine: true,
         measure: resume::measure,
     },
@@ -49,6 +53,7 @@ const BENCHES: &[Bench] = &[
         name: "kernel",
         about: "kernel to the first program, by the guest's own clock",
         needs: &[Need::Machine, Need::Image],
+        packages: &["wherry"],
         machine: true,
         measure: machine::kernel,
     },
@@ -56,6 +61,7 @@ const BENCHES: &[Bench] = &[
         name: "memory",
         about: "the guest's memory with an idle engine",
         needs: &[Need::Machine, Need::Image],
+        packages: &["wherry"],
         machine: true,
         measure: machine::memory,
     },
@@ -63,6 +69,7 @@ const BENCHES: &[Bench] = &[
         name: "giveback",
         about: "memory and disk on this computer after a container used and freed them; before",
         needs: &[Need::Machine, Need::Image, Need::Engine],
+        packages: &["wherry"],
         machine: true,
         measure: giveback::back,
     },
@@ -70,6 +77,7 @@ const BENCHES: &[Bench] = &[
         name: "idle",
         about: "what an idle machine costs: part of a core, wake-ups",
         needs: &[Need::Machine, Need::Image],
+        packages: &["wherry"],
         machine: true,
         measure: giveback::idle,
     },
@@ -77,6 +85,7 @@ const BENCHES: &[Bench] = &[
         name: "image",
         about: "the system image, compressed",
         needs: &[Need::Image],
+        packages: &[],
         machine: true,
         measure: image::measure,
     },
@@ -84,6 +93,7 @@ const BENCHES: &[Bench] = &[
         name: "socket",
         about: "GET /_ping through the machine's socket",
         needs: &[Need::Machine, Need::Image, Need::Engine],
+        packages: &["wherry", "wherry-tests", "wherry-serve"],
         machine: true,
         measure: socket::measure,
     },
@@ -91,6 +101,7 @@ const BENCHES: &[Bench] = &[
         name: "ports",
         about: "published ports through our own code; straight over loopback",
         needs: &[],
+        packages: &[],
         machine: false,
         measure: ports::measure,
     },
@@ -98,6 +109,7 @@ const BENCHES: &[Bench] = &[
         name: "list",
         about: "the list command with 1,000 containers; the raw API call",
         needs: &[Need::Engine],
+        packages: &["wherry-tests", "wherry-serve"],
         machine: false,
         measure: list::measure,
     },
@@ -105,10 +117,14 @@ const BENCHES: &[Bench] = &[
         name: "window",
         about: "process start to a window; an empty Tauri window",
         needs: &[Need::Display],
+        packages: &["wherry-desktop"],
         machine: false,
         measure: window::measure,
     },
 ];
+
+/// The packages with the interface in them.
+const SHOWS: [&str; 2] = ["wherry-desktop", "wherry-serve"];
 
 /// The names of all figures and what each is about.
 pub(crate) fn list() {
@@ -123,9 +139,17 @@ pub(crate) fn run(names: &[String], runs: u32) -> Result<(), Error> {
     let mut needs = vec![Need::Interface, Need::Window];
     needs.extend(benches.iter().flat_map(|bench| bench.needs));
     deps::install(&needs)?;
-    programs::interface()?;
-    output::doing("Building the release");
-    programs::release(&["wherry", "wherry-desktop", "wherry-serve", "testbed"])?;
+    // Only those: the window alone takes as long as all the others.
+    let mut packages: Vec<&str> = benches.iter().flat_map(|bench| bench.packages).copied().collect();
+    packages.sort_unstable();
+    packages.dedup();
+    if packages.iter().any(|package| SHOWS.contains(package)) {
+        programs::interface()?;
+    }
+    if !packages.is_empty() {
+        output::doing("Building the release");
+        programs::release(&packages)?;
+    }
     if benches.iter().any(|bench| bench.machine) {
         guest::build(guest::Arch::host())?;
     }

@@ -131,11 +131,11 @@ pub(crate) fn debug(names: &[&str]) -> Result<(), Error> {
     process::run(&mut cargo)
 }
 
-/// Builds these programs as they are released.
-pub(crate) fn release(names: &[&str]) -> Result<(), Error> {
-    let mut cargo = process::cargo(["build", "--release", "--workspace"]);
-    for name in names {
-        cargo.args(["--bin", name]);
+/// Builds the programs of these packages as they are released.
+pub(crate) fn release(packages: &[&str]) -> Result<(), Error> {
+    let mut cargo = process::cargo(["build", "--release", "--bins"]);
+    for package in packages {
+        cargo.args(["--package", package]);
     }
     process::run(&mut cargo)
 }
