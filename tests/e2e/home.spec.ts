@@ -62,11 +62,39 @@ test("exactly what is ticked is reclaimed, and never a volume by itself", async 
   docker(testbed, "volume", "rm", "spare");
 });
 
-test("a quick start opens the form with what the image needs", async ({ page, testbed }) => {
+test("each quick start opens the form with what its image needs", async ({ page, testbed }) => {
   clear(testbed);
   await enter(page, testbed);
-  await page.getByRole("region", { name: "Quick starts" }).getByRole("button", { name: /Postgres/ }).click();
-  const run = page.getByRole("dialog", { name: /Run postgres/ });
-  await expect(run.getByRole("textbox", { name: "Name", exact: true }).first()).toHaveValue("postgres");
-  await expect(run.getByRole("group", { name: "Equivalent command" })).toContainText("POSTGRES_PASSWORD");
+  const starts = page.getByRole("region", { name: "Quick starts" });
+  for (const [title, image, ...parts] of [
+    ["Postgres", "postgres:17", "--name postgres", "-p 5432:5432", "-v postgres-data:/var/lib/postgresql/data", "-e POSTGRES_PASSWORD"],
+    ["Redis", "redis:8", "--name redis", "-p 6379:6379", "-v redis-data:/data"],
+    ["nginx", "nginx", "--name nginx", "-p 8080:80"],
+    ["Jupyter", "quay.io/jupyter/scipy-notebook", "-p 8888:8888", "-v jupyter-data:/home/jovyan/work", "-e JUPYTER_TOKEN"],
+    ["FastAPI", "tiangolo/uvicorn-gunicorn-fastapi:python3.11", "--name fastapi", "-p 8000:80"],
+  ] as const) {
+    await starts.getByRole("button", { name: new RegExp(title) }).click();
+    const run = page.getByRole("dialog", { name: /^Run / });
+    await expect(run.getByRole("textbox", { name: "Image" })).toHaveValue(image);
+    const command = run.getByRole("group", { name: "Equivalent command" });
+    for (const part of parts) await expect(command, title).toContainText(part);
+    await expect(run.getByRole("group", { name: "Port 1" }), `${title}: its port is looked at`).toContainText(/is free|is used/);
+    await run.getByRole("button", { name: "Cancel" }).click();
+    await expect(run).toHaveCount(0);
+  }
+
+  // The one whose image the tests have is run, and answers.
+  docker(testbed, "pull", "--quiet", "nginx:latest");
+  await starts.getByRole("button", { name: /nginx/ }).click();
+  const run = page.getByRole("dialog", { name: /^Run / });
+  const port = run.getByRole("group", { name: "Port 1" });
+  await expect(port).toContainText(/is free|is used/);
+  const other = port.getByRole("button", { name: /^Use \d+/ });
+  if (await other.isVisible()) await other.click();
+  await run.getByRole("button", { name: "Run", exact: true }).click();
+  await expect(page.getByRole("heading", { name: "nginx" })).toBeVisible();
+  const opened = page.waitForEvent("popup");
+  await page.getByRole("button", { name: /^Open localhost/ }).click();
+  await expect((await opened).getByText(/nginx/i).first()).toBeVisible();
+  clear(testbed);
 });

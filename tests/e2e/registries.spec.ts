@@ -1,5 +1,8 @@
 // Registries: signing in, sending an image there, getting it back, signing out.
 
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
 import { docker, enter, expect, test } from "./testbed";
 
 test("a login is tried first, then good for a push and a pull, and ends", async ({ page, testbed }) => {
@@ -8,10 +11,19 @@ test("a login is tried first, then good for a push and a pull, and ends", async 
   await page.getByRole("link", { name: "Registries" }).click();
   await expect(page.getByRole("listitem", { name: "Docker Hub" })).toContainText("Not signed in");
 
-  // Nobody may push there, which is said with the way out.
+  // docker tag: the name says where a push goes.
   await page.getByRole("link", { name: /^Images/ }).click();
   await page.getByRole("searchbox").fill("busybox");
   await page.getByRole("row", { name: /busybox latest/ }).getByRole("link", { name: "busybox" }).click();
+  await page.getByRole("button", { name: "Tag", exact: true }).click();
+  const tag = page.getByRole("dialog", { name: /one more name/ });
+  await tag.getByRole("textbox", { name: "Name" }).fill(`${testbed.private}/ada/tagged:2`);
+  await expect(tag.getByRole("group", { name: "Equivalent command" })).toContainText(/docker tag busybox\S* .*ada\/tagged:2/);
+  await tag.getByRole("button", { name: "Tag", exact: true }).click();
+  await expect(tag).toHaveCount(0);
+  docker(testbed, "rmi", `${testbed.private}/ada/tagged:2`);
+
+  // Nobody may push there, which is said with the way out.
   await page.getByRole("button", { name: "Push", exact: true }).click();
   const push = page.getByRole("dialog", { name: /Push to|is pushed/ });
   await push.getByRole("textbox", { name: "Name at the registry" }).fill(image);
@@ -52,4 +64,39 @@ test("a login is tried first, then good for a push and a pull, and ends", async 
   await page.getByRole("menuitem", { name: "Sign out" }).click();
   await expect(entry).toHaveCount(0);
   docker(testbed, "rmi", image);
+});
+
+test("each way in which a registry refuses is told in words", async ({ page, testbed }) => {
+  const refusals: Record<string, [number, Record<string, string>]> = {
+    private: [401, {}],
+    forbidden: [403, {}],
+    missing: [404, {}],
+    many: [429, { "Retry-After": "720" }],
+    broken: [503, {}],
+  };
+  const server = createServer((request, response) => {
+    const [status, headers] = refusals[/^\/v2\/team\/(\w+)\//.exec(request.url ?? "")?.[1] ?? ""] ?? [200, {}];
+    response.writeHead(status, { "Content-Type": "application/json", ...headers }).end("{}");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const registry = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await enter(page, testbed);
+  await page.getByRole("link", { name: /^Images/ }).click();
+  await page.getByRole("button", { name: "Pull an image" }).click();
+  const pull = page.getByRole("dialog", { name: /Pull/ });
+  const before = pull.getByRole("region", { name: "Before the download" });
+  for (const [name, what, why] of [
+    ["private", "asks who you are", "private, or does not exist"],
+    ["forbidden", "does not allow it", "Sign in first, as somebody who may"],
+    ["missing", "has no image named team/missing:1", "spelled right"],
+    ["many", "allows no more requests for now", /Full again .*Those who sign in are allowed more/],
+    ["broken", "is in trouble itself", "Nothing is wrong here: it answered 503"],
+  ] as const) {
+    await pull.getByRole("textbox", { name: "Image" }).fill(`${registry}/team/${name}:1`);
+    await expect(before).toContainText(`${registry} ${what}`);
+    await expect(before).toContainText(why);
+  }
+  await page.keyboard.press("Escape");
+  server.closeAllConnections();
+  server.close();
 });

@@ -4,6 +4,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
+import { AxeBuilder } from "@axe-core/playwright";
 import { type Page, expect, test as base } from "@playwright/test";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -63,4 +64,14 @@ export async function enter(page: Page, testbed: Testbed): Promise<void> {
   await expect(welcome.or(home).first()).toBeVisible();
   if (await welcome.isVisible()) await welcome.click();
   await expect(home).toBeVisible();
+}
+
+/** Nothing that a person with a screen reader or a keyboard would trip over, in both themes. */
+export async function axe(page: Page, where: string): Promise<void> {
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    const found = violations.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html).join(" | ")}`);
+    expect(found, `${where}, ${colorScheme}`).toEqual([]);
+  }
 }

@@ -94,6 +94,10 @@ fn packages(need: Need) -> &'static [Package] {
         program("e2fsprogs", "mkfs.ext4"),
         program("curl", "curl"),
         program("openssl", "openssl"),
+        // A keychain, and docker's own way into it.
+        program("dbus-daemon", "dbus-run-session"),
+        program("gnome-keyring", "gnome-keyring-daemon"),
+        program("golang-docker-credential-helpers", "docker-credential-secretservice"),
     ];
     const BROWSER: &[Package] = &[
         program("chromium", "chromium"),

@@ -12,6 +12,8 @@ export type QuickStart = {
   port: [number, number];
   /** Variables whose value is a secret made for this run. */
   secrets: string[];
+  /** What would be lost with the container, kept in a volume of its name. */
+  keeps: string | null;
 };
 
 export const QUICK_STARTS: QuickStart[] = [
@@ -22,14 +24,16 @@ export const QUICK_STARTS: QuickStart[] = [
     name: "postgres",
     port: [5432, 5432],
     secrets: ["POSTGRES_PASSWORD"],
+    keeps: "/var/lib/postgresql/data",
   },
   {
     title: "Redis",
-    about: "Fast memory store for caches.",
+    about: "A fast store. It keeps its data, too.",
     image: "redis:8",
     name: "redis",
     port: [6379, 6379],
     secrets: [],
+    keeps: "/data",
   },
   {
     title: "nginx",
@@ -38,14 +42,16 @@ export const QUICK_STARTS: QuickStart[] = [
     name: "nginx",
     port: [8080, 80],
     secrets: [],
+    keeps: null,
   },
   {
     title: "Jupyter",
-    about: "Notebooks with NumPy and pandas.",
+    about: "Notebooks, kept in a volume.",
     image: "quay.io/jupyter/scipy-notebook",
     name: "jupyter",
     port: [8888, 8888],
     secrets: ["JUPYTER_TOKEN"],
+    keeps: "/home/jovyan/work",
   },
   {
     title: "FastAPI",
@@ -54,6 +60,7 @@ export const QUICK_STARTS: QuickStart[] = [
     name: "fastapi",
     port: [8000, 80],
     secrets: [],
+    keeps: null,
   },
 ];
 
@@ -74,6 +81,10 @@ export function specOf(start: QuickStart, names: ReadonlySet<string>): RunSpec {
     ...emptySpec(start.image),
     name,
     ports: [published(...start.port)],
+    mounts:
+      start.keeps === null
+        ? []
+        : [{ source: { type: "volume", name: `${name}-data` }, target: start.keeps, readOnly: false, options: [] }],
     environment: start.secrets.map((variable) => ({ name: variable, value: secret() })),
   };
 }
