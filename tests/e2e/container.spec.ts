@@ -187,10 +187,15 @@ test("an overview with lamps, and the fix for an app that answers only itself", 
   await page.getByRole("button", { name: "Change", exact: true }).click();
   const dialog = page.getByRole("dialog", { name: "Limits of api" });
   await dialog.getByRole("textbox", { name: "Memory" }).fill("128m");
+  await dialog.getByRole("textbox", { name: "CPU, in cores" }).fill("1.5");
+  await dialog.getByRole("combobox", { name: "Start it again when it ends" }).selectOption("When it fails");
+  await dialog.getByRole("textbox", { name: "At most so many times" }).fill("3");
   await expect(dialog.getByRole("group", { name: "Equivalent command" })).toContainText("docker update --memory 128m");
+  const started = docker(testbed, "inspect", "--format", "{{.State.StartedAt}}", "api");
   await dialog.getByRole("button", { name: "Set the limits" }).click();
   await expect(dialog).toHaveCount(0);
-  expect(docker(testbed, "inspect", "--format", "{{.HostConfig.Memory}}", "api")).toBe(String(128 << 20));
+  const set = "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}} {{.State.StartedAt}}";
+  expect(docker(testbed, "inspect", "--format", set, "api")).toBe(`${128 << 20} ${15e8} on-failure 3 ${started}`);
 
   await page.getByRole("link", { name: /^Containers/ }).first().click();
   await page.getByRole("row", { name: "lonely" }).getByRole("link", { name: "lonely", exact: true }).click();
@@ -250,7 +255,22 @@ test("inspect is searched, processes are ended, and actions say their command", 
   const rename = page.getByRole("dialog", { name: "Rename api" });
   await rename.getByRole("textbox", { name: "Name" }).fill("web");
   await rename.getByRole("button", { name: "Rename" }).click();
-  await expect(page.getByRole("heading", { name: "web" })).toBeVisible();
+  await expect(rename).toHaveCount(0);
+  await expect(page.getByRole("heading", { name: "web", exact: true })).toBeVisible();
+
+  const start = () => docker(testbed, "inspect", "--format", "{{.State.Running}} {{.State.StartedAt}}", "web");
+  const before = start();
+  await page.getByRole("button", { name: "Restart", exact: true }).click();
+  await expect.poll(start, { timeout: 60_000 }).toMatch(new RegExp(`^true (?!${before.slice("true ".length)})`));
+  // Its first program hears no TERM: only the time ends it.
+  await choose("Stop with a time…");
+  const stop = page.getByRole("dialog", { name: "Stop web with a time" });
+  await stop.getByRole("textbox", { name: "Seconds" }).fill("1");
+  await expect(stop.getByRole("group", { name: "Equivalent command" })).toContainText(/docker stop (-t|--time) 1 web/);
+  await stop.getByRole("button", { name: "Stop", exact: true }).click();
+  await expect.poll(start, { timeout: 60_000 }).toMatch(/^false /);
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await expect(page.getByText("Running").first()).toBeVisible();
 
   await choose("Kill…");
   const kill = page.getByRole("dialog", { name: "Kill web?" });
@@ -357,5 +377,34 @@ test("one that does not become healthy gives way to the one before", async ({ pa
   await form.getByRole("button", { name: "Run again" }).click();
   await expect(form).toHaveCount(0);
   expect(docker(testbed, "inspect", "--format", "{{.State.Health.Status}} {{.Args}}", "api")).toMatch(/^healthy .*sleep 2000/);
+  clear(testbed);
+});
+
+test("one with --rm is edited, and made again when the new one is no good", async ({ page, testbed }) => {
+  clear(testbed);
+  const serves = "trap 'exit 0' TERM; while :; do sleep 0.2; done";
+  docker(testbed, "run", "--detach", "--rm", "--name", "brief", "--env", "KEPT=yes", "busybox", "/bin/sh", "-c", serves);
+  await enter(page, testbed);
+  await openContainer(page, "brief");
+  await page.getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Edit and run again…" }).click();
+  const form = page.getByRole("dialog", { name: "Edit brief" });
+  await expect(form.getByRole("region", { name: "What changes" })).toContainText("brief is removed as soon as it stops (--rm)");
+  const command = form.getByRole("textbox", { name: "Command", exact: true });
+  await command.fill("/bin/sh -c 'exit 3'");
+  await form.getByRole("button", { name: "Run again" }).click();
+  await expect(form.getByRole("alert")).toContainText("The new brief ended with code 3 and was removed");
+  await expect(form.getByRole("alert")).toContainText("brief was made again as it was, and runs.");
+  const said = () => docker(testbed, "ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.State}} {{.Command}}");
+  expect(said()).toMatch(/^brief running .*trap[^\n]*$/);
+  await form.getByRole("button", { name: "Cancel" }).click();
+
+  await page.getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Edit and run again…" }).click();
+  await command.fill("/bin/sleep 1000");
+  await form.getByRole("button", { name: "Run again" }).click();
+  await expect(form).toHaveCount(0);
+  expect(said()).toBe('brief running "/bin/sleep 1000"');
+  expect(docker(testbed, "inspect", "--format", "{{.HostConfig.AutoRemove}} {{.Config.Env}}", "brief")).toMatch(/^true .*KEPT=yes/);
   clear(testbed);
 });

@@ -130,3 +130,141 @@ test("whoever holds the port is named, and the next free one is offered", async 
   holder.close();
   clear(testbed);
 });
+
+test("every field of the form is in what runs", async ({ page, testbed }) => {
+  clear(testbed);
+  await enter(page, testbed);
+  await page.getByRole("link", { name: /^Containers/ }).click();
+  await page.getByRole("button", { name: "Run an image" }).first().click();
+  const run = page.getByRole("dialog");
+  await run.getByRole("textbox", { name: "Image" }).fill("busybox");
+  const text = (name: string) => run.getByRole("textbox", { name, exact: true });
+  const choice = (name: string) => run.getByRole("combobox", { name, exact: true });
+  const fold = (title: string) => run.getByText(title, { exact: true }).click();
+  /** A row of a list with a name and a value. */
+  const pair = async (one: string, name: string, value: string) => {
+    await run.getByRole("button", { name: `Add: ${one}` }).click();
+    await text(`${one}: name`).last().fill(name);
+    await text(`${one}: value`).last().fill(value);
+  };
+  const line = async (one: string, value: string) => {
+    await run.getByRole("button", { name: `Add: ${one}` }).click();
+    await text(one).last().fill(value);
+  };
+  await text("Name").fill("whole");
+  await choice("When it stops").selectOption("onFailure");
+  const port = run.getByRole("group", { name: "Port 1" });
+  await port.getByRole("textbox", { name: "Port on this computer" }).fill("18093-18094");
+  await port.getByRole("textbox", { name: "Port in the container" }).fill("5300-5301");
+  await port.getByRole("combobox").selectOption("UDP, only here");
+  await run.getByRole("button", { name: "Add a folder or volume" }).click();
+  const volume = run.getByRole("group", { name: "Folder or volume 1" });
+  await volume.getByRole("combobox", { name: "Kind" }).selectOption("Volume");
+  await volume.getByRole("textbox", { name: "Volume" }).fill("whole-data");
+  await volume.getByRole("textbox", { name: "Path in the container" }).fill("/data");
+  await volume.getByRole("combobox", { name: "Writing" }).selectOption("Read only");
+  await run.getByRole("button", { name: "Add a folder or volume" }).click();
+  const memory = run.getByRole("group", { name: "Folder or volume 2" });
+  await memory.getByRole("combobox", { name: "Kind" }).selectOption("In memory");
+  await memory.getByRole("textbox", { name: "Options of the memory" }).fill("size=2m");
+  await memory.getByRole("textbox", { name: "Path in the container" }).fill("/fast");
+  await run.getByRole("button", { name: "Add a variable" }).click();
+  const variable = run.getByRole("group", { name: "Variable 1" });
+  await variable.getByRole("textbox", { name: "Variable" }).fill("API_TOKEN");
+  await variable.getByLabel("Value", { exact: true }).fill("hunter2hunter2");
+  await expect(variable.getByLabel("Value", { exact: true })).toHaveAttribute("type", "password");
+  await text("Command").fill("-c 'exec sleep 1000'");
+
+  await fold("How it starts and stops");
+  await text("Program to start").fill("/bin/sh");
+  await text("Working folder").fill("/fast");
+  await text("User").fill("1000:1000");
+  await run.getByRole("checkbox", { name: "A small init as the first program" }).check();
+  await run.getByRole("checkbox", { name: "Input stays open" }).check();
+  await text("Starts again at most").fill("4");
+  await text("Signal to stop it").fill("SIGINT");
+  await text("Seconds until it is ended by force").fill("3");
+  await fold("Resources");
+  await text("Memory").fill("64m");
+  await text("Processors").fill("0.5");
+  await text("Shared memory").fill("128m");
+  await pair("Limit", "nofile", "512:1024");
+  await fold("GPU");
+  await choice("GPUs").selectOption("All");
+  const command = run.getByRole("group", { name: "Equivalent command" });
+  await expect(command).toContainText("--gpus all");
+  await choice("GPUs").selectOption("None");
+  await fold("Network");
+  await text("Its host name").fill("inner");
+  await line("Name server", "10.9.8.7");
+  await pair("Known name", "db", "192.168.1.5");
+  await run.getByRole("checkbox", { name: /^Publish every port/ }).check();
+  await fold("Health check");
+  await choice("Check").selectOption("My own");
+  await text("Command of the check").fill("true");
+  await text("Every").fill("7s");
+  await text("May take").fill("5s");
+  await text("Time to start").fill("2s");
+  await text("Failures in a row").fill("6");
+  await fold("Log and labels");
+  await text("Log driver").fill("json-file");
+  await pair("Log option", "max-size", "3m");
+  await pair("Label", "team", "web");
+  await fold("Rights and devices");
+  await run.getByRole("checkbox", { name: "Its own files are read-only" }).check();
+  await line("Right to give", "NET_ADMIN");
+  await line("Right to take", "MKNOD");
+  await line("Device", "/dev/null:/dev/zilch:r");
+  await line("Security option", "no-new-privileges");
+  await pair("Kernel setting", "net.core.somaxconn", "512");
+  await fold("Image and other flags");
+  await choice("Get the image").selectOption("Never");
+  await choice("Add a flag").selectOption("memory-reservation");
+  await text("Value of --memory-reservation").fill("32m");
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ")}`)).toEqual([]);
+  await expect(command).not.toContainText("hunter2");
+  await run.getByRole("button", { name: "Run", exact: true }).click();
+  await expect(page.getByRole("heading", { name: "whole" })).toBeVisible();
+
+  const [made] = JSON.parse(docker(testbed, "inspect", "whole")) as [{ Config: object; HostConfig: object; State: object }];
+  expect(made.State).toMatchObject({ Running: true });
+  expect(made.Config).toMatchObject({
+    Entrypoint: ["/bin/sh"],
+    Cmd: ["-c", "exec sleep 1000"],
+    WorkingDir: "/fast",
+    User: "1000:1000",
+    OpenStdin: true,
+    StopSignal: "SIGINT",
+    StopTimeout: 3,
+    Hostname: "inner",
+    Env: expect.arrayContaining(["API_TOKEN=hunter2hunter2"]) as string[],
+    Labels: { team: "web" },
+    Healthcheck: { Test: ["CMD-SHELL", "true"], Interval: 7e9, Timeout: 5e9, StartPeriod: 2e9, Retries: 6 },
+  });
+  const bound = (port: string) => [{ HostIp: "127.0.0.1", HostPort: port }];
+  expect(made.HostConfig).toMatchObject({
+    RestartPolicy: { Name: "on-failure", MaximumRetryCount: 4 },
+    PortBindings: { "5300/udp": bound("18093"), "5301/udp": bound("18094") },
+    PublishAllPorts: true,
+    Tmpfs: { "/fast": expect.stringContaining("size=2m") as string },
+    Init: true,
+    Memory: 64 << 20,
+    MemoryReservation: 32 << 20,
+    NanoCpus: 5e8,
+    ShmSize: 128 << 20,
+    Ulimits: [{ Name: "nofile", Soft: 512, Hard: 1024 }],
+    Dns: ["10.9.8.7"],
+    ExtraHosts: ["db:192.168.1.5"],
+    LogConfig: { Type: "json-file", Config: { "max-size": "3m" } },
+    ReadonlyRootfs: true,
+    CapAdd: [expect.stringMatching(/NET_ADMIN$/) as string],
+    CapDrop: [expect.stringMatching(/MKNOD$/) as string],
+    Devices: [{ PathOnHost: "/dev/null", PathInContainer: "/dev/zilch", CgroupPermissions: "r" }],
+    SecurityOpt: ["no-new-privileges"],
+    Sysctls: { "net.core.somaxconn": "512" },
+  });
+  expect(docker(testbed, "inspect", "--format", "{{json .Mounts}}", "whole")).toMatch(/"whole-data".*"\/data".*"RW":false/);
+  clear(testbed);
+  docker(testbed, "volume", "rm", "whole-data");
+});

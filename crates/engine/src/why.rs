@@ -187,6 +187,8 @@ pub(crate) struct Facts {
     pub engine_memory: u64,
     /// The signals that it was sent since its last start, in order, and whether somebody stopped it.
     pub signals: Vec<i32>,
+    /// When the first of them came that only asks: milliseconds of Unix time.
+    pub asked_at: Option<i64>,
     pub oom_told: bool,
     /// Lines of the kernel about memory that ran out and programs that crashed.
     pub kernel: Vec<String>,

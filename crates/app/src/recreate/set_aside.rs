@@ -103,9 +103,12 @@ impl SetAside {
             }
             Stage::Replacing => {
                 // The engine may still be at it: what it is to stop would end after it was started.
-                let old = engine.container(&self.id).await;
-                if self.running && matches!(old, Ok(old) if old.state == ContainerState::Running) {
-                    engine.stop(&self.id).await?;
+                if self.running
+                    && let Ok(old) = engine.container(&self.id).await
+                {
+                    if old.state == ContainerState::Running {
+                        engine.stop(&self.id).await?;
+                    }
                     self.gone(engine).await?;
                 }
                 self.restore(engine).await?;
@@ -234,7 +237,7 @@ impl App {
                     self.parts.events.notice(Problem::plain(Code::Other, message));
                 }
                 // Somebody has removed it.
-                Err(problem) if problem.code == Code::NotFound => entry.done(),
+                Err(problem) if problem.code == Code::NotFound && set_aside.made_of.is_none() => entry.done(),
                 Err(problem) => {
                     let name = &set_aside.name;
                     tracing::warn!(

@@ -3,7 +3,7 @@
 use super::{Cause, Facts, Source, Tone, Why, pattern};
 
 const TERM: i32 = 15;
-const KILL: i32 = 9;
+pub(super) const KILL: i32 = 9;
 
 /// What people do all day.
 const SHELLS: &[&str] = &[
@@ -15,7 +15,12 @@ pub(super) fn stop_timed_out(facts: &Facts) -> Option<Why> {
     if facts.exit_code != 137 || !facts.signals[asked..].contains(&KILL) {
         return None;
     }
-    let seconds = match facts.spec.stop_timeout.unwrap_or(10) {
+    // Whoever stopped it may have given it another time than the container's own.
+    let taken = facts
+        .asked_at
+        .zip(facts.finished)
+        .map(|(asked, ended)| (ended - asked + 500) / 1000);
+    let seconds = match taken.or(facts.spec.stop_timeout).unwrap_or(10) {
         1 => "1 second".to_owned(),
         seconds => format!("{seconds} seconds"),
     };

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use ts_rs::TS;
 
+use super::ending::KILL;
 use super::{Cause, Facts, Mounted, Neighbour, Script, Tone, Why, explain, pattern};
 use crate::error::Subject;
 use crate::run::{Usual, spec_of};
@@ -122,11 +123,18 @@ impl Engine {
         }
         let (log, events, neighbours) = tokio::join!(
             self.last_lines(&id, facts.started),
-            self.signals(&id, facts.started, facts.finished),
+            self.told(&id, facts.started, facts.finished),
             self.containers(false),
         );
         facts.log = log;
-        (facts.signals, facts.oom_told) = events;
+        let Told {
+            signals,
+            asked_at,
+            out_of_memory,
+        } = events;
+        facts.signals = signals;
+        facts.asked_at = asked_at;
+        facts.oom_told = out_of_memory;
         facts.neighbours = neighbours.unwrap_or_default().into_iter().map(neighbour).collect();
         if runs && !facts.published.is_empty() {
             facts.listeners = self.listeners(&id).await.unwrap_or_default();
@@ -162,10 +170,10 @@ impl Engine {
             .collect()
     }
 
-    /// The signals it was sent in its last run, and whether its memory ran out.
-    async fn signals(&self, id: &str, started: Option<i64>, finished: Option<i64>) -> (Vec<i32>, bool) {
+    /// What the engine told of its last run.
+    async fn told(&self, id: &str, started: Option<i64>, finished: Option<i64>) -> Told {
         let (Some(started), Some(finished)) = (started, finished.filter(|finished| Some(*finished) >= started)) else {
-            return (Vec::new(), false);
+            return Told::default();
         };
         let filters = json!({ "type": ["container"], "container": [id] }).to_string();
         let call = Call::get("/events", Subject::Container(id), "tell what happened to it")
@@ -174,10 +182,10 @@ impl Engine {
             .query("until", &(finished / 1000 + 2).to_string())
             .within(EVENTS);
         let Ok(client) = self.client().await else {
-            return (Vec::new(), false);
+            return Told::default();
         };
         let Ok(reply) = client.open(call).await else {
-            return (Vec::new(), false);
+            return Told::default();
         };
         let mut body = BodyDataStream::new(reply.into_body());
         let mut bytes: Vec<u8> = Vec::new();
@@ -188,30 +196,13 @@ impl Engine {
         };
         // What has come by then has been told.
         let _ = tokio::time::timeout(EVENTS, read).await;
-        let mut signals = Vec::new();
-        let mut memory = false;
+        let mut told = Told::default();
         for line in bytes.split(|byte| *byte == b'\n') {
-            let Ok(event) = serde_json::from_slice::<wire::Event>(line) else {
-                continue;
-            };
-            match event.action.as_str() {
-                // An earlier run ended within the same second.
-                "start" => {
-                    signals.clear();
-                    memory = false;
-                }
-                "kill" => signals.extend(
-                    event
-                        .actor
-                        .attributes
-                        .get("signal")
-                        .and_then(|signal| signal.parse::<i32>().ok()),
-                ),
-                "oom" => memory = true,
-                _ => {}
+            if let Ok(event) = serde_json::from_slice::<wire::Event>(line) {
+                told.hear(&event);
             }
         }
-        (signals, memory)
+        told
     }
 
     /// The first line of the file that should have been run.
@@ -267,6 +258,35 @@ impl Engine {
         let _ = entry.take(256).read_to_end(&mut line);
         line.truncate(line.iter().position(|byte| *byte == b'\n').unwrap_or(line.len()));
         Some(line)
+    }
+}
+
+/// What happened in one run.
+#[derive(Default)]
+struct Told {
+    signals: Vec<i32>,
+    asked_at: Option<i64>,
+    out_of_memory: bool,
+}
+
+impl Told {
+    fn hear(&mut self, event: &wire::Event) {
+        match event.action.as_str() {
+            // An earlier run ended within the same second.
+            "start" => *self = Told::default(),
+            "kill" => {
+                let signal = event.actor.attributes.get("signal");
+                let Some(signal) = signal.and_then(|signal| signal.parse::<i32>().ok()) else {
+                    return;
+                };
+                if signal != KILL && self.asked_at.is_none() {
+                    self.asked_at = Some(event.nanos / 1_000_000).filter(|at| *at > 0);
+                }
+                self.signals.push(signal);
+            }
+            "oom" => self.out_of_memory = true,
+            _ => {}
+        }
     }
 }
 
