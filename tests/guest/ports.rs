@@ -10,7 +10,7 @@ use std::time::Duration;
 use wherry_tests::fetch::{free_port, page_with, refused};
 use wherry_tests::images::busybox_tar;
 use wherry_tests::machine::Machine;
-use wherry_tests::process::{output, run, until};
+use wherry_tests::process::{output, run, say, until};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const LOOPBACK6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
@@ -36,6 +36,7 @@ fn a_published_port_answers_while_its_container_runs_and_no_longer() {
     every_kind_of_publication(&machine);
     a_port_that_the_engine_chooses_is_one_that_is_free_here(&machine);
     a_hundred_ports_and_a_thousand_connections(&machine);
+    a_container_sees_who_its_client_is(&machine);
     the_machines_own_network(&machine);
     the_ingress_of_a_swarm(&machine);
     a_port_of_a_container_that_runs_waits_until_it_is_free(&machine);
@@ -187,6 +188,90 @@ fn a_hundred_ports_and_a_thousand_connections(machine: &Machine) {
     for port in ports {
         refused(&format!("127.0.0.1:{port}"));
     }
+}
+
+/// Whose address is this computer's own in its network is a client like any other in that network.
+fn a_container_sees_who_its_client_is(machine: &Machine) {
+    run(machine.docker().args(["network", "create", "--ipv6", "six"]));
+    let [port, port6] = [free_port(), free_port()];
+    let web = |network: &str, port: u16| {
+        run(machine
+            .docker()
+            .args(["run", "--detach", "--name", network, "--network", network])
+            .args(["--publish", &format!("{port}:80"), "busybox"])
+            .args(["/bin/httpd", "-f", "-vv", "-h", "/www"]));
+    };
+    web("bridge", port);
+    web("six", port6);
+    let seen = |name: &str, client: &str| {
+        let log = || {
+            let log = output(machine.docker().args(["logs", name]));
+            String::from_utf8_lossy(&log.stderr).into_owned()
+        };
+        until(&format!("{name} to see {client}"), || {
+            log().contains(client).then_some(())
+        });
+    };
+    let own = own_address((Ipv4Addr::new(198, 51, 100, 1), 9).into()).expect("this computer has a network");
+    for (name, port) in [("bridge", port), ("six", port6)] {
+        page_with(&format!("{own}:{port}"), "served by wherry's test");
+        seen(name, &own.to_string());
+    }
+    // Many at once, one after the other, and both directions.
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| page_with(&format!("{own}:{port}"), "served by wherry's test"));
+        }
+    });
+    let datagrams = free_port();
+    run(machine
+        .docker()
+        .args([
+            "run",
+            "--detach",
+            "--name",
+            "echo",
+            "--publish",
+            &format!("{datagrams}:7001/udp"),
+        ])
+        .args(["echo", "/bin/echo", "udp/7001"]));
+    let asker = UdpSocket::bind((own, 0)).expect("a port");
+    asker.connect((own, datagrams)).expect("an address");
+    asker.set_read_timeout(Some(ANSWER)).expect("a bound");
+    let said = ask(&asker, b"who?");
+    assert!(said.contains(&format!("{own}:")), "datagrams as well: {said}");
+    run(machine.docker().args(["rm", "--force", "echo"]));
+    // This computer itself is what it was: the gateway.
+    page_with(&format!("127.0.0.1:{port}"), "served by wherry's test");
+    let gateway = [
+        "network",
+        "inspect",
+        "bridge",
+        "--format",
+        "{{(index .IPAM.Config 0).Gateway}}",
+    ];
+    seen("bridge", run(machine.docker().args(gateway)).trim());
+    match own_address((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9).into()) {
+        Some(own) => {
+            page_with(&format!("[{own}]:{port6}"), "served by wherry's test");
+            seen("six", &own.to_string());
+        }
+        None => say("not tried with IPv6: this computer has no network of it"),
+    }
+    run(machine.docker().args(["rm", "--force", "bridge", "six"]));
+    run(machine.docker().args(["network", "rm", "six"]));
+}
+
+/// The address with which this computer would go there.
+fn own_address(to: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = if to.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(to).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 fn the_machines_own_network(machine: &Machine) {

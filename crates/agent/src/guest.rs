@@ -3,6 +3,7 @@
 mod authorize;
 mod binds;
 mod children;
+mod client;
 mod clock;
 mod configured;
 mod datagrams;
@@ -47,6 +48,7 @@ use tokio_util::sync::CancellationToken;
 use wherry_link::{GuestFailure, Session, Stage};
 
 use children::Children;
+use client::Clients;
 use configured::Configured;
 use log::say;
 use publish::Publications;
@@ -59,6 +61,7 @@ struct Guest {
     status: Status,
     children: Children,
     publications: Publications,
+    clients: Clients,
     configured: Configured,
     /// dockerd is to start anew, its containers going on.
     restart_engine: Notify,
@@ -125,6 +128,7 @@ async fn run(mounted: Result<(), mount::Error>) {
         status: Status::new(),
         children: Children::default(),
         publications: Publications::default(),
+        clients: Clients::default(),
         configured: Configured::at(mount::RUN),
         restart_engine: Notify::new(),
         shares: Shares::default(),
@@ -170,6 +174,7 @@ async fn prepare(guest: &Arc<Guest>, mounted: Result<(), mount::Error>) -> Resul
     }
     authorize::listen(guest).map_err(|error| failure(&error))?;
     tokio::spawn(binds::keep(Arc::clone(guest)));
+    tokio::spawn(client::keep_v6(Arc::clone(guest)));
     guest.status.enter(Stage::Engine);
     mount::identity();
     Ok(())

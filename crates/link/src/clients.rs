@@ -36,7 +36,7 @@ impl Clients {
         {
             self.flows.remove(&oldest.address);
         }
-        self.last = self.last.wrapping_add(1);
+        self.last = self.last.wrapping_add(1) & (Flow::MAX >> 1);
         self.flows.insert(address, self.last);
         self.behind.insert(self.last, Client { address, moved: true });
         self.last

@@ -3,10 +3,14 @@
 //! Each is the flow it belongs to (four bytes, big-endian), its length (two bytes) and that many bytes. A flow is
 //! one client of a published port; the host numbers them, and the guest has a socket for each.
 //!
+//! With the highest bit of the flow set, what follows is not a datagram but the client's address, four or sixteen bytes
+//! of it. Flows of this computer itself have none.
+//!
 //! A stream waits where a network drops: so what waits to be written is bounded, and what does not fit is dropped.
 
 use std::{
     io,
+    net::IpAddr,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -20,8 +24,21 @@ use tokio::{
     sync::Notify,
 };
 
-/// One client of a published port.
+/// One client of a published port. The highest bit is not its own.
 pub type Flow = u32;
+
+const ADDRESS: Flow = 1 << 31;
+
+/// What [`Outbox::name`] has said.
+pub(crate) fn named(flow: Flow, address: &[u8]) -> Option<(Flow, IpAddr)> {
+    if flow & ADDRESS == 0 {
+        return None;
+    }
+    let address = <[u8; 4]>::try_from(address)
+        .map(IpAddr::from)
+        .or_else(|_| <[u8; 16]>::try_from(address).map(IpAddr::from));
+    Some((flow & !ADDRESS, address.ok()?))
+}
 
 /// A flow in which nothing moved either way for this long is forgotten; at the latest after twice as long. The
 /// engine's own proxy has 90 seconds.
@@ -68,6 +85,14 @@ impl Outbox {
         waiting.put_u32(flow);
         waiting.put_u16(length);
         waiting.put_slice(datagram);
+    }
+
+    /// Says who is behind a flow, before its first datagram. What is dropped is a client without an address.
+    pub fn name(&self, flow: Flow, client: IpAddr) {
+        match client {
+            IpAddr::V4(client) => self.push(flow | ADDRESS, &client.octets()),
+            IpAddr::V6(client) => self.push(flow | ADDRESS, &client.octets()),
+        }
     }
 
     /// Lets go what was pushed. Once for all that came at once: waking the writer costs more than a datagram does.
@@ -146,5 +171,31 @@ impl<R: AsyncRead + Unpin> Datagrams<R> {
         let begin = self.start + HEADER;
         self.start = begin + length;
         Ok(Some((flow, &self.buffer[begin..self.start])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_behind_a_flow_is_told_and_a_datagram_is_never_taken_for_it() {
+        let outbox = Outbox::default();
+        let clients: [IpAddr; 2] = ["192.0.2.7".parse().expect("one"), "2001:db8::7".parse().expect("one")];
+        outbox.name(5, clients[0]);
+        outbox.name(6, clients[1]);
+        outbox.push(5, &[1, 2, 3, 4]);
+        let mut written = outbox.waiting().split();
+        let mut frame = || {
+            let (flow, length) = (written.get_u32(), usize::from(written.get_u16()));
+            (flow, written.split_to(length))
+        };
+        for (flow, client) in [(5, clients[0]), (6, clients[1])] {
+            let (seen, bytes) = frame();
+            assert_eq!(named(seen, &bytes), Some((flow, client)));
+        }
+        let (flow, bytes) = frame();
+        assert_eq!((flow, named(flow, &bytes)), (5, None));
+        assert_eq!(named(5 | ADDRESS, b"12345"), None, "neither four bytes nor sixteen");
     }
 }

@@ -201,8 +201,11 @@ impl fmt::Debug for Secret {
 pub enum Target {
     /// The engine's API socket.
     Engine,
-    /// A container's port.
-    Tcp { address: SocketAddr },
+    /// A container's port, and who wants to connect where it is not this computer itself.
+    Tcp {
+        address: SocketAddr,
+        client: Option<IpAddr>,
+    },
     /// A container's port. What follows the reply are datagrams of as many clients as there are, as
     /// [`crate::Outbox`] writes them.
     Udp { address: SocketAddr },

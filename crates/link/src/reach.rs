@@ -21,7 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     Error, Stream,
-    datagram::{BURST, Datagrams, FLOW_IDLE, FLOWS, Flow, LONGEST_DATAGRAM, Outbox},
+    datagram::{BURST, Datagrams, FLOW_IDLE, FLOWS, Flow, LONGEST_DATAGRAM, Outbox, named},
     splice::splice,
 };
 
@@ -31,9 +31,13 @@ const DIAL: Duration = Duration::from_secs(10);
 /// What a socket may hold that nobody has read yet: some milliseconds of a fast sender.
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 
-/// Connects to the port and carries the bytes both ways.
-pub async fn tcp(mut stream: Stream, address: SocketAddr) -> Result<(), Error> {
-    let mut connection = match timeout(DIAL, TcpStream::connect(address)).await {
+/// Takes the connection to the port and carries the bytes both ways.
+pub async fn tcp(
+    mut stream: Stream,
+    address: SocketAddr,
+    dial: impl Future<Output = io::Result<TcpStream>>,
+) -> Result<(), Error> {
+    let mut connection = match timeout(DIAL, dial).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return stream.refuse(&format!("{address} does not answer: {error}")).await,
         Err(_) => return stream.refuse(&format!("{address} does not answer")).await,
@@ -48,14 +52,29 @@ pub async fn tcp(mut stream: Stream, address: SocketAddr) -> Result<(), Error> {
     Ok(())
 }
 
+/// A socket for a client towards this address; its name where it is not of the other side itself.
+pub type MakeSocket<'a> = dyn Fn(Option<IpAddr>, SocketAddr) -> io::Result<UdpSocket> + Send + Sync + 'a;
+
+/// A client like any other on this side.
+pub fn any_socket(_client: Option<IpAddr>, address: SocketAddr) -> io::Result<UdpSocket> {
+    let any: IpAddr = match address {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = std::net::UdpSocket::bind((any, 0))?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
+}
+
 /// Carries datagrams between the port and its clients, each with a socket of its own, until the other side lets go.
 /// Somebody listens at one of these addresses: a client who is refused at one goes on at the next.
-pub async fn udp(mut stream: Stream, addresses: &[SocketAddr]) -> Result<(), Error> {
+pub async fn udp(mut stream: Stream, addresses: &[SocketAddr], make: &MakeSocket<'_>) -> Result<(), Error> {
     stream.accept(()).await?;
     let (reader, writer) = tokio::io::split(stream);
     let mut datagrams = Datagrams::new(reader);
     let outbox = Arc::new(Outbox::default());
     let mut flows = BTreeMap::new();
+    let mut names = BTreeMap::new();
     let mut sweep = interval_at(Instant::now() + FLOW_IDLE, FLOW_IDLE);
     // A task of its own: both directions may be busy at once.
     let mut draining = AbortOnDropHandle::new(tokio::spawn({
@@ -66,7 +85,15 @@ pub async fn udp(mut stream: Stream, addresses: &[SocketAddr]) -> Result<(), Err
         tokio::select! {
             datagram = datagrams.next() => {
                 let Some((flow, bytes)) = datagram? else { return Ok(()) };
-                deliver(&mut flows, flow, bytes, addresses, &outbox).await;
+                if let Some((flow, client)) = named(flow, bytes) {
+                    if names.len() >= FLOWS {
+                        names.pop_first();
+                    }
+                    names.insert(flow, client);
+                } else {
+                    let make = |address| make(names.get(&flow).copied(), address);
+                    deliver(&mut flows, flow, bytes, (addresses, &make), &outbox).await;
+                }
             }
             broken = &mut draining => return Err(broken.unwrap_or_else(io::Error::other).into()),
             _ = sweep.tick() => flows.retain(|_, client: &mut Client| client.moved.swap(false, Ordering::Relaxed)),
@@ -90,7 +117,7 @@ async fn deliver(
     flows: &mut BTreeMap<Flow, Client>,
     flow: Flow,
     datagram: &[u8],
-    addresses: &[SocketAddr],
+    (addresses, make): (&[SocketAddr], &(dyn Fn(SocketAddr) -> io::Result<UdpSocket> + Sync)),
     outbox: &Arc<Outbox>,
 ) {
     let mut at = match flows.get(&flow) {
@@ -102,7 +129,7 @@ async fn deliver(
     for _ in addresses {
         at %= addresses.len();
         if flows.get(&flow).is_none_or(|client| client.at != at) {
-            let client = match Client::new(flow, at, addresses, outbox).await {
+            let client = match Client::new(flow, at, (addresses, make), outbox).await {
                 Ok(client) => client,
                 Err(error) => return tracing::debug!(?addresses, %error, "a datagram was dropped"),
             };
@@ -128,13 +155,14 @@ async fn deliver(
 }
 
 impl Client {
-    async fn new(flow: Flow, at: usize, addresses: &[SocketAddr], outbox: &Arc<Outbox>) -> io::Result<Self> {
-        let address = addresses.get(at).ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let any = match address {
-            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        };
-        let socket = UdpSocket::bind((any, 0)).await?;
+    async fn new(
+        flow: Flow,
+        at: usize,
+        (addresses, make): (&[SocketAddr], &(dyn Fn(SocketAddr) -> io::Result<UdpSocket> + Sync)),
+        outbox: &Arc<Outbox>,
+    ) -> io::Result<Self> {
+        let address = *addresses.get(at).ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let socket = make(address)?;
         let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
         socket.connect(address).await?;
         let socket = Arc::new(socket);

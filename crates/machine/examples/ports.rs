@@ -66,11 +66,11 @@ mod linux {
             tokio::spawn(async move {
                 match stream.read_message().await {
                     Ok(Some(HostRequest::Connect {
-                        target: Target::Tcp { address },
-                    })) => reach::tcp(stream, address).await,
+                        target: Target::Tcp { address, client: _ },
+                    })) => reach::tcp(stream, address, tokio::net::TcpStream::connect(address)).await,
                     Ok(Some(HostRequest::Connect {
                         target: Target::Udp { address },
-                    })) => reach::udp(stream, &[address]).await,
+                    })) => reach::udp(stream, &[address], &reach::any_socket).await,
                     _ => Ok(()),
                 }
             });

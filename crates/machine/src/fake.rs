@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use wherry_link::{
     Configuration, GivenBack, Hello, HostRequest, Incoming, Publication, Report, Session, Stage, Stream, Target, Usage,
@@ -248,11 +248,11 @@ impl Guest {
                 Ok(())
             }
             HostRequest::Connect {
-                target: Target::Tcp { address },
-            } => reach::tcp(stream, address).await,
+                target: Target::Tcp { address, client: _ },
+            } => reach::tcp(stream, address, TcpStream::connect(address)).await,
             HostRequest::Connect {
                 target: Target::Udp { address },
-            } => reach::udp(stream, &[address]).await,
+            } => reach::udp(stream, &[address], &reach::any_socket).await,
         }
     }
 }

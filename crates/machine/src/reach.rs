@@ -42,7 +42,7 @@ pub(crate) async fn serve_udp(mut stream: Stream, port: u16) {
     };
     let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     let addresses = loopback.map(|address| SocketAddr::new(address, port));
-    if let Err(error) = wherry_link::reach::udp(stream, &addresses).await {
+    if let Err(error) = wherry_link::reach::udp(stream, &addresses, &wherry_link::reach::any_socket).await {
         tracing::debug!(port, %error, "datagrams are not carried any more");
     }
 }

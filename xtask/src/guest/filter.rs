@@ -21,7 +21,7 @@ const FORMAT: &str = "1";
 /// What rules can say. dockerd, swarm and the agent are the only ones to call it (containers bring their own), and each
 /// extension has to be set up at each call: those that they use, and what belongs to them.
 const MATCHES_AND_TARGETS: &str = "addrtype bpf CHECKSUM comment connmark CONNMARK conntrack CT ipvs limit LOG mark \
-    MARK multiport NAT NFLOG NFQUEUE physdev policy sctp standard statistic tcp TCPMSS u32 udp";
+    MARK multiport NAT NFLOG NFQUEUE physdev policy sctp socket standard statistic tcp TCPMSS u32 udp";
 const OF_IPV4: &str = "icmp REJECT";
 const OF_IPV6: &str = "icmp6 REJECT";
 

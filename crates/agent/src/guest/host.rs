@@ -27,7 +27,7 @@ use tokio::{
 use wherry_link::{GuestRequest, Stream, splice};
 
 use super::{
-    Guest, datagrams,
+    Guest, client, datagrams,
     log::say,
     mount::RUN,
     network::Addresses,
@@ -105,7 +105,9 @@ pub(super) async fn serve(guest: &Arc<Guest>, addresses: Addresses) -> Result<()
     tokio::spawn(Arc::clone(&host).watch());
     tokio::spawn(host.accept(listener));
     datagrams::serve(guest, addresses.host).map_err(|source| Error::Queue { source })?;
-    set_rules(guest, &rules(addresses)).await
+    set_rules(guest, "iptables", &rules(addresses)).await?;
+    guest.clients.ready();
+    Ok(())
 }
 
 /// Set before dockerd sets its own, which would lead connections to a port that a container has published past us.
@@ -127,15 +129,17 @@ fn rules(addresses: Addresses) -> String {
     ));
     // What the host refused, and never what a container on the machine's own network happens to listen at.
     let refuse = format!("-A INPUT -d {host} -p tcp --syn -m mark ! --mark {OPEN} -j REJECT --reject-with tcp-reset\n");
-    format!("*mangle\n{ask}COMMIT\n*nat\n{lead}COMMIT\n*filter\n{refuse}COMMIT\n")
+    let clients = client::rules();
+    format!("*mangle\n{ask}{clients}COMMIT\n*nat\n{lead}COMMIT\n*filter\n{refuse}COMMIT\n")
 }
 
-async fn set_rules(guest: &Guest, rules: &str) -> Result<(), Error> {
+/// Adds them to what there is.
+pub(super) async fn set_rules(guest: &Guest, tables: &str, rules: &str) -> Result<(), Error> {
     let failed = |output: String| Error::Rules { output };
-    let file = format!("{RUN}/iptables.rules");
+    let file = format!("{RUN}/{tables}.rules");
     fs_err::write(&file, rules).map_err(|error| failed(error.to_string()))?;
-    let mut command = Command::new("iptables-restore");
-    let done = guest.children.run(command.args(["--noflush", &file])).await;
+    let mut command = Command::new(format!("{tables}-restore"));
+    let done = guest.children.run(command.args(["--wait", "--noflush", &file])).await;
     let done = done.map_err(|error| failed(error.to_string()))?;
     if done.code == Some(0) {
         Ok(())

@@ -27,7 +27,7 @@ const CARDS_MTU: &str = "/sys/class/net/eth0/mtu";
 const USUAL_MTU: u16 = 1500;
 
 /// The loopback device has this index in every network namespace.
-const LOOPBACK: u32 = 1;
+pub(super) const LOOPBACK: u32 = 1;
 
 /// The device that has the agent's own addresses, and where the kernel says its index.
 const DEVICE: &str = "wherry";

@@ -56,11 +56,14 @@ async fn serve(guest: &Guest, session: Session, mut stream: Stream, request: Hos
         }
         HostRequest::Connect { target: Target::Engine } => return connect_engine(guest, stream).await,
         HostRequest::Connect {
-            target: Target::Tcp { address },
-        } => return reach::tcp(stream, address).await,
+            target: Target::Tcp { address, client },
+        } => return reach::tcp(stream, address, guest.clients.dial(client, address)).await,
         HostRequest::Connect {
             target: Target::Udp { address },
-        } => return reach::udp(stream, &[address]).await,
+        } => {
+            let socket = |client, container| guest.clients.socket(client, container);
+            return reach::udp(stream, &[address], &socket).await;
+        }
         HostRequest::Watch => return watch(guest, stream).await,
         HostRequest::Usage => stream.accept(usage()).await?,
         HostRequest::GiveBack => stream.accept(giveback::everything().await).await?,

@@ -37,8 +37,12 @@ pub(super) async fn serve(listener: TcpListener, container: SocketAddr, session:
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((connection, _)) => {
-                let carried = carry(connection, container, session.clone());
+            Ok((connection, client)) => {
+                let target = Target::Tcp {
+                    address: container,
+                    client: Some(client.ip().to_canonical()).filter(|client| !client.is_loopback()),
+                };
+                let carried = carry(connection, target, session.clone());
                 let token = token.clone();
                 tokio::spawn(async move {
                     // The engine's own proxy takes its connections along when it ends; so do we.
@@ -56,16 +60,16 @@ pub(super) async fn serve(listener: TcpListener, container: SocketAddr, session:
     }
 }
 
-async fn carry(mut connection: TcpStream, container: SocketAddr, session: Session) {
+async fn carry(mut connection: TcpStream, target: Target, session: Session) {
     // Whatever the container says goes out as soon as it says it.
     let _ = connection.set_nodelay(true);
-    let target = Target::Tcp { address: container };
-    let carried = match session.begin(&HostRequest::Connect { target }).await {
+    let request = HostRequest::Connect { target };
+    let carried = match session.begin(&request).await {
         Ok(stream) => wherry_link::splice(&mut connection, stream).await.map(drop),
         Err(error) => Err(io::Error::other(error)),
     };
     if let Err(error) = carried {
-        tracing::debug!(%container, %error, "a connection was cut off");
+        tracing::debug!(?request, %error, "a connection was cut off");
         // What a client meets at a port where nobody listens, or when a server dies: a reset, not an end.
         let _ = connection.set_zero_linger();
     }

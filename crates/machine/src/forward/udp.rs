@@ -1,7 +1,8 @@
 //! UDP: the datagrams of all clients of a port are one stream to the container, opened with the first of them.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use wherry_link::{BURST, Clients, Datagrams, FLOW_IDLE, HostRequest, LONGEST_DATAGRAM, Outbox, Session, Target};
+use wherry_link::{
+    BURST, Clients, Datagrams, FLOW_IDLE, FLOWS, Flow, HostRequest, LONGEST_DATAGRAM, Outbox, Session, Target,
+};
 
 /// What the socket may hold that nobody has read yet: some milliseconds of a fast sender. The system may allow less.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -57,17 +60,18 @@ pub(super) async fn serve(socket: UdpSocket, container: SocketAddr, session: Ses
                 return;
             },
         }
-        let outbox = match &link {
-            Some(link) if !link.task.is_finished() => Arc::clone(&link.outbox),
-            Some(_) | None => {
-                sweep.reset();
-                let opened = Link::open(&session, container, &socket, &clients);
-                Arc::clone(&link.insert(opened).outbox)
-            }
-        };
+        if link.as_ref().is_none_or(|link| link.task.is_finished()) {
+            sweep.reset();
+            link = None;
+        }
+        let link = link.get_or_insert_with(|| Link::open(&session, container, &socket, &clients));
         for _ in 0..BURST {
             match socket.try_recv_from(&mut buffer) {
-                Ok((length, client)) => outbox.push(lock(&clients).flow(client), &buffer[..length]),
+                Ok((length, client)) => {
+                    let flow = lock(&clients).flow(client);
+                    link.name(flow, client.ip().to_canonical());
+                    link.outbox.push(flow, &buffer[..length]);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // Windows tells here that a client whom we answered is gone.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
@@ -78,7 +82,7 @@ pub(super) async fn serve(socket: UdpSocket, container: SocketAddr, session: Ses
                 }
             }
         }
-        outbox.send();
+        link.outbox.send();
     }
 }
 
@@ -90,6 +94,8 @@ fn lock(clients: &Mutex<Clients>) -> MutexGuard<'_, Clients> {
 /// The way to the container. Dropping it ends it, and the container's sockets with it.
 struct Link {
     outbox: Arc<Outbox>,
+    /// The flows of which it was told who is behind them.
+    named: BTreeSet<Flow>,
     task: AbortOnDropHandle<()>,
 }
 
@@ -107,8 +113,22 @@ impl Link {
         });
         Self {
             outbox,
+            named: BTreeSet::new(),
             task: AbortOnDropHandle::new(task),
         }
+    }
+}
+
+impl Link {
+    /// Tells who is behind the flow, once, unless it is this computer itself.
+    fn name(&mut self, flow: Flow, client: IpAddr) {
+        if client.is_loopback() || !self.named.insert(flow) {
+            return;
+        }
+        if self.named.len() > FLOWS {
+            self.named.pop_first();
+        }
+        self.outbox.name(flow, client);
     }
 }
 
