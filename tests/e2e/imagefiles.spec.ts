@@ -29,6 +29,12 @@ test("layers tell their files, two images are compared, and a tar becomes an ima
   await expect(page.getByRole("row", { name: /^\$TIER/ })).toContainText("<b>front</b>");
   await expect(page.getByRole("row", { name: /^User/ })).toContainText("root");
   await expect(page.getByText(/^The first layer is the same/)).toBeVisible();
+  await page.getByRole("button", { name: "Compare the files" }).click();
+  const differ = page.getByRole("list", { name: "Files that differ" });
+  await expect(differ.getByRole("listitem").filter({ hasText: "added.txt" })).toContainText("Removed");
+  await expect(differ.getByRole("listitem").filter({ hasText: "bin/httpd" })).toContainText("Added");
+  await page.getByRole("group", { name: "Show" }).getByRole("button", { name: /^Added/ }).click();
+  await expect(differ.getByRole("listitem").filter({ hasText: "added.txt" })).toHaveCount(0);
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     expect((await new AxeBuilder({ page }).analyze()).violations.map(({ id }) => id)).toEqual([]);

@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { EventEmitter, once } from "node:events";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -80,6 +81,51 @@ test("unused images are listed before they go, and a file brings them back", asy
   await expect(load).toContainText("kept:one is here");
   expect(docker(testbed, "images", "--quiet", "kept").split("\n")).toHaveLength(2);
   docker(testbed, "rmi", "kept:one", "kept:two");
+});
+
+test("a tag that moved in its registry is told, and the trash keeps a registry's digest", async ({ page, testbed }) => {
+  clear(testbed);
+  const name = `${testbed.private}/moving:1`;
+  // In the file itself: `docker login` would ask for a keychain, which this computer may lack.
+  const folder = `${testbed.home}/docker`;
+  const file = `${folder}/config.json`;
+  mkdirSync(folder, { recursive: true });
+  const kept = existsSync(file) ? readFileSync(file, "utf8") : "{}";
+  const auths = { [testbed.private]: { auth: Buffer.from("ada:s:cret").toString("base64") } };
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(kept), auths }));
+  const asAda = ["--config", folder];
+  docker(testbed, "tag", "busybox", name);
+  docker(testbed, ...asAda, "push", "--quiet", name);
+  const digests = () => docker(testbed, "inspect", "--format", "{{join .RepoDigests \" \"}}", "busybox");
+  const before = digests();
+  expect(before).toContain("/moving@sha256:");
+  docker(testbed, "create", "--name", "moves", name, "/bin/true");
+  docker(testbed, "commit", "--change", "ENV MOVED=1", "moves", name);
+  docker(testbed, ...asAda, "push", "--quiet", name);
+  docker(testbed, "tag", "busybox", name);
+  await enter(page, testbed);
+  await page.getByRole("link", { name: /^Containers/ }).click();
+  await expect(page.getByRole("row", { name: /moves/ })).toContainText(`Newer ${name} is available`);
+  await page.getByRole("link", { name: /^Images/ }).click();
+  await page.getByRole("searchbox").fill("moving");
+  const row = page.getByRole("row", { name: /moving/ });
+  await expect(row).toContainText(`Newer ${name} is available`);
+  await row.getByRole("link", { name: /moving/ }).click();
+  await expect(page.getByText(/^The registry was looked at .* ago: it has a newer/)).toBeVisible();
+
+  clear(testbed);
+  await page.getByRole("link", { name: "Images", exact: true }).first().click();
+  await page.getByRole("searchbox").fill("moving");
+  await row.hover();
+  await row.getByRole("button", { name: "Remove" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Remove the name" }).click();
+  await expect(row).toHaveCount(0);
+  expect(digests()).toBe(before);
+  await page.getByRole("status").filter({ hasText: "is removed" }).getByRole("button", { name: "Undo" }).click();
+  await expect(row).toContainText("Newer");
+  expect(digests()).toBe(before);
+  docker(testbed, "rmi", name);
+  writeFileSync(file, kept);
 });
 
 test("a pull that is cancelled ends in the engine too", async ({ page, testbed }) => {

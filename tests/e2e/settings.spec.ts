@@ -125,3 +125,18 @@ test("the machine's network is chosen by hand, and a mistake is told in words", 
   await choice.getByRole("button", { name: "Chosen by Wherry" }).click();
   await expect(field).toHaveCount(0);
 });
+
+test("how long the trash keeps things is a setting", async ({ page, testbed }) => {
+  clear(testbed);
+  await enter(page, testbed);
+  await section(page, "Advanced & reset");
+  await page.getByRole("combobox", { name: "Keep what was removed" }).selectOption("30 days");
+  await page.getByRole("combobox", { name: "At most" }).selectOption("5 GB");
+  await page.getByRole("link", { name: "Home", exact: true }).click();
+  await page.getByRole("link", { name: "Trash", exact: true }).click();
+  await expect(page.getByText(/wait here for 30 days/)).toBeVisible();
+  await section(page, "Advanced & reset");
+  await expect(page.getByRole("combobox", { name: "At most" })).toHaveValue(String(5 * 2 ** 30));
+  await page.getByRole("combobox", { name: "Keep what was removed" }).selectOption("7 days");
+  await page.getByRole("combobox", { name: "At most" }).selectOption("20 GB");
+});

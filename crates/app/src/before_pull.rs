@@ -183,7 +183,7 @@ impl App {
     }
 
     /// The engine's mirrors of Docker Hub, for an image that is there.
-    async fn mirrors(&self, name: &ImageName) -> Vec<RegistryClient> {
+    pub(crate) async fn mirrors(&self, name: &ImageName) -> Vec<RegistryClient> {
         if !name.is_on_hub() {
             return Vec::new();
         }

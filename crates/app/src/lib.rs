@@ -19,6 +19,7 @@ mod lamps;
 mod macros;
 mod mask;
 mod model;
+mod newer;
 mod panics;
 mod port;
 mod preflight;
@@ -61,6 +62,7 @@ pub use event::{Event, Topic};
 pub use inputs::{Inputs, Say};
 pub use lamps::{Lamp, Light, PortLamps};
 pub use model::*;
+pub use newer::{ImageSeen, ImagesSeen, Newness};
 pub use panics::report_panics;
 pub use preflight::{Preflight, PreflightAbout, PreflightCheck, PreflightFix};
 pub use problem::{Action, Code, Problem};
@@ -91,7 +93,7 @@ struct Parts {
     home: Home,
     machine: Machine,
     machine_status: tokio::sync::watch::Receiver<Status>,
-    settings: SettingsFile,
+    settings: Arc<SettingsFile>,
     engines: Engines,
     /// Of the engine in use; `None` while there is none.
     recorder: tokio::sync::watch::Receiver<Option<Recorder>>,
@@ -100,6 +102,7 @@ struct Parts {
     terminals: Terminals,
     events: Events,
     clicked: History,
+    newer: newer::Newer,
     /// Something was put into the trash, or taken out.
     trash_grew: Arc<tokio::sync::Notify>,
     /// Held by a backup, a restore, or what takes back what a killed one left: one at a time in this process.
@@ -117,6 +120,7 @@ impl App {
         let end = CancellationToken::new();
         let events = Events::default();
         let (settings, notice) = SettingsFile::open(home.settings())?;
+        let settings = Arc::new(settings);
         if let Some(notice) = notice {
             events.notice(notice);
         }
@@ -144,6 +148,7 @@ impl App {
             machine_address: home.docker_host(),
             machine: machine_status.clone(),
             current: engines.watch(),
+            settings: settings.clone(),
         };
         tokio::spawn(end.clone().run_until_cancelled_owned(trash.run()));
         let end_too = end.clone();
@@ -160,6 +165,7 @@ impl App {
                 terminals: Terminals::new(end_too.clone()),
                 events,
                 clicked,
+                newer: newer::Newer::default(),
                 trash_grew,
                 tidied: Arc::default(),
                 measured: Mutex::default(),

@@ -252,6 +252,13 @@ pub struct ImageRemove {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
+pub struct ImagePair {
+    pub before: String,
+    pub after: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
 pub struct ImageTag {
     pub reference: String,
     /// The name that it gets, too.
@@ -489,6 +496,24 @@ pub struct Settings {
     pub engine: EngineChoice,
     /// The welcome has been seen through.
     pub welcomed: bool,
+    pub trash: TrashBounds,
+}
+
+/// What the trash keeps; the oldest goes first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TrashBounds {
+    pub days: u32,
+    pub bytes: u64,
+}
+
+impl Default for TrashBounds {
+    fn default() -> TrashBounds {
+        TrashBounds {
+            days: 7,
+            bytes: 20 << 30,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]

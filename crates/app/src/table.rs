@@ -5,21 +5,22 @@
 
 use wherry_engine::{
     BackupManifest, CommandLine, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad,
-    EnvFileView, FileContent, FileList, FoundImage, Greeting, Happening, ImageDetail, ImageSize, ImageStep,
-    ImageSummary, LayerFiles, LineChange, LogNews, LogOpen, LogWish, MadeOf, Pasted, Processes, RareChoice,
+    EnvFileView, FileContent, FileDifferences, FileList, FoundImage, Greeting, Happening, ImageDetail, ImageSize,
+    ImageStep, ImageSummary, LayerFiles, LineChange, LogNews, LogOpen, LogWish, MadeOf, Pasted, Processes, RareChoice,
     ReclaimRequest, Reclaimable, Reclaimed, Shells, TrashItem, Why, WhyLine,
 };
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
 use crate::clicked::{self, Clicked, ClickedScript, Script};
 use crate::macros::{commands, streams};
+use crate::newer::{ImagesSeen, Newness};
 use crate::preflight::Preflight;
 use crate::{
     About, BackupMake, BackupRef, BackupRestore, BackupSuggestion, BeforePull, Bundle, ClickedForget, ContainerAct,
     ContainerList, ContainerRef, ContainerRefs, ContainerRemove, Cost, DiagnoseRequest, DockerSetup, DoctorRequest,
     EngineCandidate, EngineChoice, EngineStatus, EnvFileRef, Event, Examination, FileNew, FileRef, FileRename,
-    FileSave, FileUpload, FolderRef, ImageFile, ImageQuery, ImageRef, ImageRemove, ImageSave, ImageTag, LogSave,
-    MachineErase, MadeOfRequest, PortAnswer, PortLamps, PortQuestion, ProcessSignal, RawJson, RecreateRequest,
+    FileSave, FileUpload, FolderRef, ImageFile, ImagePair, ImageQuery, ImageRef, ImageRemove, ImageSave, ImageTag,
+    LogSave, MachineErase, MadeOfRequest, PortAnswer, PortLamps, PortQuestion, ProcessSignal, RawJson, RecreateRequest,
     RegistryEntry, RegistryList, RegistryLogin, RegistryLook, RegistryRef, RemoteTags, Removed, RunAsText, RunPaste,
     RunRequest, RunText, Saved, Settings, SpecPair, TagsRequest, Task, TaskId, TaskRef, Terminal, TerminalInput,
     TerminalOpen, TerminalOutput, TerminalRef, TrashList, TrashOutcome, TrashRef, UploadPiece, UploadProgress,
@@ -149,6 +150,10 @@ commands! {
         history(ImageRef) -> Vec<ImageStep>;
         /// What each layer brought and took away. The engine writes out all of the image for this.
         files(ImageRef) -> Vec<LayerFiles>;
+        /// Which files two images do not have alike. The engine writes out both for this.
+        compare(ImagePair) -> FileDifferences;
+        /// Whether registries have newer ones of these names: asked a few at a time, and remembered.
+        newness(ImagesSeen) -> Vec<Newness>;
         /// What takes the engine a while to say.
         sizes() -> Vec<ImageSize>;
         /// In Docker Hub.

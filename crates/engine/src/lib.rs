@@ -57,7 +57,7 @@ pub use error::{Error, Reply};
 pub use exec::{Attached, Exec, ExecEnd, Output, TerminalSize};
 pub use files::{Download, FileChange, FileContent, FileEntry, FileKind, FileList, FileOwner, NewFile};
 pub use happening::{Happened, Happening};
-pub use image_files::{LayerFile, LayerFiles};
+pub use image_files::{FileDifference, FileDifferences, LayerFile, LayerFiles};
 pub use lines::{attach_line, debug_line, exec_line};
 pub use logbook::{LogLevel, LogNews, LogOpen, LogState, LogWish, ShownLine};
 pub use model::*;

@@ -55,7 +55,7 @@ pub struct ReclaimRequest {
     pub build_cache: bool,
     #[serde(default)]
     pub trash: Vec<TrashId>,
-    /// Containers, images and volumes go into the trash, where they use what they used.
+    /// Containers and images go into the trash, where they use what they used. Volumes always do.
     #[serde(default)]
     pub keep: bool,
 }
@@ -127,11 +127,8 @@ impl Engine {
             note(image, gone);
         }
         for volume in &request.volumes {
-            let gone = if request.keep {
-                self.trash_volume(volume).await.map(|trashed| kept.push(trashed))
-            } else {
-                remove_volume(&client, volume).await
-            };
+            // What is in one exists nowhere else.
+            let gone = self.trash_volume(volume).await.map(|trashed| kept.push(trashed));
             note(volume, gone);
         }
         if request.build_cache {

@@ -24,6 +24,7 @@ async fn what_is_removed_comes_back_until_it_is_gone_for_good() {
     let engine = Engine::connect(address(&dockerd));
     each_kind_comes_back(&dockerd, &engine).await;
     what_is_too_old_or_not_wanted_is_gone(&dockerd, &engine).await;
+    what_was_broken_off_hides_nothing(&dockerd, &engine).await;
 }
 
 async fn each_kind_comes_back(dockerd: &wherry_tests::engine::Engine, engine: &Engine) {
@@ -193,4 +194,82 @@ async fn what_is_too_old_or_not_wanted_is_gone(dockerd: &wherry_tests::engine::E
     let volumes = docker(dockerd, &["volume", "ls", "--quiet"]);
     assert!(!volumes.contains("going") && !volumes.contains("trash"), "{volumes}");
     docker(dockerd, &["rm", "staying"]);
+}
+
+/// Each state that a program which is killed between two steps leaves behind, made by hand.
+async fn what_was_broken_off_hides_nothing(dockerd: &wherry_tests::engine::Engine, engine: &Engine) {
+    let restore = async |name: &str| {
+        let items = engine.trash(false).await.expect("a list");
+        let item = items.into_iter().find(|item| item.name == name).expect("in the trash");
+        engine.restore_trashed(&item.id).await.expect("back")
+    };
+    // Renamed, and its restart policy not taken yet; and the other way around on the way back.
+    for policy in ["always", "no"] {
+        docker(
+            dockerd,
+            &["create", "--restart", policy, "--name", "half", BUSYBOX, "true"],
+        );
+        docker(dockerd, &["rename", "half", "wherry-trash.17.stopped_always_0.half"]);
+        assert_eq!(restore("half").await.name, "half");
+        let how = ["inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", "half"];
+        assert_eq!(docker(dockerd, &how), "always");
+        docker(dockerd, &["rm", "half"]);
+    }
+
+    // Both names: it is still in the list, and nothing is lost when ours goes.
+    docker(dockerd, &["tag", BUSYBOX, "half:1"]);
+    docker(dockerd, &["tag", BUSYBOX, "half:wherry-trash.17.1"]);
+    let images = engine.images().await.expect("a list");
+    let references: Vec<&String> = images.iter().flat_map(|image| &image.references).collect();
+    assert!(references.iter().any(|name| *name == "half:1"), "{references:?}");
+    assert!(!references.iter().any(|name| name.contains("trash")), "{references:?}");
+    assert_eq!(restore("half:1").await.name, "half:1");
+    docker(dockerd, &["rmi", "half:1"]);
+
+    // A mark whose volume is gone, and one of a volume that somebody made anew since: it is theirs.
+    for name in ["wherry-trash.17.gone", "wherry-trash.17.anew", "anew"] {
+        docker(dockerd, &["volume", "create", name]);
+    }
+    assert_eq!(named(&engine.trash(false).await.expect("a list")), Vec::<&str>::new());
+    let found = engine.reclaimable().await.expect("a list");
+    assert!(
+        found.volumes.iter().any(|item| item.name == "anew"),
+        "{:?}",
+        found.volumes
+    );
+    engine
+        .delete_trashed(&TrashId::Volume("anew".to_owned()))
+        .await
+        .expect("nothing to do");
+    let nothing_is_old = TrashLimits {
+        oldest: 1,
+        bytes: u64::MAX,
+    };
+    engine.shrink_trash(nothing_is_old).await.expect("looked after");
+    assert_eq!(
+        docker(dockerd, &["volume", "ls", "--quiet"]),
+        "anew",
+        "the marks are gone"
+    );
+    docker(dockerd, &["volume", "rm", "anew"]);
+
+    // The unnamed volume of a container comes back with it, and goes with it.
+    docker(dockerd, &["create", "--name", "holds", "-v", "/data", BUSYBOX, "true"]);
+    let volume = docker(dockerd, &["volume", "ls", "--quiet"]);
+    let removal = Removal {
+        volumes: true,
+        ..Removal::default()
+    };
+    let kept = engine
+        .trash_container("holds", removal)
+        .await
+        .expect("removed")
+        .expect("kept");
+    assert_eq!(
+        docker(dockerd, &["volume", "ls", "--quiet"]),
+        volume,
+        "it waits with its container"
+    );
+    engine.delete_trashed(&kept).await.expect("gone");
+    assert_eq!(docker(dockerd, &["volume", "ls", "--quiet"]), "");
 }

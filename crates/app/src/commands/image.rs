@@ -2,12 +2,16 @@ use std::path::PathBuf;
 
 use futures::StreamExt as _;
 use wherry_engine::{
-    Error, FoundImage, ImageDetail, ImageSize, ImageStep, ImageSummary, LayerFiles, PullProgress, registry_of,
+    Error, FileDifferences, FoundImage, ImageDetail, ImageSize, ImageStep, ImageSummary, LayerFiles, PullProgress,
+    registry_of,
 };
 
 use crate::before_pull::{BeforePull, ImageQuery, RemoteTags, TagsRequest};
 use crate::commands::container;
-use crate::{App, Code, ImageFile, ImageRef, ImageRemove, ImageSave, ImageTag, Problem, Removed, TaskId, Work};
+use crate::newer::{ImagesSeen, Newness};
+use crate::{
+    App, Code, ImageFile, ImagePair, ImageRef, ImageRemove, ImageSave, ImageTag, Problem, Removed, TaskId, Work,
+};
 
 pub(crate) async fn list(app: &App) -> Result<Vec<ImageSummary>, Problem> {
     Ok(app.engine().await?.images().await?)
@@ -24,6 +28,19 @@ pub(crate) async fn history(app: &App, image: ImageRef) -> Result<Vec<ImageStep>
 pub(crate) async fn files(app: &App, image: ImageRef) -> Result<Vec<LayerFiles>, Problem> {
     let files = app.engine().await?.image_files(image.reference.trim()).await;
     files.map_err(|error| Problem::from(error).during("Could not read the image's files"))
+}
+
+pub(crate) async fn compare(app: &App, pair: ImagePair) -> Result<FileDifferences, Problem> {
+    let found = app
+        .engine()
+        .await?
+        .compare_images(pair.before.trim(), pair.after.trim())
+        .await;
+    found.map_err(|error| Problem::from(error).during("Could not compare the files"))
+}
+
+pub(crate) async fn newness(app: &App, seen: ImagesSeen) -> Result<Vec<Newness>, Problem> {
+    app.newness(seen).await
 }
 
 pub(crate) async fn sizes(app: &App) -> Result<Vec<ImageSize>, Problem> {
@@ -63,6 +80,7 @@ pub(crate) async fn push(app: &App, image: ImageRef) -> Result<TaskId, Problem> 
     let about = Work::Push {
         reference: reference.clone(),
     };
+    let pushing = app.clone();
     Ok(app.parts.tasks.start(about, |progress, cancel| async move {
         let push = async {
             let auth = match registry_of(&reference) {
@@ -76,7 +94,10 @@ pub(crate) async fn push(app: &App, image: ImageRef) -> Result<TaskId, Problem> 
             Ok::<(), Error>(())
         };
         match cancel.run_until_cancelled(push).await {
-            Some(Ok(())) => Ok(None),
+            Some(Ok(())) => {
+                pushing.parts.newer.forget(&reference);
+                Ok(None)
+            }
             Some(Err(error)) => Err(Problem::from(error).during(format!("Could not push {reference}"))),
             None => Err(Problem::cancelled()),
         }

@@ -1,4 +1,4 @@
-use crate::{App, EngineChoice, Problem, Settings, Topic};
+use crate::{App, Code, EngineChoice, Problem, Settings, Topic};
 
 pub(crate) async fn get(app: &App) -> Result<Settings, Problem> {
     Ok(app.parts.settings.get())
@@ -8,9 +8,18 @@ pub(crate) async fn set(app: &App, wanted: Settings) -> Result<Settings, Problem
     if let EngineChoice::Address { address } = &wanted.engine {
         wherry_engine::Address::parse(address)?;
     }
+    if wanted.trash.days == 0 {
+        return Err(Problem::plain(
+            Code::Invalid,
+            "The trash keeps things for one day at the least",
+        ));
+    }
     let before = app.parts.settings.get();
     let settings = app.parts.settings.change(|settings| *settings = wanted)?;
     app.parts.events.changed(Topic::Settings);
+    if settings.trash != before.trash {
+        app.trash_changed();
+    }
     if settings.engine != before.engine {
         app.parts.engines.choose(settings.engine.clone()).await;
     }

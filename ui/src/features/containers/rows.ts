@@ -201,7 +201,7 @@ export function nameThem(containers: readonly Pick<ContainerSummary, "name">[]):
 /** `forever`: the text for a removal past the trash. */
 export type Removal = { title: string; text: string; forever: string; button: string; force: boolean };
 
-export function removal(containers: ContainerSummary[]): Removal {
+export function removal(containers: ContainerSummary[], kept = "7 days"): Removal {
   const up = containers.filter((c) => isUp(c.state));
   const them = nameThem(containers);
   const one = containers.length === 1;
@@ -211,7 +211,7 @@ export function removal(containers: ContainerSummary[]): Removal {
   else if (up.length > 0) text = `${up.length} of them ${up.length === 1 ? "is" : "are"} running and will be stopped.`;
   return {
     title: `Delete ${them}?`,
-    text: `${text} ${one ? "It waits" : "They wait"} in the trash for 7 days and can come back. Volumes and images stay.`,
+    text: `${text} ${one ? "It waits" : "They wait"} in the trash for ${kept} and can come back. Volumes and images stay.`,
     forever: `${text} What ${one ? "it" : "they"} wrote outside of volumes is lost. Volumes and images stay.`,
     button: `Delete ${them}`,
     force: up.length > 0,

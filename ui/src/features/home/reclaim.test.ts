@@ -30,6 +30,7 @@ test("one kind alone is ticked when it was asked for, and volumes never are", ()
 
 test("exactly what is ticked is asked for, and the command says the same", () => {
   const ticked = { ...atFirst(FOUND), volumes: new Set(["spare"]) };
+  expect(totalOf(FOUND, ticked), "a volume waits in the trash first").toBe(200);
   const request = requestOf(FOUND, ticked);
   expect(request).toEqual({ containers: [], images: ["old:1", "old:2", "other"], volumes: ["spare"], buildCache: true, trash: [], keep: false });
   expect(commandOf(request).text).toBe(

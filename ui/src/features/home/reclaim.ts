@@ -12,7 +12,7 @@ export const KINDS: { kind: Kind; title: string; about: string }[] = [
   { kind: "images", title: "Unused images", about: "No container was made from them. They can be pulled again." },
   { kind: "buildCache", title: "Build cache", about: "The next build takes longer once." },
   { kind: "containers", title: "Stopped containers", about: "What they wrote outside of volumes goes with them." },
-  { kind: "volumes", title: "Volumes that no container has", about: "What is in them exists nowhere else." },
+  { kind: "volumes", title: "Volumes that no container has", about: "What is in them exists nowhere else, so they wait in the trash first." },
 ];
 
 /** One kind alone, for a list that knows only that. */
@@ -41,9 +41,9 @@ export function sizeOf(found: Reclaimable, kind: Kind, ticked: ReadonlySet<strin
   return found[kind].reduce((sum, item) => (ticked.has(item.id) ? sum + item.size : sum), 0);
 }
 
-/** What is kept brings nothing back for now. */
+/** What is kept brings nothing back for now, and volumes always are. */
 export function totalOf(found: Reclaimable, ticked: Ticked, keep = false): number {
-  const kinds = KINDS.filter(({ kind }) => !keep || kind === "trash" || kind === "buildCache");
+  const kinds = KINDS.filter(({ kind }) => kind === "trash" || kind === "buildCache" || (kind !== "volumes" && !keep));
   return kinds.reduce((sum, { kind }) => sum + sizeOf(found, kind, ticked[kind]), 0);
 }
 

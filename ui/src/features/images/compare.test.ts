@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ImageDetail, ImageStep } from "$lib/api";
-import { layerRows, layersOf, settings, summary } from "./compare";
+import { filesShown, growth, kindOf, layerRows, layersOf, settings, summary } from "./compare";
 
 function image(change: Partial<ImageDetail>): ImageDetail {
   return {
@@ -50,4 +50,13 @@ test("layers are the same from the first on until one differs", () => {
   expect(summary(rows)).toBe("The first layer is the same, 5 B.");
   expect(summary(layerRows(left, left))).toBe("All layers are the same.");
   expect(summary(layerRows([], right))).toBe("They share no layer.");
+});
+
+test("files are found by what became of them and by name, each with its size", () => {
+  const file = (path: string, before: number | null, after: number | null) => ({ path, before, after });
+  const files = [file("a/New", null, 5), file("a/gone", 7, null), file("b/other", 1, 2), file("b/same", 3, 3)];
+  expect(files.map(kindOf)).toEqual(["added", "removed", "changed", "changed"]);
+  expect(filesShown(files, "changed", "").map(({ path }) => path)).toEqual(["b/other", "b/same"]);
+  expect(filesShown(files, "all", " new ").map(({ path }) => path)).toEqual(["a/New"]);
+  expect(files.map((each) => growth(each, String))).toEqual(["5", "7", "1 → 2", "3"]);
 });

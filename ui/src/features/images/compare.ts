@@ -1,6 +1,6 @@
 // Two images side by side: what they are set to, and from which layer on they differ.
 
-import type { ImageDetail, ImageStep } from "$lib/api";
+import type { FileDifference, ImageDetail, ImageStep } from "$lib/api";
 import { bytes } from "$lib/format";
 
 export type Row = { name: string; left: string; right: string; same: boolean };
@@ -76,4 +76,21 @@ export function summary(rows: readonly LayerRow[]): string {
   if (shared.length === 0) return "They share no layer.";
   if (shared.length === rows.length) return "All layers are the same.";
   return `The first ${shared.length === 1 ? "layer is" : `${shared.length} layers are`} the same${size > 0 ? `, ${bytes(size)}` : ""}.`;
+}
+
+export type FileKind = "all" | "added" | "removed" | "changed";
+
+export function kindOf({ before, after }: FileDifference): Exclude<FileKind, "all"> {
+  return before === null ? "added" : after === null ? "removed" : "changed";
+}
+
+export function filesShown(files: readonly FileDifference[], kind: FileKind, search: string): FileDifference[] {
+  const text = search.trim().toLowerCase();
+  return files.filter((file) => (kind === "all" || kindOf(file) === kind) && file.path.toLowerCase().includes(text));
+}
+
+/** "12 kB", or "12 kB → 14 kB"; the same size twice is said once. */
+export function growth({ before, after }: FileDifference, words: (size: number) => string): string {
+  if (before === null || after === null || before === after) return words(before ?? after ?? 0);
+  return `${words(before)} → ${words(after)}`;
 }

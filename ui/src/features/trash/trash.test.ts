@@ -28,10 +28,11 @@ test("what is not measured has no size", () => {
 });
 
 test("the days that are left are counted up", () => {
-  expect(left(ALL[0] as TrashItem, 0)).toEqual({ part: 1, words: "in 7 days", soon: false });
-  expect(left(ALL[0] as TrashItem, 5.5 * DAY).words).toBe("in 2 days");
-  expect(left(ALL[0] as TrashItem, 6.5 * DAY)).toMatchObject({ words: "within a day", soon: true });
-  expect(left(ALL[0] as TrashItem, 9 * DAY)).toEqual({ part: 0, words: "soon", soon: true });
+  expect(left(ALL[0] as TrashItem, 0, 7)).toEqual({ part: 1, words: "in 7 days", soon: false });
+  expect(left(ALL[0] as TrashItem, 5.5 * DAY, 7).words).toBe("in 2 days");
+  expect(left(ALL[0] as TrashItem, 6.5 * DAY, 7)).toMatchObject({ words: "within a day", soon: true });
+  expect(left(ALL[0] as TrashItem, 9 * DAY, 7)).toEqual({ part: 0, words: "soon", soon: true });
+  expect(left(ALL[0] as TrashItem, DAY, 30).words).toBe("in 29 days");
   expect(deleted(ALL[0] as TrashItem, 120_000)).toBe("2 minutes ago");
 });
 

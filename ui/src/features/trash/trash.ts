@@ -5,7 +5,6 @@ import { age, bytes, counted } from "$lib/format";
 
 export type Kind = "all" | TrashId["type"];
 
-export const KEPT_DAYS = 7;
 const DAY = 24 * 60 * 60 * 1000;
 
 export function keyOf({ type, id }: TrashId): string {
@@ -46,13 +45,13 @@ export function deleted(item: TrashItem, now: number): string {
   return `${age(item.at / 1000, now / 1000)} ago`;
 }
 
-/** How much of the time is left, 0 to 1, and in words. */
-export function left(item: TrashItem, now: number): { part: number; words: string; soon: boolean } {
-  const millis = Math.max(0, item.at + KEPT_DAYS * DAY - now);
+/** How much of the time is left, 0 to 1, and in words. `kept`: how many days things are. */
+export function left(item: TrashItem, now: number, kept: number): { part: number; words: string; soon: boolean } {
+  const millis = Math.max(0, item.at + kept * DAY - now);
   const days = Math.ceil(millis / DAY);
   const soon = millis < DAY;
   const words = millis === 0 ? "soon" : soon ? "within a day" : `in ${counted(days, "day")}`;
-  return { part: millis / (KEPT_DAYS * DAY), words, soon };
+  return { part: Math.min(1, millis / (kept * DAY)), words, soon };
 }
 
 /** "web", "3 containers", "3 things". */

@@ -579,6 +579,30 @@ path: string, size: number, modified: number, mode: number, owner: FileOwner,
  */
 text: string | null, };
 
+export type FileDifference = { path: string, 
+/**
+ * In bytes; `None` where the first image does not have it.
+ */
+before: number | null, 
+/**
+ * `None` where the second does not.
+ */
+after: number | null, };
+
+export type FileDifferences = { 
+/**
+ * The largest first.
+ */
+files: Array<FileDifference>, 
+/**
+ * How many there are, with those that are not told.
+ */
+added: number, removed: number, changed: number, same: number, 
+/**
+ * A layer is stored in a way that is not read here, so files may be missing.
+ */
+unread: boolean, };
+
 export type FileEntry = { name: string, kind: FileKind, size: number, 
 /**
  * Unix seconds.
@@ -778,6 +802,8 @@ export type ImageFile = { file: string,
  */
 name: string | null, };
 
+export type ImagePair = { before: string, after: string, };
+
 export type ImageQuery = { query: string, };
 
 /**
@@ -800,6 +826,16 @@ export type ImageSave = { references: Array<string>,
  * A whole path.
  */
 file: string, };
+
+export type ImageSeen = { 
+/**
+ * With a tag: `python:3.12`.
+ */
+reference: string, 
+/**
+ * The image here: that of the name, or the one that a container was made from.
+ */
+id: string, };
 
 /**
  * What one image holds for itself, and with others.
@@ -849,6 +885,11 @@ export type ImageTag = { reference: string,
  * The name that it gets, too.
  */
 target: string, };
+
+/**
+ * Images as somebody sees them.
+ */
+export type ImagesSeen = { images: Array<ImageSeen>, };
 
 /**
  * Where a login is.
@@ -1199,6 +1240,15 @@ export type MountSource = { "type": "folder", path: string,
  */
 mustExist: boolean, } | { "type": "volume", name: string | null, } | { "type": "memory" };
 
+/**
+ * What a registry says of one. Images that no registry knows are not told.
+ */
+export type Newness = { image: ImageSeen, newer: boolean, 
+/**
+ * Unix milliseconds, when the registry was looked at.
+ */
+lookedAt: number, };
+
 export type Outcome = { "type": "working" } | { "type": "done", container: string | null, } | { "type": "failed", problem: Problem, } | { "type": "cancelled" };
 
 /**
@@ -1443,7 +1493,7 @@ trashed: TrashId | null, };
  */
 export type ReclaimRequest = { containers: Array<string>, images: Array<string>, volumes: Array<string>, buildCache: boolean, trash: Array<TrashId>, 
 /**
- * Containers, images and volumes go into the trash, where they use what they used.
+ * Containers and images go into the trash, where they use what they used. Volumes always do.
  */
 keep: boolean, };
 
@@ -1811,7 +1861,7 @@ export type Settings = { theme: Theme, textSize: TextSize, engine: EngineChoice,
 /**
  * The welcome has been seen through.
  */
-welcomed: boolean, };
+welcomed: boolean, trash: TrashBounds, };
 
 export type Shell = "posix" | "powerShell" | "cmd";
 
@@ -1978,6 +2028,11 @@ export type Topic = "engine" | "containers" | "images" | "settings" | "registrie
  * Bytes since the container started.
  */
 export type Totals = { rx: number, tx: number, read: number, write: number, };
+
+/**
+ * What the trash keeps; the oldest goes first.
+ */
+export type TrashBounds = { days: number, bytes: number, };
 
 export type TrashId = { "type": "container", "id": string } | { "type": "image", "id": string } | { "type": "volume", "id": string };
 
@@ -2220,6 +2275,10 @@ export interface Commands {
   "image.history": { params: ImageRef; result: Array<ImageStep> };
   /** What each layer brought and took away. The engine writes out all of the image for this. */
   "image.files": { params: ImageRef; result: Array<LayerFiles> };
+  /** Which files two images do not have alike. The engine writes out both for this. */
+  "image.compare": { params: ImagePair; result: FileDifferences };
+  /** Whether registries have newer ones of these names: asked a few at a time, and remembered. */
+  "image.newness": { params: ImagesSeen; result: Array<Newness> };
   /** What takes the engine a while to say. */
   "image.sizes": { params: null; result: Array<ImageSize> };
   /** In Docker Hub. */

@@ -1,4 +1,5 @@
 import { call, problemOf, type Problem, type Settings, type TextSize, type Theme } from "$lib/api";
+import { counted } from "../format";
 import { onChanged } from "./events.svelte";
 
 class SettingsStore {
@@ -24,6 +25,15 @@ class SettingsStore {
     } catch (error) {
       this.problem = problemOf(error);
     }
+  }
+
+  /** How many days the trash keeps things, in words. */
+  get trashTime(): string {
+    return counted(this.trashDays, "day");
+  }
+
+  get trashDays(): number {
+    return this.value?.trash.days ?? 7;
   }
 
   #take(settings: Settings): void {
