@@ -100,9 +100,10 @@ test("a tag that moved in its registry is told, and the trash keeps a registry's
   const before = digests();
   expect(before).toContain("/moving@sha256:");
   docker(testbed, "create", "--name", "moves", name, "/bin/true");
-  docker(testbed, "commit", "--change", "ENV MOVED=1", "moves", name);
+  const moved = docker(testbed, "commit", "--change", "ENV MOVED=1", "moves", name);
   docker(testbed, ...asAda, "push", "--quiet", name);
   docker(testbed, "tag", "busybox", name);
+  docker(testbed, "rmi", "--force", moved);
   await enter(page, testbed);
   await page.getByRole("link", { name: /^Containers/ }).click();
   await expect(page.getByRole("row", { name: /moves/ })).toContainText(`Newer ${name} is available`);
