@@ -23,8 +23,6 @@ async function openLogs(page: Page, name: string): Promise<void> {
 }
 
 test("a million lines are read, searched and walked through", async ({ page, testbed }) => {
-  // A debug build takes in some fourteen thousand lines a second.
-  test.setTimeout(600_000);
   clear(testbed);
   docker(testbed, "run", "--detach", "--name", "talk", "busybox", "/bin/seq", "1", "1000000");
   docker(testbed, "wait", "talk");
@@ -34,7 +32,7 @@ test("a million lines are read, searched and walked through", async ({ page, tes
   await expect(log).toContainText("1000000");
   await expect(page.getByText("10 000 lines", { exact: true })).toBeVisible();
   await page.getByRole("button", { name: "Read all lines" }).click();
-  await expect(page.getByText("1 000 000 lines", { exact: true })).toBeVisible({ timeout: 400_000 });
+  await expect(page.getByText("1 000 000 lines", { exact: true })).toBeVisible({ timeout: 60_000 });
   await log.press("g");
   await expect(log.getByText("1", { exact: true })).toBeVisible();
   await expect(log.getByText("1000000", { exact: true })).toHaveCount(0);
@@ -100,6 +98,12 @@ test("levels, JSON, stderr and hostile lines are shown as what they are", async 
   await expect(log.locator(".lv-error.se")).toContainText("payment failed");
   await log.getByRole("button", { name: "JSON of this line" }).click();
   await expect(log).toContainText('"took": 1842');
+  await log.getByRole("button", { name: "Show all 1 MB" }).click();
+  const line = page.getByRole("dialog", { name: "One line of the log" });
+  const whole = await line.getByRole("textbox", { name: "The whole line" }).inputValue();
+  expect(whole.endsWith("x".repeat(1_000_000)), "what head printed before it had no end of line").toBe(true);
+  await axe(page, "A long line");
+  await line.getByRole("button", { name: "Close" }).last().click();
   await axe(page, "Logs");
   await page.getByRole("combobox", { name: "Levels" }).selectOption({ label: "Errors" });
   await expect(log.locator(".l")).toHaveCount(1);

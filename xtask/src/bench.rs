@@ -6,6 +6,7 @@ mod figures;
 mod giveback;
 mod image;
 mod list;
+mod logs;
 mod machine;
 mod native;
 mod ports;
@@ -112,6 +113,14 @@ const BENCHES: &[Bench] = &[
         packages: &["wherry-tests", "wherry-serve"],
         machine: false,
         measure: list::measure,
+    },
+    Bench {
+        name: "logs",
+        about: "a gigabyte of a log taken in, jumped about in, searched; the same bytes only read",
+        needs: &[],
+        packages: &[],
+        machine: false,
+        measure: logs::measure,
     },
     Bench {
         name: "window",

@@ -31,7 +31,9 @@ pub enum Error {
     #[error("The log could not be kept on this computer's disk")]
     LogFile { source: io::Error },
     #[error("The engine's answer broke off")]
-    BrokenOff { source: hyper::Error },
+    BrokenOff {
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("The answer is not one of a Docker-compatible engine")]
     Garbled {
         source: Box<dyn std::error::Error + Send + Sync>,

@@ -171,7 +171,7 @@ async fn collect(mut body: BodyDataStream<hyper::body::Incoming>, limit: usize) 
     let mut output = Output::default();
     let mut waiting: Vec<u8> = Vec::new();
     while let Some(bytes) = body.next().await {
-        waiting.extend_from_slice(&bytes.map_err(|source| Error::BrokenOff { source })?);
+        waiting.extend_from_slice(&bytes.map_err(|source| Error::BrokenOff { source: source.into() })?);
         while let Some((header, rest)) = waiting.split_first_chunk::<8>() {
             let length = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
             let Some(text) = rest.get(..length) else { break };

@@ -84,7 +84,7 @@ pub(crate) fn broken(error: LinesCodecError) -> Error {
     match error {
         LinesCodecError::MaxLineLengthExceeded => Error::Garbled { source: error.into() },
         LinesCodecError::Io(error) => match error.downcast::<hyper::Error>() {
-            Ok(source) => Error::BrokenOff { source },
+            Ok(source) => Error::BrokenOff { source: source.into() },
             Err(source) => Error::Garbled { source: source.into() },
         },
     }

@@ -1,11 +1,13 @@
 //! A log to be looked at: the lines of one container, or of several merged by time, kept on the disk and indexed, so
 //! that a window can be drawn anywhere in millions of them and a search goes through all.
 //!
-//! The lines are in files without a name that go when the log is closed. In memory is a little for each line: where it
-//! begins (every 64th), its level, and which ones a search has found.
+//! The lines are in files without a name that go when the log is closed. In memory is only which ones a search has
+//! found, and the lines that were read last.
 
 mod level;
+mod merge;
 mod plain;
+mod search;
 mod session;
 mod store;
 mod view;
@@ -46,6 +48,8 @@ pub enum LogWish {
     Step { from: Option<u64>, forward: bool },
     /// All that is shown, as text, its last megabyte.
     Text,
+    /// One line, as text, with what is not drawn of it.
+    Whole { number: u64 },
     /// Forgets what has come so far.
     Clear,
 }
@@ -76,6 +80,10 @@ pub enum LogNews {
     },
     Text {
         text: String,
+    },
+    /// A line without its escapes; nothing when it is not kept any more.
+    Whole {
+        text: Option<String>,
     },
 }
 
@@ -111,8 +119,8 @@ pub struct ShownLine {
     pub level: Option<LogLevel>,
     /// With colours and without any other escape.
     pub text: String,
-    /// There is more of it, which is not drawn.
-    pub cut: bool,
+    /// How long all of it is, in bytes, when there is more of it than is drawn.
+    pub length: Option<u64>,
     /// Where the search was found in the text without colours: begins and ends, in UTF-16 units.
     pub found: Vec<(u32, u32)>,
 }

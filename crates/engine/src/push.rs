@@ -179,7 +179,7 @@ impl Engine {
         let mut new = tokio::fs::File::from_std(new);
         let mut written = 0;
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|source| Error::BrokenOff { source })?;
+            let piece = piece.map_err(|source| Error::BrokenOff { source: source.into() })?;
             new.write_all(&piece).await.map_err(unwritten)?;
             written += piece.len() as u64;
             told(written);

@@ -102,7 +102,7 @@ impl Engine {
         let mut body = BodyDataStream::new(body);
         let mut archive = Vec::new();
         while let Some(bytes) = body.next().await {
-            archive.extend_from_slice(&bytes.map_err(|source| Error::BrokenOff { source })?);
+            archive.extend_from_slice(&bytes.map_err(|source| Error::BrokenOff { source: source.into() })?);
             if archive.len() > limit + (4 << 10) {
                 return Ok(None);
             }

@@ -26,12 +26,15 @@ use tokio::time::Instant;
 use crate::error::{Reply, Subject};
 use crate::{Address, Error};
 
+mod straight;
 #[cfg(unix)]
 #[path = "transport/unix.rs"]
 pub(crate) mod system;
 #[cfg(windows)]
 #[path = "transport/windows.rs"]
 pub(crate) mod system;
+
+pub(crate) use straight::Straight;
 
 /// A local engine takes a connection at once or not at all; one over TCP may be far away.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -244,7 +247,9 @@ impl Client {
         call.upgrade = true;
         let response = self.open(call).await?;
         let upgraded = hyper::upgrade::on(response).await;
-        Ok(TokioIo::new(upgraded.map_err(|source| Error::BrokenOff { source })?))
+        Ok(TokioIo::new(
+            upgraded.map_err(|source| Error::BrokenOff { source: source.into() })?,
+        ))
     }
 
     async fn bytes(&self, call: Call<'_>, doing: &'static str, within: Duration) -> Result<Bytes, Error> {
@@ -257,16 +262,10 @@ impl Client {
 
     async fn send(&self, call: Call<'_>) -> Result<Response<Incoming>, Error> {
         let request = self.request(call)?;
-        let wire = tokio::time::timeout(CONNECT, self.connect())
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(|source| Error::Unreachable {
-                address: self.address.to_string(),
-                source,
-            })?;
+        let wire = self.wire().await?;
         let (mut sender, connection) = http1::handshake::<_, Body>(TokioIo::new(wire))
             .await
-            .map_err(|source| Error::BrokenOff { source })?;
+            .map_err(|source| Error::BrokenOff { source: source.into() })?;
         tokio::spawn(async move {
             // Whoever reads the answer is told of its errors there.
             if let Err(error) = connection.with_upgrades().await {
@@ -277,7 +276,7 @@ impl Client {
             if source.is_parse() {
                 Error::Garbled { source: source.into() }
             } else {
-                Error::BrokenOff { source }
+                Error::BrokenOff { source: source.into() }
             }
         })
     }
@@ -324,6 +323,16 @@ impl Client {
         request.body(body).map_err(|error| garbled(error.into()))
     }
 
+    async fn wire(&self) -> Result<Box<dyn Wire>, Error> {
+        tokio::time::timeout(CONNECT, self.connect())
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|source| Error::Unreachable {
+                address: self.address.to_string(),
+                source,
+            })
+    }
+
     async fn connect(&self) -> io::Result<Box<dyn Wire>> {
         match &self.address {
             Address::Local(path) => Ok(Box::new(system::connect(path).await?)),
@@ -350,7 +359,7 @@ async fn collect(body: Incoming) -> Result<Bytes, Error> {
     match Limited::new(body, LARGEST_ANSWER).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(error) => Err(match error.downcast::<hyper::Error>() {
-            Ok(source) => Error::BrokenOff { source: *source },
+            Ok(source) => Error::BrokenOff { source },
             Err(source) => Error::Garbled { source },
         }),
     }

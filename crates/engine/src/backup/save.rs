@@ -270,7 +270,7 @@ async fn compressed(
                     after: STALL,
                 })?;
             let Some(piece) = piece else { break };
-            let piece = piece.map_err(|source| Error::BrokenOff { source })?;
+            let piece = piece.map_err(|source| Error::BrokenOff { source: source.into() })?;
             count += piece.len() as u64;
             let trailing = piece.iter().rev().take_while(|byte| **byte == 0).count();
             zeros = if trailing == piece.len() {

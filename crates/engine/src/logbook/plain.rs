@@ -27,6 +27,23 @@ fn has_commands(line: &str) -> bool {
         .any(|byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f || byte == 0xc2)
 }
 
+/// What is left to read of lines that each end with a line feed. Nothing, when all of it is to be read as it is.
+pub(super) fn plain_lines(text: &[u8]) -> Option<String> {
+    // Without a way out of the middle it is done many bytes at a time.
+    let odd = |byte: u8| matches!(byte, 0..=8 | 0x0b..=0x1f | 0x7f | 0xc2);
+    let has_commands = text
+        .chunks(4096)
+        .any(|part| part.iter().fold(false, |found, byte| found | odd(*byte)));
+    has_commands.then(|| {
+        let mut lines = String::with_capacity(text.len());
+        for line in String::from_utf8_lossy(text).split_terminator('\n') {
+            lines.push_str(&plain(line));
+            lines.push('\n');
+        }
+        lines
+    })
+}
+
 /// With its colours and nothing else.
 pub(super) fn coloured(line: &str) -> Cow<'_, str> {
     let line = last_version(line);
@@ -71,5 +88,16 @@ mod tests {
         assert_eq!(plain("10%\r50%\r100%"), "100%");
         assert_eq!(plain("100%\r"), "100%");
         assert_eq!(plain("<b>שלום</b> ä"), "<b>שלום</b> ä");
+    }
+
+    #[test]
+    fn lines_are_cleaned_together_as_each_by_itself() {
+        assert_eq!(plain_lines("one\n\t<b>שלום</b>\n\n".as_bytes()), None);
+        for odd in ["\u{1b}[31mred\u{1b}[0m", "10%\r20%", "\u{85}x", "50 £", "\u{7f}", ""] {
+            let text = format!("before\n{odd}\n\nafter\n");
+            let expected = format!("before\n{}\n\nafter\n", plain(odd));
+            let found = plain_lines(text.as_bytes()).unwrap_or(text);
+            assert_eq!(found, expected);
+        }
     }
 }

@@ -1,31 +1,24 @@
 //! One log that is looked at: takes in lines, answers wishes, tells what has changed. It has a thread of its own: it
 //! reads and writes files and searches through gigabytes.
 
-use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use futures::stream::{BoxStream, SelectAll};
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::plain::plain;
-use super::store::{Store, Stored};
+use super::store::Store;
 use super::view::View;
 use super::{LogNews, LogOpen, LogState, LogWish};
-use crate::logs::LogSpan;
-use crate::{Engine, Error, LogChunk, LogLine};
+use crate::logs::Lines;
+use crate::{Engine, Error};
 
 /// How long changes are collected before the page is told.
 const TELL: Duration = Duration::from_millis(50);
-
-/// One that has been silent for this long has told all that it had: the others need not wait for it.
-const SILENT: Duration = Duration::from_millis(150);
-
-/// How many lines of one container wait for those of others, at most.
-const WAITING: usize = 20_000;
 
 /// How much is given out as text.
 const TEXT: usize = 1 << 20;
@@ -48,7 +41,8 @@ impl Engine {
         let runtime = Handle::current();
         let session = Session {
             store: Store::new(),
-            view: View::default(),
+            view: View::all(),
+            step: None,
             window: None,
             told: None,
             ended: false,
@@ -71,123 +65,21 @@ impl Engine {
         let lines = self.merged(open, false).await?;
         Ok(lines.map(move |lines| lines.map(|lines| as_text(&lines, &names))))
     }
-
-    /// The lines of all of them in the order of their times.
-    async fn merged(
-        &self,
-        open: &LogOpen,
-        follow: bool,
-    ) -> Result<BoxStream<'static, Result<Vec<Stored>, Error>>, Error> {
-        let span = LogSpan {
-            tail: open.tail,
-            since: open.since,
-            until: open.until,
-            follow,
-        };
-        let mut streams = SelectAll::new();
-        for (of, id) in (0_u16..).zip(&open.ids) {
-            let chunks = self.logs_of(id, &span).await?;
-            let ended = futures::stream::once(std::future::ready((of, None)));
-            streams.push(chunks.map(move |chunk| (of, Some(chunk))).chain(ended).boxed());
-        }
-        let merge = Merge {
-            streams,
-            queues: open.ids.iter().map(|_| Queue::default()).collect(),
-            broken: None,
-        };
-        Ok(futures::stream::unfold(merge, |mut merge| async move { Some((merge.next().await?, merge)) }).boxed())
-    }
 }
 
-fn as_text(lines: &[Stored], names: &[String]) -> String {
+fn as_text(lines: &Lines, names: &[String]) -> String {
     let mut text = String::new();
-    for line in lines {
+    for (at, line) in lines.lines.iter().enumerate() {
         if let Some(at) = line.millis.and_then(|at| jiff::Timestamp::from_millisecond(at).ok()) {
             let _ = write!(text, "{at:.3} ");
         }
         if let Some(name) = names.get(usize::from(line.of)).filter(|_| names.len() > 1) {
             let _ = write!(text, "{name} | ");
         }
-        text.push_str(&plain(&line.text));
+        text.push_str(&plain(lines.text(at)));
         text.push('\n');
     }
     text
-}
-
-type Tagged = (u16, Option<Result<LogChunk, Error>>);
-
-struct Merge {
-    streams: SelectAll<BoxStream<'static, Tagged>>,
-    queues: Vec<Queue>,
-    /// Told after everything that came before it.
-    broken: Option<Error>,
-}
-
-#[derive(Default)]
-struct Queue {
-    lines: VecDeque<LogLine>,
-    ended: bool,
-}
-
-impl Merge {
-    async fn next(&mut self) -> Option<Result<Vec<Stored>, Error>> {
-        loop {
-            let waits = self.queues.iter().any(|queue| !queue.lines.is_empty());
-            let came = if waits {
-                tokio::time::timeout(SILENT, self.streams.next()).await
-            } else {
-                Ok(self.streams.next().await)
-            };
-            let silent = match came {
-                Ok(Some((of, Some(Ok(chunk))))) => {
-                    self.queues[usize::from(of)].lines.extend(chunk.lines);
-                    false
-                }
-                Ok(Some((of, Some(Err(error))))) => {
-                    self.queues[usize::from(of)].ended = true;
-                    self.broken = Some(error);
-                    false
-                }
-                Ok(Some((of, None))) => {
-                    self.queues[usize::from(of)].ended = true;
-                    false
-                }
-                Ok(None) | Err(_) => true,
-            };
-            let lines = self.ready(silent);
-            if !lines.is_empty() {
-                return Some(Ok(lines));
-            }
-            if self.queues.iter().all(|queue| queue.ended && queue.lines.is_empty()) {
-                return self.broken.take().map(Err);
-            }
-        }
-    }
-
-    /// What no earlier line can come before: of a queue that is empty nobody knows what comes next, unless it is silent.
-    fn ready(&mut self, silent: bool) -> Vec<Stored> {
-        let mut ready = Vec::new();
-        loop {
-            let full = self.queues.iter().any(|queue| queue.lines.len() > WAITING);
-            let unknown = self.queues.iter().any(|queue| queue.lines.is_empty() && !queue.ended);
-            if unknown && !silent && !full {
-                return ready;
-            }
-            let first = (0_u16..)
-                .zip(&self.queues)
-                .filter_map(|(of, queue)| Some((queue.lines.front()?.millis, of)))
-                .min();
-            let Some((_, of)) = first else { return ready };
-            if let Some(line) = self.queues[usize::from(of)].lines.pop_front() {
-                ready.push(Stored {
-                    of,
-                    source: line.source,
-                    millis: line.millis,
-                    text: line.text,
-                });
-            }
-        }
-    }
 }
 
 struct Session {
@@ -195,6 +87,8 @@ struct Session {
     view: View,
     /// What the page draws: from where (`None`: the end) and how many.
     window: Option<(Option<u64>, u32)>,
+    /// A match that is asked for, and may be in what was not looked at yet: from which line on, and whether forward.
+    step: Option<(Option<u64>, bool)>,
     told: Option<LogState>,
     ended: bool,
     read: bool,
@@ -209,7 +103,7 @@ struct Gone;
 impl Session {
     async fn run(
         mut self,
-        mut lines: BoxStream<'static, Result<Vec<Stored>, Error>>,
+        mut lines: BoxStream<'static, Result<Lines, Error>>,
         mut wishes: BoxStream<'static, LogWish>,
     ) {
         let mut due = Instant::now();
@@ -235,16 +129,17 @@ impl Session {
                         return self.fail(source).await;
                     }
                     self.changed = true;
+                    if self.step_now().await.is_err() {
+                        return;
+                    }
                 }
                 came = lines.next(), if !self.ended => {
                     self.read = true;
                     self.changed = true;
                     match came {
                         Some(Ok(came)) => {
-                            for line in &came {
-                                if let Err(source) = self.store.add(line) {
-                                    return self.fail(source).await;
-                                }
+                            if let Err(source) = self.store.add(&came) {
+                                return self.fail(source).await;
                             }
                         }
                         Some(Err(error)) => {
@@ -281,48 +176,55 @@ impl Session {
             } => match View::new(&search, regex, matching_only, levels) {
                 Ok(view) => {
                     self.view = view;
+                    self.step = None;
+                    // Said even when nothing is found, which is no change.
+                    self.told = None;
                     self.changed = true;
                     Ok(())
                 }
-                Err(error) => {
-                    // The last line of it is the reason; those before show the place.
-                    let words = error.to_string();
-                    let why = words
-                        .lines()
-                        .last()
-                        .unwrap_or_default()
-                        .trim_start_matches("error: ")
-                        .to_owned();
-                    self.say(LogNews::BadPattern { why }).await
-                }
+                Err(why) => self.say(LogNews::BadPattern { why }).await,
             },
             LogWish::Step { from, forward } => {
-                // What is asked for may be in what was not looked at yet.
-                while self.view.is_behind(&self.store) {
-                    if let Err(source) = self.view.look(&mut self.store) {
-                        self.fail(source).await;
-                        return Err(Gone);
-                    }
-                    self.changed = true;
-                }
-                match self.view.step(from, forward) {
-                    Some((number, nth)) => {
-                        let position = self.view.position(&self.store, number);
-                        self.say(LogNews::Found { number, position, nth }).await
-                    }
-                    None => Ok(()),
-                }
+                self.step = Some((from, forward));
+                self.step_now().await
             }
             LogWish::Text => {
                 let text = self.text();
                 self.say(LogNews::Text { text }).await
             }
+            LogWish::Whole { number } => match self.store.whole(number) {
+                Ok(text) => {
+                    let text = text.map(|text| plain(&text).into_owned());
+                    self.say(LogNews::Whole { text }).await
+                }
+                Err(source) => {
+                    self.fail(source).await;
+                    Err(Gone)
+                }
+            },
             LogWish::Clear => {
                 self.store.clear();
                 self.view.clear(&self.store);
                 self.changed = true;
                 Ok(())
             }
+        }
+    }
+
+    /// Answers who asked for a match, once everything has been looked at.
+    async fn step_now(&mut self) -> Result<(), Gone> {
+        if self.view.is_behind(&self.store) {
+            return Ok(());
+        }
+        let Some((from, forward)) = self.step.take() else {
+            return Ok(());
+        };
+        match self.view.step(from, forward) {
+            Some((number, nth)) => {
+                let position = self.view.position(&self.store, number);
+                self.say(LogNews::Found { number, position, nth }).await
+            }
+            None => Ok(()),
         }
     }
 

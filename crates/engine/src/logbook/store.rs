@@ -1,4 +1,10 @@
 //! The lines, on the disk, and where they begin.
+//!
+//! A log is kept in segments of two files: one has the text, each line with a line feed after it, so that a search
+//! goes through it as it is; the other has a record of a fixed size for each line, so that any line is found at once.
+//! Nothing of a line is in memory.
+
+mod record;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -6,25 +12,33 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 
 use super::{LogLevel, level};
 use crate::LogSource;
+use crate::logs::Lines;
+use record::{RECORD, Record};
 
 /// How much is kept on the disk. Older lines go, a segment at a time.
 const MOST: u64 = 2 << 30;
 const SEGMENT: u64 = 64 << 20;
 
-/// Where every how manieth line begins is known; those in between are read over.
-const EVERY: u64 = 64;
-
-/// What waits to be written.
+/// What waits to be written, in each of the two files.
 const BUFFER: usize = 256 << 10;
 
-/// Before each text: container (2), source (1), whether there is a time (1), the time (8), how long the text is (4).
-const HEADER: usize = 16;
+/// How many records are read at once where many are.
+const RECORDS: u64 = 16 << 10;
 
+/// Of lines that are read together, so much is read whole. Of longer ones after that the beginning must do.
+const WHOLE: u64 = 8 << 20;
+const BEGINNING: u64 = 64 << 10;
+
+/// One line of it.
 pub(super) struct Stored {
+    pub(super) number: u64,
     pub(super) of: u16,
     pub(super) source: LogSource,
     pub(super) millis: Option<i64>,
+    pub(super) level: Option<LogLevel>,
     pub(super) text: String,
+    /// Of the text, in bytes, which may be more than there is here.
+    pub(super) length: u64,
 }
 
 pub(super) struct Store {
@@ -40,24 +54,25 @@ pub(super) struct Store {
 }
 
 struct Segment {
-    file: File,
     first: u64,
-    begins: Vec<u32>,
-    levels: Vec<Option<LogLevel>>,
+    text: Part,
+    records: Part,
+}
+
+/// A file that is added to.
+struct Part {
+    file: File,
     /// In the file, and then in the buffer.
     written: u64,
     buffer: Vec<u8>,
 }
 
-impl Segment {
-    fn new(first: u64) -> io::Result<Segment> {
-        Ok(Segment {
+impl Part {
+    fn new() -> io::Result<Part> {
+        Ok(Part {
             file: tempfile::tempfile()?,
-            first,
-            begins: Vec::new(),
-            levels: Vec::new(),
             written: 0,
-            buffer: Vec::with_capacity(BUFFER),
+            buffer: Vec::new(),
         })
     }
 
@@ -73,23 +88,57 @@ impl Segment {
         Ok(())
     }
 
-    /// The bytes from the `block`th known beginning up to the one that begins `blocks` later.
-    fn blocks(&mut self, block: usize, blocks: usize) -> io::Result<Vec<u8>> {
+    fn flush_if_full(&mut self) -> io::Result<()> {
+        if self.buffer.len() >= BUFFER {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The bytes from there to there.
+    fn read(&mut self, begin: u64, end: u64, into: &mut Vec<u8>) -> io::Result<()> {
         if !self.buffer.is_empty() {
             self.flush()?;
         }
-        let Some(begin) = self.begins.get(block).copied() else {
-            return Ok(Vec::new());
-        };
-        let end = self
-            .begins
-            .get(block + blocks)
-            .map_or(self.written, |end| u64::from(*end));
-        let length = usize::try_from(end - u64::from(begin)).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; length];
-        self.file.seek(SeekFrom::Start(begin.into()))?;
-        self.file.read_exact(&mut bytes)?;
-        Ok(bytes)
+        into.resize(usize::try_from(end - begin).unwrap_or(usize::MAX), 0);
+        self.file.seek(SeekFrom::Start(begin))?;
+        self.file.read_exact(into)
+    }
+}
+
+impl Segment {
+    fn new(first: u64) -> io::Result<Segment> {
+        Ok(Segment {
+            first,
+            text: Part::new()?,
+            records: Part::new()?,
+        })
+    }
+
+    fn length(&self) -> u64 {
+        self.text.length() + self.records.length()
+    }
+
+    fn count(&self) -> u64 {
+        self.records.length() / RECORD as u64
+    }
+
+    /// Of the lines from there to there, counted in the segment.
+    fn records(&mut self, from: u64, to: u64) -> io::Result<Vec<Record>> {
+        let mut bytes = Vec::new();
+        let size = RECORD as u64;
+        self.records.read(from * size, to * size, &mut bytes)?;
+        Ok(bytes.as_chunks::<RECORD>().0.iter().map(Record::read).collect())
+    }
+
+    /// Where a line begins; of the one after the last, where it will.
+    fn begin(&mut self, at: u64) -> io::Result<u64> {
+        if at >= self.count() {
+            return Ok(self.text.length());
+        }
+        let record = self.records(at, at + 1)?;
+        Ok(record.first().map_or(0, |record| record.begin.into()))
     }
 }
 
@@ -98,7 +147,7 @@ impl Store {
         Store::within(MOST, SEGMENT)
     }
 
-    fn within(most: u64, segment: u64) -> Store {
+    pub(super) fn within(most: u64, segment: u64) -> Store {
         Store {
             segments: VecDeque::new(),
             first: 0,
@@ -123,90 +172,122 @@ impl Store {
         self.end
     }
 
-    pub(super) fn add(&mut self, line: &Stored) -> io::Result<()> {
-        if self.segments.back().is_none_or(|last| last.length() >= self.segment) {
-            self.segments.push_back(Segment::new(self.end)?);
-            while self.segments.len() as u64 * self.segment > self.most && self.segments.len() > 1 {
-                self.segments.pop_front();
-            }
-            let first = self.segments.front().map_or(self.end, |front| front.first);
-            self.dropped += first - self.first;
-            self.first = first;
-        }
-        let text = line.text.as_bytes();
-        let level = level::of(text).or_else(|| self.last_level.filter(|_| level::goes_on(text)));
-        self.last_level = level;
+    pub(super) fn add(&mut self, lines: &Lines) -> io::Result<()> {
+        self.make_room()?;
         let Some(segment) = self.segments.back_mut() else {
             return Ok(());
         };
-        if (self.end - segment.first).is_multiple_of(EVERY) {
-            segment.begins.push(u32::try_from(segment.length()).unwrap_or(u32::MAX));
-        }
-        segment.levels.push(level);
-        segment.buffer.extend_from_slice(&line.of.to_le_bytes());
-        segment.buffer.push(match line.source {
-            LogSource::Stdout => 0,
-            LogSource::Stderr => 1,
-            LogSource::Terminal => 2,
-        });
-        segment.buffer.push(u8::from(line.millis.is_some()));
-        segment
-            .buffer
-            .extend_from_slice(&line.millis.unwrap_or_default().to_le_bytes());
-        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        segment.buffer.extend_from_slice(&length.to_le_bytes());
-        segment.buffer.extend_from_slice(text);
-        self.end += 1;
-        if segment.buffer.len() >= BUFFER {
-            segment.flush()?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn level(&self, number: u64) -> Option<LogLevel> {
-        let segment = &self.segments[self.segment_of(number)?];
-        let at = usize::try_from(number - segment.first).ok()?;
-        segment.levels.get(at).copied().flatten()
-    }
-
-    fn segment_of(&self, number: u64) -> Option<usize> {
-        let after = self.segments.partition_point(|segment| segment.first <= number);
-        (number >= self.first && number < self.end).then(|| after - 1)
-    }
-
-    /// Calls `take` with each line from `from` on, up to `most` of them or until it returns false.
-    pub(super) fn walk(&mut self, from: u64, most: u64, mut take: impl FnMut(u64, Stored) -> bool) -> io::Result<()> {
-        let mut number = from.max(self.first);
-        let end = number.saturating_add(most).min(self.end);
-        while number < end {
-            let Some(at) = self.segment_of(number) else {
-                return Ok(());
+        let before = segment.text.length();
+        for (at, line) in lines.lines.iter().enumerate() {
+            let text = lines.text(at).as_bytes();
+            let level = level::of(text).or_else(|| self.last_level.filter(|_| level::goes_on(text)));
+            self.last_level = level;
+            let record = Record {
+                begin: u32::try_from(before + line.begin as u64).unwrap_or(u32::MAX),
+                of: line.of,
+                source: line.source,
+                millis: line.millis,
+                level,
             };
-            let segment = &mut self.segments[at];
-            let block = (number - segment.first) / EVERY;
-            let blocks = ((end - number) / EVERY + 2).min(64);
-            let bytes = segment.blocks(
-                usize::try_from(block).unwrap_or(usize::MAX),
-                usize::try_from(blocks).unwrap_or(1),
-            )?;
-            let mut at = segment.first + block * EVERY;
-            let mut rest = bytes.as_slice();
-            let before = number;
-            while let Some((line, after)) = split(rest) {
-                rest = after;
-                if at >= number {
-                    if at >= end || !take(at, line.stored()) {
-                        return Ok(());
-                    }
-                    number = at + 1;
-                }
-                at += 1;
+            segment.records.buffer.extend_from_slice(&record.write());
+        }
+        segment.text.buffer.extend_from_slice(lines.text.as_bytes());
+        self.end += lines.lines.len() as u64;
+        segment.text.flush_if_full()?;
+        segment.records.flush_if_full()
+    }
+
+    /// Begins a segment where the last one is full, and lets the oldest go.
+    fn make_room(&mut self) -> io::Result<()> {
+        if self.segments.back().is_some_and(|last| last.length() < self.segment) {
+            return Ok(());
+        }
+        if let Some(last) = self.segments.back_mut() {
+            for part in [&mut last.text, &mut last.records] {
+                part.flush()?;
+                part.buffer = Vec::new();
             }
-            if number == before {
-                return Ok(());
+        }
+        self.segments.push_back(Segment::new(self.end)?);
+        while self.segments.len() as u64 * self.segment > self.most && self.segments.len() > 1 {
+            self.segments.pop_front();
+        }
+        let first = self.segments.front().map_or(self.end, |front| front.first);
+        self.dropped += first - self.first;
+        self.first = first;
+        Ok(())
+    }
+
+    /// The segment that has this line, and which of its lines it is.
+    fn place(&mut self, number: u64) -> Option<(&mut Segment, u64)> {
+        if number < self.first || number >= self.end {
+            return None;
+        }
+        let after = self.segments.partition_point(|segment| segment.first <= number);
+        let segment = self.segments.get_mut(after.checked_sub(1)?)?;
+        let at = number - segment.first;
+        Some((segment, at))
+    }
+
+    /// So many lines from there on, or as many as there are.
+    pub(super) fn lines(&mut self, from: u64, count: u64) -> io::Result<Vec<Stored>> {
+        let mut lines = Vec::new();
+        let mut number = from.max(self.first);
+        let end = number.saturating_add(count).min(self.end);
+        while number < end {
+            let Some((segment, at)) = self.place(number) else { break };
+            let to = segment.count().min(at + (end - number));
+            read_lines(segment, at, to, &mut lines)?;
+            number += to - at;
+        }
+        Ok(lines)
+    }
+
+    /// One line with all its text.
+    pub(super) fn whole(&mut self, number: u64) -> io::Result<Option<String>> {
+        let Some((segment, at)) = self.place(number) else {
+            return Ok(None);
+        };
+        let (begin, end) = (segment.begin(at)?, segment.begin(at + 1)?);
+        let mut text = Vec::new();
+        segment.text.read(begin, end - 1, &mut text)?;
+        Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+    }
+
+    /// The level of each line from there to there.
+    pub(super) fn levels(&mut self, from: u64, to: u64, mut take: impl FnMut(u64, Option<LogLevel>)) -> io::Result<()> {
+        let (mut number, to) = (from.max(self.first), to.min(self.end));
+        while number < to {
+            let Some((segment, at)) = self.place(number) else { break };
+            let until = segment.count().min(at + (to - number).min(RECORDS));
+            for record in segment.records(at, until)? {
+                take(number, record.level);
+                number += 1;
             }
         }
         Ok(())
+    }
+
+    /// The text of whole lines from there on, of about so many bytes and at least one line; and the line after them.
+    pub(super) fn text(&mut self, from: u64, bytes: u64, into: &mut Vec<u8>) -> io::Result<u64> {
+        let Some((segment, at)) = self.place(from) else {
+            into.clear();
+            return Ok(from);
+        };
+        let begin = segment.begin(at)?;
+        // The last line that begins within so many bytes: a few records are read to find it.
+        let (mut to, mut beyond) = (at + 1, segment.count() + 1);
+        while beyond - to > 1 {
+            let middle = to.midpoint(beyond);
+            if segment.begin(middle)? <= begin + bytes {
+                to = middle;
+            } else {
+                beyond = middle;
+            }
+        }
+        let end = segment.begin(to)?;
+        segment.text.read(begin, end, into)?;
+        Ok(from + (to - at))
     }
 
     pub(super) fn clear(&mut self) {
@@ -215,104 +296,40 @@ impl Store {
     }
 }
 
-struct Raw<'a> {
-    header: &'a [u8; HEADER],
-    text: &'a [u8],
-}
-
-impl Raw<'_> {
-    fn stored(&self) -> Stored {
-        let [of_0, of_1, source, timed, m0, m1, m2, m3, m4, m5, m6, m7, ..] = *self.header;
-        Stored {
-            of: u16::from_le_bytes([of_0, of_1]),
-            source: match source {
-                0 => LogSource::Stdout,
-                1 => LogSource::Stderr,
-                _ => LogSource::Terminal,
-            },
-            millis: (timed == 1).then(|| i64::from_le_bytes([m0, m1, m2, m3, m4, m5, m6, m7])),
-            // It was text when it was written.
-            text: String::from_utf8_lossy(self.text).into_owned(),
-        }
+fn read_lines(segment: &mut Segment, from: u64, to: u64, lines: &mut Vec<Stored>) -> io::Result<()> {
+    let records = segment.records(from, to)?;
+    let (begin, end) = (segment.begin(from)?, segment.begin(to)?);
+    let mut text = Vec::new();
+    let together = end - begin <= WHOLE;
+    if together {
+        segment.text.read(begin, end, &mut text)?;
     }
-}
-
-fn split(bytes: &[u8]) -> Option<(Raw<'_>, &[u8])> {
-    let (header, rest) = bytes.split_first_chunk::<HEADER>()?;
-    let length = u32::from_le_bytes([header[12], header[13], header[14], header[15]]) as usize;
-    let (text, rest) = rest.split_at_checked(length)?;
-    Some((Raw { header, text }, rest))
+    let mut room = WHOLE;
+    for (at, record) in records.iter().enumerate() {
+        let from_here = u64::from(record.begin);
+        let length = records.get(at + 1).map_or(end, |next| next.begin.into()) - 1 - from_here;
+        let text = if together {
+            let place = usize::try_from(from_here - begin).unwrap_or(usize::MAX);
+            &text[place..place + usize::try_from(length).unwrap_or(usize::MAX)]
+        } else {
+            let most = length.min(room.max(BEGINNING));
+            room -= room.min(length);
+            segment.text.read(from_here, from_here + most, &mut text)?;
+            &text
+        };
+        lines.push(Stored {
+            number: segment.first + from + at as u64,
+            of: record.of,
+            source: record.source,
+            millis: record.millis,
+            level: record.level,
+            // It was text when it was written, and may be cut in the middle of a character here.
+            text: String::from_utf8_lossy(text).into_owned(),
+            length,
+        });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(text: &str) -> Stored {
-        Stored {
-            of: 3,
-            source: LogSource::Stderr,
-            millis: Some(-7),
-            text: text.to_owned(),
-        }
-    }
-
-    fn texts(store: &mut Store, from: u64, most: u64) -> Vec<(u64, String)> {
-        let mut found = Vec::new();
-        store
-            .walk(from, most, |number, line| {
-                assert_eq!((line.of, line.source, line.millis), (3, LogSource::Stderr, Some(-7)));
-                found.push((number, line.text));
-                true
-            })
-            .expect("read");
-        found
-    }
-
-    #[test]
-    fn any_window_of_many_lines_is_found() {
-        let mut store = Store::within(1 << 30, 10_000);
-        for number in 0..5_000 {
-            store.add(&line(&format!("line {number}"))).expect("added");
-        }
-        assert!(store.segments.len() > 5, "it is about several files");
-        for from in [0, 1, 63, 64, 65, 411, 412, 413, 2_500, 4_990] {
-            let expected: Vec<(u64, String)> = (from..(from + 7).min(5_000))
-                .map(|n| (n, format!("line {n}")))
-                .collect();
-            assert_eq!(texts(&mut store, from, 7), expected, "from {from}");
-        }
-        assert_eq!(texts(&mut store, 0, u64::MAX).len(), 5_000);
-        store.clear();
-        assert_eq!((store.first(), texts(&mut store, 0, 10).len()), (5_000, 0));
-    }
-
-    #[test]
-    fn old_lines_go_and_the_others_keep_their_numbers() {
-        let mut store = Store::within(40_000, 10_000);
-        for number in 0..5_000 {
-            store.add(&line(&format!("line {number}"))).expect("added");
-        }
-        assert!(store.first() > 1_000 && store.segments.len() == 4, "{}", store.first());
-        let first = store.first();
-        assert_eq!(texts(&mut store, 0, 1), [(first, format!("line {first}"))]);
-    }
-
-    #[test]
-    fn what_goes_on_has_the_level_of_its_beginning() {
-        let mut store = Store::within(1 << 20, 1 << 20);
-        for text in ["ERROR bad", "Traceback (most recent call last):", "  File x", "fine"] {
-            store.add(&line(text)).expect("added");
-        }
-        let levels: Vec<_> = (0..4).map(|number| store.level(number)).collect();
-        assert_eq!(
-            levels,
-            [
-                Some(LogLevel::Error),
-                Some(LogLevel::Error),
-                Some(LogLevel::Error),
-                None
-            ]
-        );
-    }
-}
+mod tests;

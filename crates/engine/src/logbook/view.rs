@@ -1,64 +1,69 @@
 //! Which lines are shown and which a search has found. Looked for a part at a time, so that nobody waits.
 
-use std::collections::VecDeque;
 use std::io;
+use std::time::{Duration, Instant};
 
-use regex::{Regex, RegexBuilder};
+use roaring::RoaringBitmap;
 
 use super::plain::{coloured, plain};
+use super::search::{Search, Stretch};
 use super::store::{Store, Stored};
 use super::{LogLevel, ShownLine};
 
-/// How many lines are looked at before somebody else has a turn.
-const AT_ONCE: u64 = 20_000;
+/// How many lines are looked at for their level before somebody else has a turn.
+const AT_ONCE: u64 = 200_000;
 
-/// More of a line is not drawn.
+/// How much text a thread gets at once: more while patterns are quick, less while they are slow.
+const LEAST: u64 = 64 << 10;
+const MOST: u64 = 2 << 20;
+const QUICK: Duration = Duration::from_millis(10);
+const SLOW: Duration = Duration::from_millis(40);
+
+/// How many threads look: all of a small computer's and not all of a large one's.
+const THREADS: usize = 4;
+
+/// More of a line is not drawn until somebody asks for all of it.
 const LONGEST: usize = 16 << 10;
 
-/// More matches of one line are not marked.
-const MARKED: usize = 200;
-
-/// A pattern may not need more memory than this.
-const PATTERN: usize = 1 << 20;
-
-#[derive(Default)]
 pub(super) struct View {
-    search: Option<Regex>,
+    search: Option<Search>,
     matching_only: bool,
     levels: Vec<LogLevel>,
     /// Everything before this was looked at.
     looked: u64,
-    /// Numbers of lines with a match that pass the levels.
-    matches: VecDeque<u32>,
-    /// Numbers of lines that pass the levels, when not all do.
-    passing: VecDeque<u32>,
+    /// Lines with a match that pass the levels.
+    matches: RoaringBitmap,
+    /// Lines that pass the levels, when not all do.
+    passing: RoaringBitmap,
+    /// What each thread reads into.
+    stretches: Vec<Stretch>,
+    /// How much text a thread gets next.
+    part: u64,
 }
 
 impl View {
-    pub(super) fn new(
-        search: &str,
-        regex: bool,
-        matching_only: bool,
-        levels: Vec<LogLevel>,
-    ) -> Result<View, regex::Error> {
-        let pattern = if regex {
-            search.to_owned()
-        } else {
-            regex::escape(search)
-        };
-        let search = (!search.is_empty())
-            .then(|| {
-                RegexBuilder::new(&pattern)
-                    .case_insensitive(true)
-                    .size_limit(PATTERN)
-                    .build()
-            })
-            .transpose()?;
+    /// Shows everything.
+    pub(super) fn all() -> View {
+        View {
+            search: None,
+            matching_only: false,
+            levels: Vec::new(),
+            looked: 0,
+            matches: RoaringBitmap::new(),
+            passing: RoaringBitmap::new(),
+            stretches: Vec::new(),
+            part: LEAST,
+        }
+    }
+
+    /// An error says why the pattern makes no sense.
+    pub(super) fn new(search: &str, regex: bool, matching_only: bool, levels: Vec<LogLevel>) -> Result<View, String> {
+        let search = (!search.is_empty()).then(|| Search::new(search, regex)).transpose()?;
         Ok(View {
             matching_only: matching_only && search.is_some(),
             search,
             levels,
-            ..View::default()
+            ..View::all()
         })
     }
 
@@ -70,36 +75,68 @@ impl View {
         !self.is_plain() && self.looked < store.end()
     }
 
-    /// Looks at the next lines. Whether anything that is shown or found has changed.
+    /// Looks at the next lines.
     pub(super) fn look(&mut self, store: &mut Store) -> io::Result<()> {
         if self.is_plain() {
             return Ok(());
         }
-        self.drop_before(store.first());
+        let gone = short(store.first());
+        self.matches.remove_range(..gone);
+        self.passing.remove_range(..gone);
         let from = self.looked.max(store.first());
-        let mut passing = Vec::new();
+        let (found, to) = match &self.search {
+            Some(_) => self.find(store, from)?,
+            None => (Vec::new(), from.saturating_add(AT_ONCE).min(store.end())),
+        };
+        let mut found: RoaringBitmap = found.into_iter().map(short).collect();
         if !self.levels.is_empty() {
-            let to = from.saturating_add(AT_ONCE).min(store.end());
-            passing = (from..to)
-                .filter(|number| store.level(*number).is_some_and(|level| self.levels.contains(&level)))
-                .collect();
-        }
-        let mut matches = Vec::new();
-        if let Some(search) = &self.search {
-            store.walk(from, AT_ONCE, |number, line| {
-                if search.is_match(&plain(&line.text)) {
-                    matches.push(number);
+            let mut passing = RoaringBitmap::new();
+            store.levels(from, to, |number, level| {
+                if level.is_some_and(|level| self.levels.contains(&level)) {
+                    passing.insert(short(number));
                 }
-                true
             })?;
+            found &= &passing;
+            self.passing |= passing;
         }
-        if !self.levels.is_empty() {
-            matches.retain(|number| passing.binary_search(number).is_ok());
-            self.passing.extend(passing.into_iter().map(short));
-        }
-        self.matches.extend(matches.into_iter().map(short));
-        self.looked = from.saturating_add(AT_ONCE).min(store.end());
+        self.matches |= found;
+        self.looked = to;
         Ok(())
+    }
+
+    /// The lines with a match from there on, and where it has stopped looking.
+    fn find(&mut self, store: &mut Store, from: u64) -> io::Result<(Vec<u64>, u64)> {
+        let Some(search) = &self.search else {
+            return Ok((Vec::new(), from));
+        };
+        let begun = Instant::now();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+        let (mut number, mut used) = (from, 0);
+        while used < threads && number < store.end() {
+            if used == self.stretches.len() {
+                self.stretches.push(Stretch {
+                    first: 0,
+                    text: Vec::new(),
+                });
+            }
+            let stretch = &mut self.stretches[used];
+            stretch.first = number;
+            number = store.text(number, self.part, &mut stretch.text)?;
+            used += 1;
+        }
+        let found = search.lines(&self.stretches[..used]);
+        let took = begun.elapsed();
+        if took < QUICK {
+            self.part = (self.part * 2).min(MOST);
+        } else if took > SLOW {
+            self.part = (self.part / 2).max(LEAST);
+        }
+        if number >= store.end() {
+            // The memory is not kept for the few lines that come now and then.
+            self.stretches = Vec::new();
+            self.part = LEAST;
+        }
+        Ok((found, number))
     }
 
     /// Everything that was there is gone.
@@ -109,16 +146,8 @@ impl View {
         self.looked = store.end();
     }
 
-    fn drop_before(&mut self, first: u64) {
-        for list in [&mut self.matches, &mut self.passing] {
-            while list.front().is_some_and(|number| u64::from(*number) < first) {
-                list.pop_front();
-            }
-        }
-    }
-
     /// The numbers of what is shown, when it is not everything.
-    fn chosen(&self) -> Option<&VecDeque<u32>> {
+    fn chosen(&self) -> Option<&RoaringBitmap> {
         if self.matching_only {
             Some(&self.matches)
         } else if self.levels.is_empty() {
@@ -130,60 +159,50 @@ impl View {
 
     pub(super) fn shown(&self, store: &Store) -> u64 {
         match self.chosen() {
-            Some(chosen) => chosen.len() as u64,
+            Some(chosen) => chosen.len(),
             None => store.end() - store.first(),
         }
     }
 
     pub(super) fn matches(&self) -> u64 {
-        self.matches.len() as u64
+        self.matches.len()
     }
 
     pub(super) fn lines(&self, store: &mut Store, from: u64, count: u64) -> io::Result<Vec<ShownLine>> {
-        let mut lines = Vec::new();
-        match self.chosen() {
-            None => {
-                let first = store.first().saturating_add(from);
-                store.walk(first, count, |number, line| {
-                    lines.push(self.drawn(number, &line));
-                    true
-                })?;
-            }
+        let lines = match self.chosen() {
+            None => store.lines(store.first().saturating_add(from), count)?,
             Some(chosen) => {
-                let from = usize::try_from(from).unwrap_or(usize::MAX);
-                let count = usize::try_from(count).unwrap_or(usize::MAX);
-                for number in chosen.iter().skip(from).take(count) {
-                    store.walk(u64::from(*number), 1, |number, line| {
-                        lines.push(self.drawn(number, &line));
-                        true
-                    })?;
+                let mut lines = Vec::new();
+                if let Some(first) = chosen.select(short(from)) {
+                    let count = usize::try_from(count).unwrap_or(usize::MAX);
+                    for number in chosen.range(first..).take(count) {
+                        lines.append(&mut store.lines(number.into(), 1)?);
+                    }
                 }
+                lines
             }
-        }
-        for line in &mut lines {
-            line.level = store.level(line.number);
-        }
-        Ok(lines)
+        };
+        Ok(lines.iter().map(|line| self.drawn(line)).collect())
     }
 
-    fn drawn(&self, number: u64, line: &Stored) -> ShownLine {
+    fn drawn(&self, line: &Stored) -> ShownLine {
         let mut text = coloured(&line.text).into_owned();
-        let cut = text.len() > LONGEST;
+        let cut = text.len() > LONGEST || (line.text.len() as u64) < line.length;
         if cut {
             text.truncate(text.floor_char_boundary(LONGEST));
         }
         let found = match &self.search {
-            Some(search) => places(search, &plain(&text)),
+            Some(search) => search.places(&plain(&text)),
             None => Vec::new(),
         };
         ShownLine {
-            number,
+            number: line.number,
             of: line.of,
             source: line.source,
             millis: line.millis,
-            level: None,
+            level: line.level,
             text,
-            cut,
+            length: cut.then_some(line.length),
             found,
         }
     }
@@ -191,26 +210,28 @@ impl View {
     /// The line of the next match and which of them it is, around the end if need be.
     pub(super) fn step(&self, from: Option<u64>, forward: bool) -> Option<(u64, u64)> {
         let count = self.matches.len();
-        if count == 0 {
-            return None;
-        }
+        let last = count.checked_sub(1)?;
         let at = match (from, forward) {
-            (None, _) => count - 1,
-            (Some(from), true) => self.matches.partition_point(|number| u64::from(*number) <= from) % count,
-            (Some(from), false) => {
-                (self.matches.partition_point(|number| u64::from(*number) < from) + count - 1) % count
-            }
+            (None, _) => last,
+            (Some(from), true) => self.matches.rank(short(from)) % count,
+            (Some(from), false) => (before(&self.matches, from) + last) % count,
         };
-        Some((u64::from(self.matches[at]), at as u64 + 1))
+        let number = self.matches.select(short(at))?;
+        Some((number.into(), at + 1))
     }
 
     /// Where a line is in what is shown.
     pub(super) fn position(&self, store: &Store, number: u64) -> u64 {
         match self.chosen() {
-            Some(chosen) => chosen.partition_point(|known| u64::from(*known) < number) as u64,
+            Some(chosen) => before(chosen, number),
             None => number.saturating_sub(store.first()),
         }
     }
+}
+
+/// How many of them are less.
+fn before(numbers: &RoaringBitmap, number: u64) -> u64 {
+    number.checked_sub(1).map_or(0, |last| numbers.rank(short(last)))
 }
 
 /// Line numbers are kept in four bytes: the disk holds less than four billion lines.
@@ -218,38 +239,27 @@ fn short(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn places(search: &Regex, text: &str) -> Vec<(u32, u32)> {
-    let mut found = Vec::new();
-    let (mut byte, mut unit) = (0, 0_usize);
-    let mut units_at = |to: usize| {
-        unit += text[byte..to].encode_utf16().count();
-        byte = to;
-        u32::try_from(unit).unwrap_or(u32::MAX)
-    };
-    for place in search.find_iter(text).filter(|place| !place.is_empty()).take(MARKED) {
-        let begin = units_at(place.start());
-        found.push((begin, units_at(place.end())));
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::LogSource;
+    use crate::logs::{Line, Lines};
 
     fn store(count: u64) -> Store {
         let mut store = Store::new();
+        let mut lines = Lines::default();
         for number in 0..count {
             let level = if number % 10 == 0 { "ERROR" } else { "INFO" };
-            let line = Stored {
+            let line = Line {
                 of: 0,
                 source: LogSource::Stdout,
                 millis: None,
-                text: format!("{level} request {number} took \u{1b}[31m{}\u{1b}[0m ms", number % 97),
+                begin: 0,
             };
-            store.add(&line).expect("added");
+            let text = format!("{level} request {number} took \u{1b}[31m{}\u{1b}[0m ms", number % 97);
+            lines.push(line, &text);
         }
+        store.add(&lines).expect("added");
         store
     }
 
@@ -297,8 +307,25 @@ mod tests {
     }
 
     #[test]
-    fn places_are_counted_as_pages_count() {
-        let search = Regex::new("(?i)x").expect("a pattern");
-        assert_eq!(places(&search, "ä😀x x"), [(3, 4), (5, 6)]);
+    fn a_long_line_is_cut_and_its_length_told() {
+        let mut store = Store::new();
+        let mut lines = Lines::default();
+        let line = Line {
+            of: 0,
+            source: LogSource::Stdout,
+            millis: None,
+            begin: 0,
+        };
+        lines.push(line, &format!("{}needle", "x".repeat(1 << 20)));
+        lines.push(line, "short");
+        store.add(&lines).expect("added");
+        let view = looked(
+            &mut store,
+            View::new("needle", false, false, Vec::new()).expect("a pattern"),
+        );
+        assert_eq!(view.matches(), 1, "what is not drawn is found");
+        let lines = view.lines(&mut store, 0, 2).expect("lines");
+        assert_eq!((lines[0].text.len(), lines[0].length), (LONGEST, Some((1 << 20) + 6)));
+        assert_eq!((lines[1].text.as_str(), lines[1].length), ("short", None));
     }
 }

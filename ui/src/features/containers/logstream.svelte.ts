@@ -35,6 +35,7 @@ export class OpenLog {
   #look: Look = { search: "", regex: false, matchingOnly: false, levels: [] };
   #onfound: (position: number) => void;
   #texts: ((text: string) => void)[] = [];
+  #wholes: ((text: string | null) => void)[] = [];
 
   /** `onfound` brings a position into view. */
   constructor(onfound: (position: number) => void) {
@@ -64,6 +65,8 @@ export class OpenLog {
     this.#stream = null;
     window.clearTimeout(this.#timer);
     this.#texts = [];
+    for (const give of this.#wholes) give(null);
+    this.#wholes = [];
     stream?.close();
   }
 
@@ -97,6 +100,15 @@ export class OpenLog {
     });
   }
 
+  /** All of one line. `null`: it is not kept any more. */
+  whole(number: number): Promise<string | null> {
+    return new Promise((resolve) => {
+      if (!this.#stream) return resolve(null);
+      this.#wholes.push(resolve);
+      this.#stream.say({ type: "whole", number });
+    });
+  }
+
   #take(news: LogNews): void {
     switch (news.type) {
       case "state":
@@ -115,6 +127,9 @@ export class OpenLog {
         return;
       case "text":
         this.#texts.shift()?.(news.text);
+        return;
+      case "whole":
+        this.#wholes.shift()?.(news.text);
     }
   }
 }

@@ -994,7 +994,7 @@ position: number,
 /**
  * Counted from 1.
  */
-nth: number, } | { "type": "badPattern", why: string, } | { "type": "text", text: string, };
+nth: number, } | { "type": "badPattern", why: string, } | { "type": "text", text: string, } | { "type": "whole", text: string | null, };
 
 /**
  * Which log, and from where.
@@ -1065,7 +1065,7 @@ export type LogWish = { "type": "window", from: number | null, count: number, } 
 /**
  * Empty: all.
  */
-levels: Array<LogLevel>, } | { "type": "step", from: number | null, forward: boolean, } | { "type": "text" } | { "type": "clear" };
+levels: Array<LogLevel>, } | { "type": "step", from: number | null, forward: boolean, } | { "type": "text" } | { "type": "whole", number: number, } | { "type": "clear" };
 
 export type MachineErase = { 
 /**
@@ -1905,9 +1905,9 @@ of: number, source: LogSource, millis: number | null, level: LogLevel | null,
  */
 text: string, 
 /**
- * There is more of it, which is not drawn.
+ * How long all of it is, in bytes, when there is more of it than is drawn.
  */
-cut: boolean, 
+length: number | null, 
 /**
  * Where the search was found in the text without colours: begins and ends, in UTF-16 units.
  */
