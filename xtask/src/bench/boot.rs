@@ -96,7 +96,9 @@ impl Bare {
         let folder = home.join("bare");
         let (disk, console) = (folder.join("disk"), folder.join("console"));
         make_disk(&folder.join("tree"), &disk)?;
-        let arguments = words.map(|word| bare_argument(word, &disk, &console)).collect();
+        let arguments = without_folders(words)
+            .map(|word| bare_argument(word, &disk, &console))
+            .collect();
         Ok(Self {
             program,
             arguments,
@@ -134,6 +136,23 @@ impl Bare {
         }
         Ok(took)
     }
+}
+
+/// Without the shared folders: nobody serves them when the machine does not run. All arguments but the last ones, which
+/// stand alone, are an option and its value.
+fn without_folders(words: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
+    let folders = |value: &str| value.starts_with("socket,id=files,") || value.starts_with("vhost-user-fs-pci,");
+    let mut words = words.peekable();
+    std::iter::from_fn(move || {
+        while let Some(word) = words.next() {
+            if word.starts_with('-') && words.peek().is_some_and(|value| folders(value)) {
+                words.next();
+                continue;
+            }
+            return Some(word);
+        }
+        None
+    })
 }
 
 /// An argument of the machine's QEMU as the bare one needs it.
@@ -198,6 +217,14 @@ impl Drop for Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shared_folders_are_taken_out_with_their_options() {
+        let line = "-m 2048M -chardev socket,id=files,path=/f -device vhost-user-fs-pci,chardev=files,tag=w \
+                    -nodefaults -display none";
+        let kept: Vec<String> = without_folders(line.split(' ').map(str::to_owned)).collect();
+        assert_eq!(kept.join(" "), "-m 2048M -nodefaults -display none");
+    }
 
     #[test]
     fn only_what_is_ours_is_taken_out_of_the_arguments() {

@@ -484,8 +484,8 @@ async fn announce(guest: &Guest, program: Program, engine: &Dockerd, containers:
         Program::Containerd => return,
         Program::Dockerd => {}
     }
-    let version: Version = loop {
-        match get(answering(SOCKET).await, "/version").await {
+    let version = loop {
+        match version(answering(SOCKET).await).await {
             Ok(version) => break version,
             Err(_) => sleep(Duration::from_millis(20)).await,
         }
@@ -534,12 +534,28 @@ async fn appears(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Debug, PartialEq, Eq)]
 struct Version {
-    #[serde(rename = "Version")]
     engine: String,
-    #[serde(rename = "ApiVersion")]
     api: String,
+}
+
+impl Version {
+    /// From the head of any answer. `/version` says it too, but starts runc and docker-init for that.
+    fn of(head: &str) -> Option<Self> {
+        let field = |name: &str| {
+            head.lines().find_map(|line| {
+                let (found, value) = line.split_once(':')?;
+                found.eq_ignore_ascii_case(name).then(|| value.trim())
+            })
+        };
+        // `Docker/26.1.5 (linux)`
+        let engine = field("Server")?.strip_prefix("Docker/")?.split(' ').next()?;
+        Some(Self {
+            engine: engine.to_owned(),
+            api: field("Api-Version")?.to_owned(),
+        })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -548,24 +564,36 @@ struct Info {
     live_restore: bool,
 }
 
+async fn version(engine: UnixStream) -> io::Result<Version> {
+    let answer = ask(engine, "/_ping").await?;
+    let (head, _) = parts(&answer)?;
+    Version::of(head).ok_or(io::ErrorKind::InvalidData.into())
+}
+
+async fn get<T: DeserializeOwned>(engine: UnixStream, path: &str) -> io::Result<T> {
+    let answer = ask(engine, path).await?;
+    Ok(serde_json::from_str(parts(&answer)?.1)?)
+}
+
 /// Asks the engine. It accepts connections before it serves, so this waits for it.
-async fn get<T: DeserializeOwned>(mut engine: UnixStream, path: &str) -> io::Result<T> {
+async fn ask(mut engine: UnixStream, path: &str) -> io::Result<Vec<u8>> {
     // HTTP/1.0, so that the answer ends with the connection and comes in one piece.
     engine
         .write_all(format!("GET {path} HTTP/1.0\r\nHost: engine\r\n\r\n").as_bytes())
         .await?;
     let mut answer = Vec::new();
     engine.take(LONGEST_ANSWER).read_to_end(&mut answer).await?;
-    parse(&answer)
+    Ok(answer)
 }
 
-fn parse<T: DeserializeOwned>(answer: &[u8]) -> io::Result<T> {
+/// Head and body of an answer that says yes.
+fn parts(answer: &[u8]) -> io::Result<(&str, &str)> {
     let answer = std::str::from_utf8(answer).map_err(io::Error::other)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
     if head.split(' ').nth(1) != Some("200") {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    Ok(serde_json::from_str(body)?)
+    Ok((head, body))
 }
 
 /// Takes a program's output line by line.
@@ -643,16 +671,16 @@ mod tests {
 
     #[test]
     fn the_engines_answer() -> io::Result<()> {
-        let answer = b"HTTP/1.0 200 OK\r\nApi-Version: 1.45\r\n\r\n{\"Version\":\"26.1.5\",\"ApiVersion\":\"1.45\"}";
-        assert_eq!(
-            parse::<Version>(answer)?,
-            Version {
-                engine: "26.1.5".into(),
-                api: "1.45".into()
-            }
-        );
-        assert!(parse::<Version>(b"HTTP/1.0 503 Service Unavailable\r\n\r\n").is_err());
-        assert!(parse::<Version>(b"HTTP/1.0 200 OK\r\n").is_err());
+        let answer = b"HTTP/1.0 200 OK\r\nApi-Version: 1.45\r\nServer: Docker/26.1.5+dfsg1 (linux)\r\n\r\nOK";
+        let (head, body) = parts(answer)?;
+        let expected = Version {
+            engine: "26.1.5+dfsg1".into(),
+            api: "1.45".into(),
+        };
+        assert_eq!((Version::of(head), body), (Some(expected), "OK"));
+        assert_eq!(Version::of("HTTP/1.0 200 OK\r\nServer: nginx"), None);
+        assert!(parts(b"HTTP/1.0 503 Service Unavailable\r\n\r\n").is_err());
+        assert!(parts(b"HTTP/1.0 200 OK\r\n").is_err());
         Ok(())
     }
 
