@@ -58,6 +58,31 @@ fn from_an_image_to_a_page_and_through_a_crash() {
     window.click("//nav//a[contains(., 'Containers')]");
     window.find("//*[@role='row'][contains(., 'site')][contains(., 'Running')]");
     screen.picture("window-containers");
+
+    // A window with text that is not saved asks before it closes.
+    run(engine
+        .docker()
+        .args(["exec", "site", "sh", "-c", "echo one >/note.txt"]));
+    window.click("//*[@role='row']//a[normalize-space()='site']");
+    window.click("//a[@role='tab'][normalize-space()='Files']");
+    window.click("//*[@role='row'][contains(., 'note.txt')]");
+    window.click("//div[contains(@class, 'editor')]");
+    window.type_keys("two");
+    window.find("//*[normalize-space()='Not saved']");
+    window.click("//button[@aria-label='Close the window']");
+    window.find("//dialog[@open]//h2[contains(., 'Leave without saving')]");
+    screen.picture("window-unsaved");
+    window.click("//dialog[@open]//button[normalize-space()='Cancel']");
+    window.find("//*[normalize-space()='Not saved']");
+    let pid = window.pid();
+    window.click("//button[@aria-label='Close the window']");
+    window.click_at_last("//dialog[@open]//button[normalize-space()='Leave without saving']");
+    until("the window to end", || (!alive(pid)).then_some(()));
+    drop(window);
+
+    let window = screen.open(&environment);
+    window.click("//nav//a[contains(., 'Containers')]");
+    window.find("//*[@role='row'][contains(., 'site')][contains(., 'Running')]");
     run(engine.docker().args(["stop", "--time", "1", "site"]));
     window.find("//*[@role='row'][contains(., 'site')][contains(., 'Exited')]");
     refused("127.0.0.1:8000");

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
 use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -125,6 +126,23 @@ impl Window {
                 element.send_keys(text).await.ok()
             })
         });
+    }
+
+    /// Keys of the keyboard, to whatever has the focus: an editor's text is no field of the page.
+    pub(crate) fn type_keys(&self, text: &str) {
+        let keys = text.chars().fold(KeyActions::new("keyboard".to_owned()), |keys, key| {
+            keys.then(KeyAction::Down { value: key })
+                .then(KeyAction::Up { value: key })
+        });
+        self.runtime
+            .block_on(self.client.perform_actions(keys))
+            .expect("the keys are typed");
+    }
+
+    /// A click after which nobody may be left to say that it was one.
+    pub(crate) fn click_at_last(&self, path: &str) {
+        let element = self.find(path);
+        let _ = self.runtime.block_on(element.click());
     }
 
     /// The process of the window.

@@ -1,4 +1,5 @@
 //! A Wherry that is killed while it makes a container anew, at each step of it: the next one leaves nothing half done.
+#![cfg(unix)]
 
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
