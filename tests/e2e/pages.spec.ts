@@ -64,7 +64,8 @@ test("home, its dialogs and what was clicked", async ({ page, testbed }) => {
 
 test("containers, their tabs and their dialogs", async ({ page, testbed }) => {
   clear(testbed);
-  docker(testbed, "run", "--detach", "--name", "web", "--publish", "18080:80", "--memory", "64m", "busybox", "/bin/httpd", "-f");
+  docker(testbed, "import", "--change", "ENV MODE=quiet", testbed.busybox, "with-mode:1");
+  docker(testbed, "run", "--detach", "--name", "web", "--publish", "18080:80", "--memory", "64m", "with-mode:1", "/bin/httpd", "-f");
   docker(testbed, "run", "--name", "done", "busybox", "/bin/true");
   await enter(page, testbed);
   await at(page, "containers");
@@ -118,6 +119,7 @@ test("containers, their tabs and their dialogs", async ({ page, testbed }) => {
   await page.getByRole("menuitem", { name: "Duplicate…" }).click();
   const run = page.getByRole("dialog", { name: /^Run / });
   await expect(run.getByText(/is used by/).first()).toBeVisible();
+  await expect(run.getByText("1 variable set by the image")).toBeVisible();
   for (const fold of await run.locator("summary").all()) await fold.click();
   await check(page, "Run form, unfolded");
   await run.getByRole("button", { name: "Paste a line" }).click();
@@ -130,6 +132,7 @@ test("containers, their tabs and their dialogs", async ({ page, testbed }) => {
   await check(page, "Run form without an image");
   await leave(page);
   clear(testbed);
+  docker(testbed, "rmi", "with-mode:1");
 });
 
 test("images, registries and their dialogs", async ({ page, testbed }) => {
@@ -186,7 +189,9 @@ test("images, registries and their dialogs", async ({ page, testbed }) => {
   await page.getByRole("button", { name: "Sign in to a registry" }).click();
   const sign = page.getByRole("dialog", { name: /^Sign in/ });
   await check(page, "Sign-in");
-  for (const kind of await sign.getByRole("group", { name: "Kind of registry" }).getByRole("button").all()) {
+  const kinds = sign.getByRole("group", { name: "Kind of registry" }).getByRole("button");
+  await expect(kinds).toHaveCount(8);
+  for (const kind of await kinds.all()) {
     await kind.click();
     await fits(page, `Sign-in, ${await kind.textContent()}`);
   }
@@ -199,6 +204,7 @@ test("settings, every section, and the doctor", async ({ page, testbed }) => {
   await enter(page, testbed);
   await page.getByRole("link", { name: "Settings" }).click();
   const sections = page.getByRole("navigation", { name: "Sections" }).getByRole("link");
+  await expect(sections).toHaveCount(6);
   for (const section of await sections.all()) {
     await section.click();
     await expect(section).toHaveAttribute("aria-current", "true");
