@@ -98,7 +98,7 @@ test("the trash holds all kinds until they come back or go for good", async ({ p
   await ask.getByRole("button", { name: /^Delete 2 things/ }).click();
   await expect(page.getByRole("heading", { name: "The trash is empty" })).toBeVisible();
   expect(docker(testbed, "ps", "--all", "--quiet")).toBe("");
-  expect(docker(testbed, "images", "--format", "{{.Repository}}")).not.toContain("trash");
+  expect(docker(testbed, "images", "--format", "{{.Repository}}:{{.Tag}}")).not.toContain("trash");
   docker(testbed, "volume", "rm", "spare-data");
 
   await page.keyboard.press("Control+h");

@@ -190,7 +190,7 @@ async fn what_is_too_old_or_not_wanted_is_gone(dockerd: &wherry_tests::engine::E
         left.lines().any(|name| name == "staying") && !left.contains("going"),
         "{left}"
     );
-    assert!(!docker(dockerd, &["images", "--format", "{{.Repository}}"]).contains("trash"));
+    assert!(!docker(dockerd, &["images", "--format", "{{.Repository}}:{{.Tag}}"]).contains("trash"));
     let volumes = docker(dockerd, &["volume", "ls", "--quiet"]);
     assert!(!volumes.contains("going") && !volumes.contains("trash"), "{volumes}");
     docker(dockerd, &["rm", "staying"]);
