@@ -32,6 +32,9 @@ test("the trash holds all kinds until they come back or go for good", async ({ p
   // Other tests may have left some.
   const volumes = docker(testbed, "volume", "ls", "--quiet").split("\n").filter(Boolean);
   if (volumes.length > 0) docker(testbed, "volume", "rm", ...volumes);
+  const images = docker(testbed, "images", "--format", "{{.Repository}}:{{.Tag}}").split("\n");
+  const thrown = images.filter((name) => name.includes(":wherry-trash."));
+  if (thrown.length > 0) docker(testbed, "rmi", ...thrown);
   docker(testbed, "create", "--name", "scratch", "busybox", "/bin/true");
   docker(testbed, "tag", "busybox", "spare:1");
   docker(testbed, "volume", "create", "spare-data");
