@@ -135,7 +135,9 @@ export function removal(row: Row): Removal {
   const used = row.image.usedBy;
   if (used.length > 0) {
     const by = used.length <= 3 ? used.join(", ") : `${used.slice(0, 2).join(", ")} and ${used.length - 2} more`;
-    return { title, text: `It is used by ${by}. The engine keeps an image that a container was made from.`, button: "Remove" };
+    const those = used.length === 1 ? "that container" : "those containers";
+    const text = `It is used by ${by}. Delete ${those} first: the engine keeps what a container was made from.`;
+    return { title, text, button: "Remove" };
   }
   return { title, text: "No container uses it. Pull it again whenever you need it.", button: "Remove" };
 }
