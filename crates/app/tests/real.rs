@@ -296,7 +296,8 @@ async fn what_a_killed_wherry_has_set_aside_is_as_it_was() {
     let home = window.home.path();
     fs_err::create_dir(home.join("set-aside")).expect("a folder");
     let entry = json!({
-        "engine": window.dockerd.address(), "id": old, "name": "api", "running": true, "new": new,
+        "engine": window.dockerd.address(), "id": old, "name": "api", "running": true,
+        "temporary": "api.next-0", "new": new, "stage": "replacing",
     });
     let file = home.join("set-aside").join(format!("{old}.json"));
     fs_err::write(&file, entry.to_string()).expect("written");
