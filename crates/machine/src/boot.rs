@@ -691,6 +691,9 @@ impl Boot<'_> {
                 Makes::Anything,
             )?;
             partial.files = Some(process.clone());
+            // It ends with the machine, when nobody asks after it any more, and has to be reaped.
+            let watched = process.clone();
+            tokio::spawn(async move { watched.ended().await });
             tokio::select! {
                 connected = Files::connect(&launch.control) => connected,
                 () = process.ended() => {
