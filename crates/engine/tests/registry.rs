@@ -217,6 +217,10 @@ fn a_login_here_is_one_for_the_engine_and_for_the_terminal() {
     let registry = Registry::serve_for(&folder.path().join("storage"), &Guests::WithToken(&tokens));
     let address = registry.address();
     let config = folder.path().join("docker");
+    // Without a login in its file the docker command would look for a keychain, which this computer may have.
+    fs_err::create_dir(&config).expect("a folder");
+    let elsewhere = r#"{"auths":{"registry.invalid":{"auth":"YWRhOmVsc2V3aGVyZQ=="}}}"#;
+    fs_err::write(config.join("config.json"), elsewhere).expect("written");
     let image = format!("{address}/private/busybox:1");
     let dockerd = Dockerd::start(None);
     let docker = |arguments: &[&str]| {

@@ -331,7 +331,9 @@ pub(super) fn not_found(facts: &Facts) -> Option<Why> {
             ))
         })
         .flatten();
-    if facts.exit_code != 127 && words.is_none() {
+    // The engine gives 127 to whatever was not found, a setting of the kernel as well; its own words say which.
+    let ran = facts.error.is_empty();
+    if words.is_none() && !(facts.exit_code == 127 && ran) {
         return None;
     }
     let named = pattern!(r#"exec: \\?"?([^\s":\\]+)|exec (\S+?): no such"#).captures(&facts.error);

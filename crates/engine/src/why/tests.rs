@@ -127,6 +127,11 @@ fn starts_that_fail() {
             Cause::CommandNotFound,
         ),
         (
+            127,
+            "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: open /proc/sys/net/ipv4/no_such_setting: no such file or directory: unknown",
+            Cause::EngineRefused,
+        ),
+        (
             126,
             r#"OCI runtime create failed: runc create failed: unable to start container process: exec: "/app/run.sh": permission denied: unknown"#,
             Cause::NotExecutable,
