@@ -97,4 +97,5 @@ test("each quick start opens the form with what its image needs", async ({ page,
   await page.getByRole("button", { name: /^Open localhost/ }).click();
   await expect((await opened).getByText(/nginx/i).first()).toBeVisible();
   clear(testbed);
+  docker(testbed, "rmi", "nginx:latest");
 });
