@@ -26,7 +26,7 @@ use super::{
     network::LOOPBACK,
 };
 
-const MARK: u32 = 0x5748_0003;
+const MARK: u32 = 0x5748_0004;
 
 /// The number of the table of routes is ours to choose.
 const TABLE: u8 = 87;
