@@ -16,6 +16,7 @@ mod kernel;
 mod link;
 mod listeners;
 mod log;
+mod mark;
 mod memory;
 mod mount;
 mod netlink;

@@ -22,11 +22,10 @@ use wherry_link::reach;
 use super::{
     Guest, host,
     log::say,
+    mark::CLIENT,
     netlink::{self, ACKNOWLEDGE, CREATE, EXCLUSIVE, Message, REQUEST},
     network::LOOPBACK,
 };
-
-const MARK: u32 = 0x5748_0004;
 
 /// The number of the table of routes is ours to choose.
 const TABLE: u8 = 87;
@@ -46,7 +45,7 @@ pub(super) struct Clients {
 
 /// For the `mangle` table.
 pub(super) fn rules() -> String {
-    format!("-A PREROUTING -m socket --transparent -j MARK --set-mark {MARK}\n")
+    format!("-A PREROUTING -m socket --transparent -j MARK --set-mark {CLIENT}\n")
 }
 
 impl Clients {
@@ -169,5 +168,5 @@ fn rule(family: u8, flags: u16) -> Message {
     const FRA_FWMARK: u16 = 10;
     // fib_rule_hdr: family, lengths of the prefixes of destination and source, tos, table, two unused, action; flags.
     let fixed = [family, 0, 0, 0, TABLE, 0, 0, TO_TABLE, 0, 0, 0, 0];
-    Message::new(RTM_NEWRULE, flags, &fixed).attribute(FRA_FWMARK, &MARK.to_ne_bytes())
+    Message::new(RTM_NEWRULE, flags, &fixed).attribute(FRA_FWMARK, &CLIENT.to_ne_bytes())
 }

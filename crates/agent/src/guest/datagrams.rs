@@ -21,14 +21,12 @@ use wherry_link::{Clients, Datagrams, FLOW_IDLE, GuestRequest, LONGEST_DATAGRAM,
 use super::{
     Guest,
     log::say,
+    mark::ANSWER,
     queue::{Queue, Verdict, packets},
 };
 
 /// The number is ours to choose.
 pub(super) const QUEUE: u16 = 2;
-
-/// On what we send, so that it is not taken for something new when it goes to the machine itself.
-const ANSWER: u32 = 0x5748_0003;
 
 /// How many ports of the host are sent to at the same time. With more, the one that was not used for longest is
 /// forgotten, and who goes on there is new.

@@ -29,6 +29,7 @@ use wherry_link::{GuestRequest, Stream, splice};
 use super::{
     Guest, client, datagrams,
     log::say,
+    mark::{OPEN, REFUSED},
     mount::RUN,
     network::Addresses,
     queue::{Queue, Verdict, packets},
@@ -43,10 +44,6 @@ const QUEUE: u16 = 1;
 
 /// As much of a packet as has the ports in it, whatever options its header has.
 const COPIED: u16 = 64;
-
-/// Marks on the first packet of a connection, for the rules after the queue.
-const OPEN: u32 = 0x5748_0001;
-const REFUSED: u32 = 0x5748_0002;
 
 /// How long the host may take to connect. What listens on its loopback answers at once or is stuck.
 const REACH: Duration = Duration::from_secs(10);

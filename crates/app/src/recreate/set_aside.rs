@@ -193,8 +193,12 @@ impl Entry {
         file.read_to_string(&mut text).ok()?;
         let entry = Entry { path, file };
         let Some(set_aside) = text.lines().rev().find_map(|line| serde_json::from_str(line).ok()) else {
-            // Killed while it was written: nothing had happened to the container yet.
-            entry.done();
+            if text.contains('\n') {
+                tracing::warn!(path = %entry.path.display(), "a note of another Wherry is not understood, and stays");
+            } else {
+                // Killed while it was written: nothing had happened to the container yet.
+                entry.done();
+            }
             return None;
         };
         Some((entry, set_aside))
@@ -284,6 +288,16 @@ mod tests {
         fs_err::write(folder.path().join("half.json"), "{\"engine\":")?;
         assert!(Entry::left(folder.path()).is_empty());
         assert_eq!(fs_err::read_dir(folder.path())?.count(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_whole_note_that_is_not_understood_stays() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("a.json");
+        fs_err::write(&path, "{\"of\":\"another Wherry\"}\n")?;
+        assert!(Entry::left(folder.path()).is_empty());
+        assert!(path.exists(), "whoever can read it finds it");
         Ok(())
     }
 
