@@ -53,8 +53,9 @@ test("one that ran out of memory says so, and the form opens with more", async (
 
 test("one that grew until its memory ran out shows how, and a full disk opens what can go", async ({ page, testbed }) => {
   clear(testbed);
-  // 2 MB a second in /dev/shm, which counts as its memory: long enough to be measured more than once.
-  const grow = "echo growing; i=0; while :; do head -c 2000000 /dev/zero >/dev/shm/$i || exit 1; i=$((i+1)); sleep 1; done";
+  // 1.2 MB a second in /dev/shm, which counts as its memory. It is measured every 10 s, first after two readings: 40 s have
+  // two samples wherever they fall.
+  const grow = "echo growing; i=0; while :; do head -c 1200000 /dev/zero >/dev/shm/$i || exit 1; i=$((i+1)); sleep 1; done";
   docker(testbed, "run", "--detach", "--name", "grower", "--memory", "48m", "--shm-size", "1g", "busybox", "/bin/sh", "-c", grow);
   const full = "echo 'write failed: No space left on device' >&2; exit 1";
   docker(testbed, "run", "--detach", "--name", "full", "busybox", "/bin/sh", "-c", full);
