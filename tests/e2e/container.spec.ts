@@ -96,7 +96,7 @@ test("an image without a shell gets a debug shell", async ({ page, testbed }) =>
   await page.keyboard.type("ls /proc/1/root/app; ps\n");
   await expect(screen).toContainText("sleep 54321");
   await page.getByRole("button", { name: /^Close / }).click();
-  await expect.poll(() => docker(testbed, "ps", "--quiet", "--filter", "label=app.wherry.debug")).toBe("");
+  await expect.poll(() => docker(testbed, "ps", "--all", "--quiet", "--filter", "label=app.wherry.debug")).toBe("");
   clear(testbed);
   docker(testbed, "rmi", "bare");
 });
