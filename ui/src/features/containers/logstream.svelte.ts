@@ -10,9 +10,9 @@ import {
   type LogState,
   type LogWish,
   type Problem,
-  type ShownLine,
   type Stream,
 } from "$lib/api";
+import { drawn, type DrawnLine } from "./drawnlines";
 import { NOTHING } from "./loglines";
 
 const RETRY_MILLIS = 2000;
@@ -21,7 +21,7 @@ export type Look = { search: string; regex: boolean; matchingOnly: boolean; leve
 
 export class OpenLog {
   state = $state.raw<LogState>(NOTHING);
-  lines = $state.raw<ShownLine[]>([]);
+  lines = $state.raw<DrawnLine[]>([]);
   /** Where the first of `lines` is in what is shown. */
   from = $state(0);
   problem = $state.raw<Problem | null>(null);
@@ -115,7 +115,7 @@ export class OpenLog {
         this.state = news.state;
         return;
       case "lines":
-        this.lines = news.lines;
+        this.lines = drawn(this.lines, news.lines);
         this.from = news.from;
         return;
       case "found":
