@@ -11,6 +11,7 @@ mod disk;
 mod dns;
 mod engine;
 mod giveback;
+mod handed;
 mod host;
 mod kernel;
 mod link;
@@ -64,6 +65,8 @@ struct Guest {
     publications: Publications,
     clients: Clients,
     configured: Configured,
+    /// The disk, the network and all else that the engine needs are there.
+    prepared: CancellationToken,
     /// dockerd is to start anew, its containers going on.
     restart_engine: Notify,
     shares: Shares,
@@ -131,6 +134,7 @@ async fn run(mounted: Result<(), mount::Error>) {
         publications: Publications::default(),
         clients: Clients::default(),
         configured: Configured::at(mount::RUN),
+        prepared: CancellationToken::new(),
         restart_engine: Notify::new(),
         shares: Shares::default(),
         binds: watch::Sender::default(),
@@ -143,24 +147,28 @@ async fn run(mounted: Result<(), mount::Error>) {
     tokio::spawn(kernel::listen());
     // Before the engine: containers with a restart policy publish their ports as soon as it runs.
     tokio::spawn(link::keep(Arc::clone(&guest)));
-    let running = match prepare(&guest, mounted).await {
+    mount::limits();
+    // Beside all that it needs, which it waits for.
+    let mut running = mounted.is_ok().then(|| engine::start(&guest));
+    match prepare(&guest, mounted).await {
         Ok(()) => {
+            guest.prepared.cancel();
             tokio::spawn(giveback::keep());
             tokio::spawn(disk::watch(Arc::clone(&guest)));
-            Some(engine::start(&guest))
         }
         Err(cause) => {
             guest.status.fail(cause);
-            None
+            if let Some(running) = running.take() {
+                running.stop().await;
+            }
         }
-    };
+    }
     wanted_off(&guest).await;
     power::off(&guest, running).await;
 }
 
 async fn prepare(guest: &Arc<Guest>, mounted: Result<(), mount::Error>) -> Result<(), GuestFailure> {
     mounted.map_err(|error| failure(&error))?;
-    mount::limits();
     let addresses = network::addresses().map_err(|error| failure(&error))?;
     network::up(addresses).map_err(|error| failure(&error))?;
     publish::listen(guest).map_err(|error| failure(&error))?;
@@ -178,7 +186,7 @@ async fn prepare(guest: &Arc<Guest>, mounted: Result<(), mount::Error>) -> Resul
     tokio::spawn(client::keep_v6(Arc::clone(guest)));
     guest.status.enter(Stage::Engine);
     mount::identity();
-    Ok(())
+    engine::prepare().map_err(|error| failure(&error))
 }
 
 fn failure(error: &dyn std::error::Error) -> GuestFailure {

@@ -2,19 +2,17 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, Write},
+    io,
     mem::MaybeUninit,
-    net::Ipv4Addr,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use fs_err::os::unix::fs::OpenOptionsExt as _;
 use rustix::{
     fs::inotify,
-    process::{Pid, Signal, kill_process},
+    process::{Pid, Signal, WaitStatus, kill_process},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{
@@ -30,7 +28,8 @@ use wherry_link::{GuestFailure, Proxy, Secret, Stage};
 use super::{
     Guest, authorize, chain,
     children::{Child, ending},
-    failure, log,
+    handed::Handed,
+    log,
     mount::RUN,
     network,
     readiness::readable,
@@ -70,7 +69,7 @@ const SHUTDOWN: u32 = 15;
 
 #[derive(Debug, thiserror::Error)]
 #[error("Could not write the engine's settings")]
-struct Settings(#[from] io::Error);
+pub(super) struct Settings(#[from] io::Error);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Program {
@@ -86,12 +85,20 @@ impl Program {
         }
     }
 
+    fn settings(self) -> PathBuf {
+        match self {
+            Self::Containerd => Path::new(RUN).join("containerd.toml"),
+            Self::Dockerd => Path::new(RUN).join("docker/daemon.json"),
+        }
+    }
+
     fn command(self) -> Command {
         let mut command = Command::new(self.name());
-        match self {
-            Self::Containerd => command.args(["--config", &format!("{RUN}/containerd.toml")]),
-            Self::Dockerd => command.args(["--config-file", &format!("{RUN}/docker/daemon.json")]),
+        let option = match self {
+            Self::Containerd => "--config",
+            Self::Dockerd => "--config-file",
         };
+        command.arg(option).arg(self.settings());
         command
     }
 
@@ -133,10 +140,8 @@ impl Running {
     }
 }
 
+/// They run up to where they read their settings, which come once the guest is prepared.
 pub(super) fn start(guest: &Arc<Guest>) -> Running {
-    if let Err(error) = prepare() {
-        guest.status.fail(failure(&error));
-    }
     let containerd_died = Arc::<Notify>::default();
     let supervised = |program| {
         let stop = CancellationToken::new();
@@ -157,7 +162,8 @@ pub(super) fn start(guest: &Arc<Guest>) -> Running {
     }
 }
 
-fn prepare() -> Result<(), Settings> {
+/// What they need on the data disk.
+pub(super) fn prepare() -> Result<(), Settings> {
     fs_err::create_dir_all("/run/containerd")?;
     written_through("/data/docker/containers")?;
     // The folders below, which dockerd fills file by file during a pull, are made first, so that they do not inherit it.
@@ -166,17 +172,7 @@ fn prepare() -> Result<(), Settings> {
     }
     written_through(IMAGES)?;
     fs_err::create_dir_all("/data/containerd")?;
-    fs_err::write(format!("{RUN}/containerd.toml"), containerd_settings())?;
     Ok(())
-}
-
-/// dockerd's settings hold the passwords of proxies, so nobody else may read them.
-fn write_dockerd_settings(proxy: &Proxy, keep: Containers) -> io::Result<()> {
-    let host = network::addresses().map_err(io::Error::other)?.host;
-    let mut options = fs_err::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(format!("{RUN}/docker/daemon.json"))?;
-    file.write_all(dockerd_settings(proxy, keep, host).as_bytes())
 }
 
 /// Makes a folder in which creating and renaming reach the disk before they return.
@@ -222,7 +218,8 @@ address = "{CONTAINERD_SOCKET}"
 }
 
 /// What Docker Desktop has, and limits for the logs: without them one chatty container fills the disk.
-fn dockerd_settings(proxy: &Proxy, containers: Containers, host: Ipv4Addr) -> String {
+fn dockerd_settings(proxy: &Proxy, containers: Containers) -> io::Result<String> {
+    let host = network::addresses().map_err(io::Error::other)?.host;
     let url = |secret: &Option<Secret>| secret.as_ref().map(|Secret(url)| url.clone()).unwrap_or_default();
     let mut settings = serde_json::json!({
         "hosts": [format!("unix://{SOCKET}")],
@@ -261,7 +258,7 @@ fn dockerd_settings(proxy: &Proxy, containers: Containers, host: Ipv4Addr) -> St
         settings["default-network-opts"] =
             serde_json::json!({ "bridge": { "com.docker.network.driver.mtu": mtu.to_string() } });
     }
-    settings.to_string()
+    Ok(settings.to_string())
 }
 
 /// What becomes of containers when dockerd ends.
@@ -325,25 +322,13 @@ async fn run(
     containerd_died: &Notify,
     stop: &CancellationToken,
 ) -> Ended {
-    let proxy = match program {
-        Program::Containerd => Proxy::default(),
-        Program::Dockerd => {
-            let configured = tokio::select! {
-                // Containers that start with the engine may have folders of the host.
-                ((), configured) = async { tokio::join!(guest.shares.told(), guest.configured.for_engine()) } => configured,
-                () = stop.cancelled() => return Ended::Stopped,
-            };
-            let written =
-                configured.and_then(|said| write_dockerd_settings(&said.proxy, containers).map(|()| said.proxy));
-            match written {
-                Ok(proxy) => proxy,
-                Err(error) => return not_started(program, &Settings(error)),
-            }
-        }
-    };
     for leftover in program.leftovers() {
         let _ = fs_err::remove_file(leftover);
     }
+    let settings = match Handed::at(&program.settings()) {
+        Ok(settings) => settings,
+        Err(error) => return not_started(program, &Settings(error)),
+    };
     let name = program.name();
     let (mut child, output) = match guest.children.start(&mut program.command()) {
         Ok(started) => started,
@@ -352,8 +337,24 @@ async fn run(
     child.is_engine();
     let tail = Arc::new(Mutex::new(VecDeque::new()));
     let reading = tokio::spawn(read(name, output, Arc::clone(&tail)));
+    let engine = tokio::select! {
+        status = child.ended() => return died(name, status, reading, &tail).await,
+        () = stop.cancelled() => {
+            // It has not begun anything.
+            child.signal(Signal::KILL);
+            let _ = timeout(Duration::from_secs(1), child.ended()).await;
+            return Ended::Stopped;
+        }
+        handed = hand(guest, program, containers, settings) => match handed {
+            Ok(proxy) => Dockerd { pid: child.pid, proxy },
+            Err(error) => {
+                child.signal(Signal::KILL);
+                let _ = timeout(Duration::from_secs(1), child.ended()).await;
+                return not_started(program, &Settings(error));
+            }
+        },
+    };
     guest.status.outdated(guest.configured.outdated());
-    let engine = Dockerd { pid: child.pid, proxy };
     let asked = tokio::select! {
         status = child.ended() => Asked::Nothing { status },
         () = stop.cancelled() => Asked::Stop,
@@ -396,6 +397,33 @@ async fn run(
             return Ended::Restart { containers };
         }
     };
+    died(name, status, reading, &tail).await
+}
+
+/// Gives it its settings once they are known, and returns through which proxy it reaches registries.
+async fn hand(guest: &Guest, program: Program, containers: Containers, settings: Handed) -> io::Result<Proxy> {
+    guest.prepared.cancelled().await;
+    match program {
+        Program::Containerd => {
+            settings.over(&containerd_settings()).await?;
+            Ok(Proxy::default())
+        }
+        Program::Dockerd => {
+            // Containers that start with the engine may have folders of the host.
+            let ((), configured) = tokio::join!(guest.shares.told(), guest.configured.for_engine());
+            let proxy = configured?.proxy;
+            settings.over(&dockerd_settings(&proxy, containers)?).await?;
+            Ok(proxy)
+        }
+    }
+}
+
+async fn died(
+    name: &str,
+    status: Option<WaitStatus>,
+    reading: JoinHandle<()>,
+    tail: &Mutex<VecDeque<String>>,
+) -> Ended {
     // Its last words may still be in the pipe, which containers' processes may hold open for ever.
     let _ = timeout(Duration::from_millis(200), reading).await;
     let lines: Vec<String> = tail.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
@@ -409,7 +437,7 @@ async fn run(
 enum Asked {
     /// It ended by itself.
     Nothing {
-        status: Option<rustix::process::WaitStatus>,
+        status: Option<WaitStatus>,
     },
     Stop,
     Restart,
@@ -444,7 +472,8 @@ struct Dockerd {
 impl Dockerd {
     /// Tells it what shall become of containers when it ends, and returns what it will do then.
     async fn set(&self, containers: Containers) -> Containers {
-        let told = write_dockerd_settings(&self.proxy, containers);
+        let told =
+            dockerd_settings(&self.proxy, containers).and_then(|text| fs_err::write(Program::Dockerd.settings(), text));
         let _ = kill_process(self.pid, Signal::HUP);
         let obeys = async {
             loop {
