@@ -6,24 +6,14 @@ import { mkdtempSync, mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { AxeBuilder } from "@axe-core/playwright";
 import type { Locator, Page } from "@playwright/test";
 
-import { clear, docker, enter, expect, test, type Testbed } from "./testbed";
+import { axe, clear, docker, enter, expect, test, type Testbed } from "./testbed";
 
 async function openContainer(page: Page, name: string): Promise<void> {
   await page.getByRole("link", { name: /^Containers/ }).click();
   await page.getByRole("row", { name }).getByRole("link", { name, exact: true }).click();
   await expect(page.getByRole("heading", { name })).toBeVisible();
-}
-
-async function axe(page: Page, where: string): Promise<void> {
-  for (const colorScheme of ["light", "dark"] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    const found = violations.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html).join(" | ")}`);
-    expect(found, `${where}, ${colorScheme}`).toEqual([]);
-  }
 }
 
 /** An image with one program and no shell. */

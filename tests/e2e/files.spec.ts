@@ -60,6 +60,15 @@ test("a file and a folder are dropped, come out again as they were, and text is 
   docker(testbed, "exec", "api", "/bin/sh", "-c", "test -d /app/site/empty");
 
   await grid.getByRole("button", { name: "More for notes.txt" }).click();
+  const menu = page.getByRole("menu", { name: "More for notes.txt" });
+  for (const [item, command] of [
+    ["Download", "docker cp api:/app/notes.txt ."],
+    ["Rename…", "docker exec -u 0 api mv -- /app/notes.txt /app/NAME"],
+    ["Delete…", "docker exec -u 0 api rm -rf -- /app/notes.txt"],
+  ] as const) {
+    await menu.getByRole("menuitem", { name: item }).hover();
+    await expect(menu.getByRole("menuitem", { name: item })).toHaveAccessibleDescription(new RegExp(`${command.replaceAll(".", "\\.")}$`));
+  }
   await page.getByRole("menuitem", { name: "Download" }).click();
   expect(readFileSync(await savedAs(page, /^Saved as .*notes/)).equals(content["notes.txt"] as Buffer)).toBe(true);
   await grid.getByRole("row", { name: /site/ }).click();

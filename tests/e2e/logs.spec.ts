@@ -2,19 +2,9 @@
 
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 
-import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 
-import { clear, docker, enter, expect, test } from "./testbed";
-
-async function axe(page: Page, where: string): Promise<void> {
-  for (const colorScheme of ["light", "dark"] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    const found = violations.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html).join(" | ")}`);
-    expect(found, `${where}, ${colorScheme}`).toEqual([]);
-  }
-}
+import { axe, clear, docker, enter, expect, test } from "./testbed";
 
 async function openLogs(page: Page, name: string): Promise<void> {
   await page.getByRole("link", { name: /^Containers/ }).click();

@@ -1,18 +1,6 @@
 // "Why did it stop?": the story on the container's page, its words in the list, and the remedy in the run form.
 
-import { AxeBuilder } from "@axe-core/playwright";
-import type { Page } from "@playwright/test";
-
-import { clear, docker, enter, expect, test } from "./testbed";
-
-async function axe(page: Page, where: string): Promise<void> {
-  for (const colorScheme of ["light", "dark"] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    const found = violations.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html).join(" | ")}`);
-    expect(found, `${where}, ${colorScheme}`).toEqual([]);
-  }
-}
+import { axe, clear, docker, enter, expect, test } from "./testbed";
 
 test("one that ran out of memory says so, and the form opens with more", async ({ page, testbed }) => {
   clear(testbed);
@@ -26,6 +14,10 @@ test("one that ran out of memory says so, and the form opens with more", async (
   const row = page.getByRole("row", { name: "trainer" });
   await expect(row).toContainText("Out of memory");
   await expect(page.getByRole("row", { name: "done" })).toContainText("Finished normally");
+  await page.getByRole("button", { name: /^Needs attention,? ?1$/ }).click();
+  await expect(page.getByRole("row", { name: "done" })).toHaveCount(0);
+  await expect(row).toBeVisible();
+  await page.getByRole("button", { name: /^All/ }).click();
   await axe(page, "List with reasons");
   await row.getByRole("link", { name: "Why? trainer" }).click();
   const story = page.getByRole("region", { name: "trainer ran out of memory and was stopped" });

@@ -204,6 +204,7 @@ mod tests {
             state: ContainerState::Running,
             status: String::new(),
             exit_code: None,
+            out_of_memory: false,
             health: None,
             ports: vec![Port {
                 container: 80,

@@ -10,6 +10,7 @@ use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::io::StreamReader;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::ends::Ends;
 use crate::error::Subject;
 use crate::transport::{ApiVersion, Call, Client};
 use crate::{Address, EngineInfo, Error, Happening, wire};
@@ -80,6 +81,7 @@ struct Shared {
     /// Try now instead of after the pause.
     now: Arc<Notify>,
     rest: watch::Sender<bool>,
+    ends: Arc<Ends>,
     _end: DropGuard,
 }
 
@@ -102,6 +104,7 @@ impl Engine {
         let happenings = broadcast::Sender::new(HAPPENINGS);
         let now = Arc::new(Notify::new());
         let end = CancellationToken::new();
+        let ends = Arc::new(Ends::default());
         let keeper = Keeper {
             address: address.clone(),
             link: link_sender,
@@ -109,6 +112,7 @@ impl Engine {
             happenings: happenings.clone(),
             now: now.clone(),
             rests,
+            ends: ends.clone(),
         };
         tokio::spawn(end.clone().run_until_cancelled_owned(keeper.run()));
         Engine {
@@ -119,6 +123,7 @@ impl Engine {
                 happenings,
                 now,
                 rest,
+                ends,
                 _end: end.drop_guard(),
             }),
         }
@@ -140,6 +145,10 @@ impl Engine {
     /// What happens from now on.
     pub(crate) fn happenings(&self) -> broadcast::Receiver<Happening> {
         self.shared.happenings.subscribe()
+    }
+
+    pub(crate) fn ends(&self) -> &Ends {
+        &self.shared.ends
     }
 
     pub(crate) fn rests(&self) -> watch::Receiver<bool> {
@@ -300,6 +309,7 @@ struct Keeper {
     happenings: broadcast::Sender<Happening>,
     now: Arc<Notify>,
     rests: watch::Receiver<bool>,
+    ends: Arc<Ends>,
 }
 
 impl Keeper {
@@ -353,6 +363,7 @@ impl Keeper {
             .query("filters", EVENTS)
             .within(GREETING);
         let events = client.open(call).await?.into_body();
+        self.ends.forget_all();
         self.link.send_replace(Link::Connected {
             info: Arc::new(info),
             client,
@@ -381,6 +392,9 @@ impl Keeper {
                 line = lines.next() => match line {
                     Some(Ok(line)) => {
                         let event = serde_json::from_str::<wire::Event>(&line).unwrap_or_default();
+                        if is_another_end(&event) {
+                            self.ends.forget(&event.actor.id);
+                        }
                         if let Some(happening) = Happening::of(&event) {
                             let _ = self.happenings.send(happening);
                         }
@@ -403,6 +417,11 @@ impl Keeper {
             }
         }
     }
+}
+
+/// How the container ended before counts no more.
+fn is_another_end(event: &wire::Event) -> bool {
+    event.kind == "container" && ["start", "die", "destroy", "remove"].contains(&event.action.as_str())
 }
 
 fn changed_by(event: &wire::Event) -> &'static [Change] {

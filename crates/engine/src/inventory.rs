@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::Subject;
 use crate::transport::Call;
-use crate::trash::{ImageName, trashed};
+use crate::trash::{ImageName, is_in_trash, trashed};
 use crate::{
     ContainerState, ContainerSummary, Engine, Error, ExposedPort, Health, HostPort, ImageDetail, ImageSummary, Port,
     Protocol, Variable, name, wire,
@@ -26,6 +26,7 @@ impl Engine {
             .map(container)
             .collect();
         containers.sort_by_key(|container| std::cmp::Reverse(container.created));
+        self.mark_out_of_memory(&mut containers).await;
         Ok(containers)
     }
 
@@ -37,10 +38,12 @@ impl Engine {
             .query("all", "1")
             .query("filters", &filters);
         let found: Vec<wire::Container> = self.client().await?.value(call).await?;
-        found
-            .into_iter()
-            .find(|container| container.id == inspect.id)
-            .map(container)
+        let listed = found.into_iter().find(|container| container.id == inspect.id);
+        listed
+            .map(|listed| ContainerSummary {
+                out_of_memory: inspect.state.oom_killed && !inspect.state.running,
+                ..container(listed)
+            })
             .ok_or_else(|| {
                 // Removed between the two questions.
                 Error::NotFound {
@@ -104,9 +107,11 @@ impl Engine {
 
 /// Without the names that the trash gave it; `None` for one that has no others.
 fn outside_of_the_trash(mut found: wire::Image) -> Option<wire::Image> {
-    let before = found.repo_tags.len();
+    if is_in_trash(&found.repo_tags, &found.repo_digests) {
+        return None;
+    }
     found.repo_tags.retain(|tag| ImageName::read(tag).is_none());
-    (before == 0 || !found.repo_tags.is_empty()).then_some(found)
+    Some(found)
 }
 
 fn container(found: wire::Container) -> ContainerSummary {
@@ -123,6 +128,7 @@ fn container(found: wire::Container) -> ContainerSummary {
             .to_owned(),
         image: name::familiar(&found.image),
         exit_code: exit_code(&found.status).filter(|_| state != ContainerState::Running),
+        out_of_memory: false,
         health: health(&found.status),
         ports: ports(found.ports),
         project: found.labels.get(PROJECT).cloned(),

@@ -9,6 +9,7 @@ mod backup;
 mod container;
 mod discover;
 mod docker_command;
+mod ends;
 mod engine;
 mod env_file;
 mod error;

@@ -22,6 +22,8 @@ pub struct ContainerSummary {
     pub status: String,
     /// Known once it has stopped.
     pub exit_code: Option<i32>,
+    /// It stands still because it ran out of memory.
+    pub out_of_memory: bool,
     pub health: Option<Health>,
     pub ports: Vec<Port>,
     pub created: i64,

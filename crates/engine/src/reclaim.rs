@@ -7,7 +7,7 @@ use ts_rs::TS;
 
 use crate::error::Subject;
 use crate::transport::{CHANGE, Call, Client};
-use crate::trash::{ImageName, TrashId, TrashItem, VolumeMark, in_order, trashed};
+use crate::trash::{ImageName, TrashId, TrashItem, VolumeMark, in_order, is_in_trash, trashed};
 use crate::usage::MEASURE;
 use crate::{Engine, Error, name, wire};
 
@@ -185,7 +185,7 @@ fn reclaimable(usage: wire::DiskUsage, trash: Vec<TrashItem>) -> Reclaimable {
     let images = or_items(images, image_usage)
         .into_iter()
         .filter(|image| !used.contains(image.id.as_str()))
-        .filter(|image| image.repo_tags.is_empty() || !image.repo_tags.iter().all(|tag| ImageName::read(tag).is_some()))
+        .filter(|image| !is_in_trash(&image.repo_tags, &image.repo_digests))
         .map(unused_image);
     let images = largest_first(images);
     let hidden: HashSet<&str> = trash

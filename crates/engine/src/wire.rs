@@ -140,6 +140,8 @@ pub(crate) struct HostConfig {
 pub(crate) struct ContainerState {
     pub(crate) running: bool,
     pub(crate) paused: bool,
+    #[serde(rename = "OOMKilled")]
+    pub(crate) oom_killed: bool,
     /// As the engine's own kernel counts.
     pub(crate) pid: i64,
 }
@@ -181,6 +183,8 @@ pub(crate) struct ImageInspect {
     pub(crate) id: String,
     #[serde(deserialize_with = "or_empty")]
     pub(crate) repo_tags: Vec<String>,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) repo_digests: Vec<String>,
     pub(crate) size: i64,
     #[serde(deserialize_with = "or_empty")]
     pub(crate) created: String,
@@ -396,6 +400,8 @@ pub(crate) struct DiskUsageImage {
     pub(crate) id: String,
     #[serde(deserialize_with = "or_empty")]
     pub(crate) repo_tags: Vec<String>,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) repo_digests: Vec<String>,
     pub(crate) size: i64,
     /// What other images have as well; -1 when the engine did not measure it.
     pub(crate) shared_size: i64,

@@ -5,6 +5,7 @@ mod support;
 use support::{BUSYBOX, address, dockerd};
 use wherry_engine::{Engine, Error, ReclaimRequest, Removal, Restart, RunSpec, TrashId, TrashLimits};
 use wherry_tests::process::run;
+use wherry_tests::registry::Registry;
 
 fn named(items: &[wherry_engine::TrashItem]) -> Vec<&str> {
     let mut names: Vec<&str> = items.iter().map(|item| item.name.as_str()).collect();
@@ -25,6 +26,7 @@ async fn what_is_removed_comes_back_until_it_is_gone_for_good() {
     each_kind_comes_back(&dockerd, &engine).await;
     what_is_too_old_or_not_wanted_is_gone(&dockerd, &engine).await;
     what_was_broken_off_hides_nothing(&dockerd, &engine).await;
+    an_image_keeps_the_digest_that_it_was_pulled_by(&dockerd, &engine).await;
 }
 
 async fn each_kind_comes_back(dockerd: &wherry_tests::engine::Engine, engine: &Engine) {
@@ -272,4 +274,67 @@ async fn what_was_broken_off_hides_nothing(dockerd: &wherry_tests::engine::Engin
     );
     engine.delete_trashed(&kept).await.expect("gone");
     assert_eq!(docker(dockerd, &["volume", "ls", "--quiet"]), "");
+}
+
+/// The engine gives nobody a digest but by a pull, and forgets it with the last tag of its repository.
+async fn an_image_keeps_the_digest_that_it_was_pulled_by(dockerd: &wherry_tests::engine::Engine, engine: &Engine) {
+    wherry_tests::skip_unless!(
+        wherry_tests::process::installed("docker-registry"),
+        "docker-registry is not installed"
+    );
+    let storage = tempfile::tempdir().expect("a temporary folder");
+    let registry = Registry::serve(storage.path());
+    let name = format!("{}/tools/pinned", registry.address());
+    docker(dockerd, &["create", "--name", "pinned", BUSYBOX, "true"]);
+    docker(dockerd, &["commit", "pinned", &name]);
+    docker(dockerd, &["rm", "pinned"]);
+    let pushed = docker(dockerd, &["push", &name]);
+    let digest = pushed.split_whitespace().find(|word| word.starts_with("sha256:"));
+    let pinned = format!("{name}@{}", digest.expect("a digest"));
+    docker(dockerd, &["rmi", &name]);
+    docker(dockerd, &["pull", "--quiet", &pinned]);
+    drop(registry);
+
+    let id = engine.image(&pinned).await.expect("it is here").id;
+    let is_listed = async || {
+        engine
+            .images()
+            .await
+            .expect("a list")
+            .iter()
+            .any(|image| image.id == id)
+    };
+    let is_unused = async || {
+        let found = engine.reclaimable().await.expect("a list");
+        found.images.iter().any(|image| image.id == id)
+    };
+    assert!(is_listed().await && is_unused().await);
+    for reference in [&id, &pinned] {
+        let kept = engine.trash_image(reference, false).await.expect("removed");
+        assert!(!is_listed().await && !is_unused().await, "{reference}");
+        let items = engine.trash(true).await.expect("a list");
+        assert_eq!(named(&items), [pinned.as_str()]);
+        assert_eq!(items[0].id, kept[0]);
+        let again = items[0].comes_back_as.clone().expect("another name");
+        assert!(again.starts_with(&format!("{name}:restored-")), "{again}");
+        let back = engine.restore_trashed(&kept[0]).await.expect("back");
+        assert_eq!((&back.name, back.lost_digest), (&again, None));
+        assert_eq!(engine.image(&pinned).await.expect("by its digest").id, id);
+        assert!(is_listed().await);
+        // By its digest alone again, with nobody to pull it from: a name that goes to another image leaves it.
+        docker(dockerd, &["tag", BUSYBOX, &again]);
+        docker(dockerd, &["rmi", &again]);
+    }
+
+    // Somebody makes the engine forget it while it is in the trash.
+    let kept = engine.trash_image(&id, false).await.expect("removed");
+    docker(dockerd, &["rmi", &pinned]);
+    let back = engine.restore_trashed(&kept[0]).await.expect("back");
+    assert_eq!(back.lost_digest.as_ref(), Some(&pinned));
+    let kept = engine.trash_image(&back.name, false).await.expect("removed");
+    engine.delete_trashed(&kept[0]).await.expect("gone");
+    assert!(matches!(
+        engine.image(&id).await,
+        Err(Error::ImageNotFound { .. } | Error::NotFound { .. })
+    ));
 }

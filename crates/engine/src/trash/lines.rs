@@ -50,7 +50,12 @@ pub(super) fn deleting(id: &TrashId, kept_as: &str) -> Vec<Words> {
 
 impl TrashItem {
     pub(super) fn new(id: TrashId, kept_as: String, name: String, at: u64) -> TrashItem {
+        let comes_back_as = match &id {
+            TrashId::Image(_) => Some(super::moves::image_name(ImageName::read(&kept_as), &kept_as)),
+            TrashId::Container(_) | TrashId::Volume(_) => None,
+        };
         TrashItem {
+            comes_back_as: comes_back_as.filter(|again| *again != name),
             restoring: line(&restoring(&id, &kept_as)),
             deleting: line(&deleting(&id, &kept_as)),
             id,
@@ -116,6 +121,12 @@ mod tests {
              docker rmi localhost:5000/x:wherry-trash.17.1"
         );
         assert_eq!(gone, "docker rmi localhost:5000/x:wherry-trash.17.1");
+        let by_digest = format!("localhost:5000/x:wherry-trash.17_sha256.{}", "0f".repeat(32));
+        assert_eq!(
+            image(&by_digest).0,
+            format!("docker tag {by_digest} localhost:5000/x:restored-0f0f0f0f0f0f && docker rmi {by_digest}"),
+            "the engine would forget its digest with its last tag"
+        );
         assert_eq!(
             image("wherry-trash/u/0123456789ab:3").0,
             "docker tag wherry-trash/u/0123456789ab:3 restored:0123456789ab && \

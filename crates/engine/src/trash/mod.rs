@@ -15,7 +15,7 @@ use crate::error::Subject;
 use crate::transport::{Call, Client};
 use crate::{ContainerSummary, Engine, Error, name::familiar, wire};
 
-pub(crate) use self::name::{ContainerName, ImageName, RestartPolicy, VolumeMark};
+pub(crate) use self::name::{ContainerName, ImageName, RestartPolicy, VolumeMark, is_in_trash};
 
 /// One thing in the trash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -30,6 +30,8 @@ pub struct TrashItem {
     pub at: u64,
     /// Of a container: its image. Else nothing.
     pub image: Option<String>,
+    /// What it will be called instead, when its own name cannot be given back: that of an image known by its digest.
+    pub comes_back_as: Option<String>,
     /// What comes back when it is gone for good; `None` while it is not measured.
     pub bytes: Option<u64>,
     /// The commands that bring it back, for a POSIX shell.
@@ -58,6 +60,8 @@ pub struct Restored {
     pub name: String,
     /// It ran before, and could not be started again: the engine's words.
     pub not_started: Option<String>,
+    /// It was known by this, and the engine has forgotten it: somebody removed it meanwhile.
+    pub lost_digest: Option<String>,
 }
 
 /// What the trash may hold.
@@ -177,15 +181,10 @@ pub(crate) async fn list(client: &Client, usage: Option<&wire::DiskUsage>) -> Re
         })
         .collect();
     for image in images {
-        let ours = image
-            .repo_tags
-            .iter()
-            .filter(|tag| ImageName::read(tag).is_some())
-            .count();
+        // One that has a name outside of the trash frees nothing.
+        let is_last = is_in_trash(&image.repo_tags, &image.repo_digests);
         for tag in &image.repo_tags {
             let Some(kept) = ImageName::read(tag) else { continue };
-            // One that has a name outside of the trash frees nothing.
-            let is_last = ours == image.repo_tags.len();
             let name = kept.reference.as_deref().map_or_else(|| familiar(&image.id), familiar);
             items.push(TrashItem {
                 bytes: sizes

@@ -1,5 +1,6 @@
 //! Into the trash, out of it, and away for good.
 
+use std::collections::HashSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
@@ -64,13 +65,12 @@ impl Engine {
 
     /// Takes a name from an image and keeps the image. By its id, all of its names.
     pub async fn trash_image(&self, reference: &str, force: bool) -> Result<Vec<TrashId>, Error> {
-        let client = self.client().await?;
-        let path = format!("/images/{}/json", name::image(reference)?);
-        let inspect: wire::ImageInspect = client
-            .value(Call::get(path, Subject::Image(reference), "look at the image"))
-            .await?;
+        let inspect = self.inspect_image(reference).await?;
         let is_kept = |tag: &&String| ImageName::read(tag).is_none() && !tag.starts_with("<none>");
-        let tags: Vec<String> = inspect.repo_tags.iter().filter(is_kept).cloned().collect();
+        let mut tags: Vec<String> = inspect.repo_tags.iter().filter(is_kept).cloned().collect();
+        if tags.is_empty() {
+            tags = one_of_each_repository(inspect.repo_digests);
+        }
         let named = with_tag(&name::familiar(reference));
         let by_name = tags.iter().find(|tag| name::familiar(tag) == named);
         let goes: Vec<String> = match by_name {
@@ -105,10 +105,9 @@ impl Engine {
             .write(&inspect.id)
             .ok_or_else(|| too_long(reference))?;
             self.tag_image(&inspect.id, &ours).await?;
-            if let Some(tag) = tag {
+            // A digest cannot be given back, and needs a tag beside it: it stays, hidden with ours.
+            if let Some(tag) = tag.filter(|tag| !tag.contains('@')) {
                 self.remove_image(tag, false).await?;
-            } else if reference.contains('@') {
-                self.remove_image(reference, false).await?;
             }
             kept.push(TrashId::Image(ours));
         }
@@ -158,6 +157,7 @@ impl Engine {
                 let Some(kept) = ImageName::read(ours) else {
                     return Err(name_of_nothing(ours));
                 };
+                let digest = kept.digest().map(str::to_owned);
                 let wanted = image_name(Some(kept), ours);
                 let id_of = async |reference: &str| match self.image(reference).await {
                     Ok(image) => Ok(Some(image.id)),
@@ -175,7 +175,15 @@ impl Engine {
                         Some(_) => continue,
                     }
                     self.remove_image(ours, false).await?;
-                    return Ok(back(id, &name));
+                    let known = match digest {
+                        Some(_) => self.inspect_image(&name).await?.repo_digests,
+                        None => Vec::new(),
+                    };
+                    let is_lost = |digest: &String| !known.iter().any(|known| name::familiar(known) == *digest);
+                    return Ok(Restored {
+                        lost_digest: digest.filter(is_lost),
+                        ..back(id, &name)
+                    });
                 }
                 Err(in_use(&wanted, "its name is taken"))
             }
@@ -233,6 +241,12 @@ impl Engine {
         Err(taken.unwrap_or_else(|| name_of_nothing(&kept.name)))
     }
 
+    async fn inspect_image(&self, reference: &str) -> Result<wire::ImageInspect, Error> {
+        let path = format!("/images/{}/json", name::image(reference)?);
+        let call = Call::get(path, Subject::Image(reference), "look at the image");
+        self.client().await?.value(call).await
+    }
+
     async fn restart_by(&self, id: &str, policy: &RestartPolicy) -> Result<(), Error> {
         let path = format!("/containers/{}/update", name::container(id)?);
         let call = Call::post(path, Subject::Container(id), "change the restart policy")
@@ -282,7 +296,18 @@ fn back(id: &TrashId, name: &str) -> Restored {
         id: id.clone(),
         name: name.to_owned(),
         not_started: None,
+        lost_digest: None,
     }
+}
+
+/// With one tag of ours in a repository, all digests that it has there stay.
+fn one_of_each_repository(digests: Vec<String>) -> Vec<String> {
+    let mut repositories = HashSet::new();
+    let is_first = |digest: &String| {
+        let repository = digest.split_once('@').map(|(repository, _)| repository.to_owned());
+        repository.is_some_and(|repository| repository != "<none>" && repositories.insert(repository))
+    };
+    digests.into_iter().filter(is_first).collect()
 }
 
 /// The name itself, then `web-restored`, `web-restored-2`.
@@ -294,10 +319,19 @@ fn other_names(name: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// What an image is called when it comes back: one without a name gets one.
+/// What an image is called when it comes back: one without a name gets one, and one with a digest alone a tag beside
+/// it, without which the engine would forget the digest with ours.
 pub(super) fn image_name(kept: Option<ImageName>, ours: &str) -> String {
-    kept.and_then(ImageName::reference)
-        .unwrap_or_else(|| format!("restored:{}", ours.rsplit(['/', ':']).nth(1).unwrap_or("image")))
+    let Some(reference) = kept.and_then(ImageName::reference) else {
+        return format!("restored:{}", ours.rsplit(['/', ':']).nth(1).unwrap_or("image"));
+    };
+    match reference.split_once('@') {
+        Some((repository, digest)) => {
+            let digits = digest.split_once(':').map_or(digest, |(_, digits)| digits);
+            format!("{repository}:restored-{}", digits.get(..12).unwrap_or(digits))
+        }
+        None => reference,
+    }
 }
 
 fn with_tag(reference: &str) -> String {
@@ -318,7 +352,7 @@ fn in_use(what: &str, why: &str) -> Error {
 }
 
 fn too_long(reference: &str) -> Error {
-    let message = format!("The tag of {reference} is too long for the trash. It can only be deleted at once.");
+    let message = format!("The name of {reference} is too long for the trash. It can only be deleted at once.");
     Error::Refused {
         source: Reply { status: 400, message },
     }

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::name::familiar;
+
 /// What everything in the trash is called first.
 pub(super) const PREFIX: &str = "wherry-trash";
 
@@ -101,14 +103,14 @@ impl ContainerName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ImageName {
     pub(super) at: u64,
-    /// What it was called; `None` for one that had no name.
+    /// What it was called: by its tag, or by its digest when that is all it had. `None` for one that had no name.
     pub(super) reference: Option<String>,
 }
 
 impl ImageName {
     /// `nginx:wherry-trash.1790000000000.1.27`: in its own repository, because an engine forgets the digest by which a
-    /// registry knows an image together with the last name that it has there. Without a name
-    /// `wherry-trash/u/4f1c09ab:1790000000000`.
+    /// registry knows an image together with the last tag that it has there. One that was known by its digest alone is
+    /// `nginx:wherry-trash.1790000000000_sha256.4f1c…`, and without a name `wherry-trash/u/4f1c09ab:1790000000000`.
     pub(crate) fn read(reference: &str) -> Option<ImageName> {
         if let Some(nameless) = reference.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix("/u/")) {
             let (_, at) = nameless.rsplit_once(':')?;
@@ -122,15 +124,24 @@ impl ImageName {
         if repository.is_empty() || tag.is_empty() {
             return None;
         }
+        let (at, reference) = match at.split_once('_') {
+            Some((at, algorithm)) => (at, format!("{repository}@{algorithm}:{tag}")),
+            None => (at, format!("{repository}:{tag}")),
+        };
         Some(ImageName {
             at: at.parse().ok()?,
-            reference: Some(format!("{repository}:{tag}")),
+            reference: Some(reference),
         })
     }
 
     /// What it was called, if anything.
     pub(crate) fn reference(self) -> Option<String> {
         self.reference
+    }
+
+    /// The digest, with its repository, when it had no tag.
+    pub(super) fn digest(&self) -> Option<&str> {
+        self.reference.as_deref().filter(|reference| reference.contains('@'))
     }
 
     /// `id` names one that has no name. `None`: its tag is so long that none of ours has room for it.
@@ -140,13 +151,35 @@ impl ImageName {
             let short: String = id.trim_start_matches("sha256:").chars().take(12).collect();
             return Some(format!("{PREFIX}/u/{short}:{at}"));
         };
-        let (repository, tag) = reference
-            .rsplit_once(':')
-            .filter(|(_, tag)| !tag.contains('/'))
-            .unwrap_or((reference, "latest"));
-        let ours = format!("{PREFIX}.{at}.{tag}");
+        let (repository, ours) = if let Some((repository, digest)) = reference.split_once('@') {
+            let (algorithm, digits) = digest.split_once(':')?;
+            (repository, format!("{PREFIX}.{at}_{algorithm}.{digits}"))
+        } else {
+            let (repository, tag) = reference
+                .rsplit_once(':')
+                .filter(|(_, tag)| !tag.contains('/'))
+                .unwrap_or((reference, "latest"));
+            (repository, format!("{PREFIX}.{at}.{tag}"))
+        };
         (ours.len() <= LONGEST_TAG).then(|| format!("{repository}:{ours}"))
     }
+}
+
+/// Whether all names that an image has are the trash's. Its digests stay for as long as it has a tag in their
+/// repository, so those beside a tag of ours are in the trash with it.
+pub(crate) fn is_in_trash(tags: &[String], digests: &[String]) -> bool {
+    let mut repositories = Vec::new();
+    for tag in tags {
+        match ImageName::read(tag) {
+            Some(_) => repositories.extend(tag.rsplit_once(':').map(|(repository, _)| familiar(repository))),
+            None => return false,
+        }
+    }
+    let is_ours = |digest: &String| {
+        let repository = digest.split_once('@').map_or("", |(repository, _)| repository);
+        repository == "<none>" || repositories.contains(&familiar(repository))
+    };
+    !repositories.is_empty() && digests.iter().all(is_ours)
 }
 
 /// The mark beside a volume in the trash, itself an empty volume: a volume can neither be renamed nor labelled.
@@ -219,6 +252,7 @@ mod tests {
             "ghcr.io/mlflow/mlflow:v3",
             "wherry-trash/x:latest",
             "y:wherry-trash.3.z",
+            &format!("localhost:5000/a/x@sha256:{}", "0f".repeat(32)),
         ] {
             let kept = ImageName {
                 at: 17,
@@ -238,6 +272,29 @@ mod tests {
         };
         assert_eq!(long.write(""), None, "a tag has at most 128 characters");
         assert_eq!(ImageName::read("nginx:1.27"), None);
+    }
+
+    #[test]
+    fn an_image_is_in_the_trash_when_nothing_else_names_it() {
+        let is = |tags: &[&str], digests: &[&str]| {
+            let owned = |names: &[&str]| names.iter().copied().map(str::to_owned).collect::<Vec<_>>();
+            is_in_trash(&owned(tags), &owned(digests))
+        };
+        assert!(is(&["x:wherry-trash.17.1"], &[]));
+        assert!(is(
+            &["x:wherry-trash.17.1"],
+            &["x@sha256:00", "docker.io/library/x@sha256:01"]
+        ));
+        assert!(is(
+            &["x:wherry-trash.17_sha256.00", "wherry-trash/u/4f1c:3"],
+            &["<none>@<none>"]
+        ));
+        assert!(!is(&["x:wherry-trash.17.1", "x:1"], &[]), "it has a tag");
+        assert!(
+            !is(&["x:wherry-trash.17.1"], &["y@sha256:00"]),
+            "another registry's digest names it"
+        );
+        assert!(!is(&[], &["x@sha256:00"]) && !is(&[], &[]));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Servers that really listen only inside their container, and what is told of them.
 
-use std::path::PathBuf;
-
 use super::*;
 
 /// Starts it, and waits until it listens.
@@ -23,6 +21,24 @@ async fn told(engine: &Engine, spec: &RunSpec) -> (String, Why) {
     (id, story)
 }
 
+/// What the first remedy makes of it answers with this page. The container itself goes.
+async fn remedied(engine: &Engine, id: &str, story: &Why, page: &str) -> RunSpec {
+    let changed = form(story).expect("a form").clone();
+    engine.remove(id, Removal::FORCED).await.expect("removed");
+    let id = engine.create(&changed).await.expect("created");
+    engine.start(&id).await.expect("started");
+    let ports = engine.container(&id).await.expect("it runs").ports;
+    let port = ports[0].host.as_ref().expect("published").port;
+    wherry_tests::fetch::page_with(&format!("127.0.0.1:{port}"), page);
+    assert_eq!(
+        engine.why(&id, &Known::default()).await.expect("facts"),
+        None,
+        "now it answers"
+    );
+    engine.remove(&id, Removal::FORCED).await.expect("removed");
+    changed
+}
+
 fn published(mut spec: RunSpec) -> RunSpec {
     spec.ports = vec![PublishedPort {
         host_address: Some("127.0.0.1".into()),
@@ -32,21 +48,26 @@ fn published(mut spec: RunSpec) -> RunSpec {
     spec
 }
 
-/// Node of this computer, in a container: its program and the libraries of the system.
-fn with_node(mut spec: RunSpec, more: &Path) -> RunSpec {
-    let found = run(Command::new("sh").args(["-c", "command -v node"]));
-    let node: PathBuf = fs_err::canonicalize(found.trim()).expect("node is installed");
-    let mounted = |path: &str| (PathBuf::from(path), path.to_owned());
-    let mut sources = vec![
-        (node, "/opt/node".to_owned()),
-        (more.to_owned(), more.display().to_string()),
-    ];
-    sources.extend(["/usr/lib", "/lib", "/lib64"].map(mounted));
-    spec.mounts = sources
+/// With what programs of this computer need in a container, the libraries of the system, and a folder where it is here.
+fn with_libraries(mut spec: RunSpec, more: &Path) -> RunSpec {
+    let folders = [Path::new("/usr/lib"), Path::new("/lib"), Path::new("/lib64"), more];
+    spec.mounts = folders
         .iter()
-        .filter(|(source, _)| source.exists())
-        .map(|(source, target)| mount(&fs_err::canonicalize(source).expect("it exists"), target, true))
+        .filter(|folder| folder.exists())
+        .map(|folder| {
+            let source = fs_err::canonicalize(folder).expect("it exists");
+            mount(&source, &folder.display().to_string(), true)
+        })
         .collect();
+    spec
+}
+
+/// Node of this computer, in a container.
+fn with_node(spec: RunSpec, more: &Path) -> RunSpec {
+    let found = run(Command::new("sh").args(["-c", "command -v node"]));
+    let node = fs_err::canonicalize(found.trim()).expect("node is installed");
+    let mut spec = with_libraries(spec, more);
+    spec.mounts.push(mount(&node, "/opt/node", true));
     spec
 }
 
@@ -93,18 +114,8 @@ async fn servers_of_node_are_told_and_the_remedy_works() {
     vite.mounts.push(mount(page.path(), "/page", false));
     let (id, story) = told(&engine, &published(vite)).await;
     assert_eq!(story.fixes[0].title, "Start Vite for everybody", "{story:#?}");
-    let changed = form(&story).expect("a form").clone();
+    let changed = remedied(&engine, &id, &story, "served by Vite").await;
     assert!(changed.command[2].ends_with("--host 0.0.0.0"), "{:?}", changed.command);
-    engine.remove(&id, Removal::FORCED).await.expect("removed");
-    let id = engine.create(&changed).await.expect("created");
-    engine.start(&id).await.expect("started");
-    let port = engine.container(&id).await.expect("it runs").ports[0]
-        .host
-        .as_ref()
-        .expect("published")
-        .port;
-    wherry_tests::fetch::page_with(&format!("127.0.0.1:{port}"), "served by Vite");
-    engine.remove(&id, Removal::FORCED).await.expect("removed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,34 +124,78 @@ async fn a_server_that_listens_only_inside_is_told_and_the_remedy_works() {
     let dockerd = dockerd();
     let engine = Engine::connect(address(&dockerd));
     let python = python(&dockerd);
-    let mut inside = spec(
-        &python,
-        "py-inside",
-        &["python3", "-m", "http.server", "8000", "--bind", "127.0.0.1"],
-    );
-    inside.ports = vec![PublishedPort {
-        host_address: Some("127.0.0.1".into()),
-        container_port: 8000,
-        ..PublishedPort::default()
-    }];
-    let (id, story) = told(&engine, &inside).await;
+    let words = ["python3", "-m", "http.server", "8000", "--bind", "127.0.0.1"];
+    let (id, story) = told(&engine, &published(spec(&python, "py-inside", &words))).await;
     assert!(says(&story, "Listens on 127.0.0.1:8000"));
-    let changed = form(&story).expect("a form").clone();
+    let changed = remedied(&engine, &id, &story, "Directory listing").await;
     assert_eq!(changed.command.last().map(String::as_str), Some("0.0.0.0"));
-    engine.remove(&id, Removal::FORCED).await.expect("removed");
-
-    let id = engine.create(&changed).await.expect("created");
-    engine.start(&id).await.expect("started");
-    let port = engine.container(&id).await.expect("it runs").ports[0]
-        .host
-        .as_ref()
-        .expect("published")
-        .port;
-    wherry_tests::fetch::page_with(&format!("127.0.0.1:{port}"), "Directory listing");
-    assert_eq!(
-        engine.why(&id, &Known::default()).await.expect("facts"),
-        None,
-        "now it answers"
-    );
-    engine.remove(&id, Removal::FORCED).await.expect("removed");
 }
+
+/// The servers of Python's tutorials as their packages are, each told by its own rule.
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_of_python_packages_are_told_and_the_remedy_works() {
+    need_dockerd!();
+    let dockerd = dockerd();
+    let engine = Engine::connect(address(&dockerd));
+    let python = wherry_tests::tools::python(&["flask==3.1.2", "uvicorn==0.38.0"]);
+    let packages = python.ancestors().nth(2).expect("the folder of the packages");
+    let code = tempfile::tempdir_in(dockerd.folder()).expect("a folder");
+    for (name, text) in [("flasks.py", FLASK), ("asgi.py", ASGI)] {
+        fs_err::write(code.path().join(name), text).expect("a program");
+    }
+    let python = python.display().to_string();
+    let ran = |name: &str, words: &[&str]| {
+        let mut spec = with_libraries(spec(BUSYBOX, name, words), packages);
+        spec.mounts.push(mount(code.path(), "/code", true));
+        spec.working_directory = Some("/code".into());
+        published(spec)
+    };
+    for (name, words, title, end) in [
+        (
+            "in-flask",
+            &[&python, "-m", "flask", "--app", "flasks", "run", "--port", "8000"][..],
+            "Start Flask for everybody",
+            "--host=0.0.0.0",
+        ),
+        (
+            "in-uvicorn",
+            &[&python, "-m", "uvicorn", "asgi:app", "--port", "8000"],
+            "Start uvicorn for everybody",
+            "0.0.0.0",
+        ),
+    ] {
+        let (id, story) = told(&engine, &ran(name, words)).await;
+        assert_eq!(story.fixes[0].title, title, "{story:#?}");
+        let changed = remedied(&engine, &id, &story, "served by Python").await;
+        assert_eq!(changed.command.last().map(String::as_str), Some(end));
+    }
+    // Started by a script of the person's own, they are known by what they print, and only the code says where.
+    for (name, file, line) in [
+        ("in-flask-code", "flasks.py", "Tell Flask in its code"),
+        ("in-uvicorn-code", "asgi.py", "Tell uvicorn in its code"),
+    ] {
+        let (id, story) = told(&engine, &ran(name, &[&python, "-u", file])).await;
+        assert_eq!(story.fixes[0].title, line, "{story:#?}");
+        engine.remove(&id, Removal::FORCED).await.expect("removed");
+    }
+}
+
+const FLASK: &str = r#"
+import flask
+app = flask.Flask(__name__)
+@app.route("/")
+def page():
+    return "served by Python"
+if __name__ == "__main__":
+    app.run(port=8000)
+"#;
+
+const ASGI: &str = r#"
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"served by Python"})
+if __name__ == "__main__":
+    import uvicorn
+    uvicorn.run(app, port=8000)
+"#;

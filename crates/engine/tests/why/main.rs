@@ -163,19 +163,44 @@ tar -C saved -c . | docker --host "$2" load
     "foreign-here".into()
 }
 
+/// What the list says of one that ran out of memory, and whose second run somebody kills.
+async fn out_of_memory_until_it_starts_again(dockerd: &Dockerd, engine: &Engine, id: &str) {
+    let listed = async |wanted: bool| {
+        let mut changes = engine.changes();
+        loop {
+            let all = engine.containers(true).await.expect("a list");
+            let found = all.into_iter().find(|container| container.id == id).expect("listed");
+            if found.out_of_memory == wanted {
+                return found;
+            }
+            let another = tokio::time::timeout(wherry_tests::PATIENCE, changes.recv()).await;
+            another.expect("the list changes").expect("the engine is there");
+        }
+    };
+    assert_eq!(listed(true).await.exit_code, Some(137));
+    engine.start(id).await.expect("started");
+    assert_eq!(listed(false).await.state, ContainerState::Running);
+    run(dockerd.docker().args(["kill", id]));
+    run(dockerd.docker().args(["wait", id]));
+    let killed = listed(false).await;
+    assert_eq!((killed.state, killed.exit_code), (ContainerState::Exited, Some(137)));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_end_by_a_signal_has_its_story() {
     need_dockerd!();
     let dockerd = dockerd();
     let engine = Engine::connect(address(&dockerd));
 
-    let mut limit = spec(BUSYBOX, "why-memory", &["busybox", "tail", "/dev/zero"]);
+    let once = "test -e /again && exec sleep 1000; touch /again; exec busybox tail /dev/zero";
+    let mut limit = spec(BUSYBOX, "why-memory", &["sh", "-c", once]);
     limit.memory = Some(16 << 20);
     let id = die(&dockerd, &engine, &limit).await;
     let story = why(&engine, &id).await;
     assert_eq!(story.cause, Cause::MemoryLimit, "{story:#?}");
     assert!(says(&story, "Memory limit: 16 MB"), "{:?}", story.evidence);
     assert_eq!(form(&story).and_then(|spec| spec.memory), Some(256 << 20));
+    out_of_memory_until_it_starts_again(&dockerd, &engine, &id).await;
 
     let deaf = ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"];
     let mut slow = spec(BUSYBOX, "why-slow", &deaf);

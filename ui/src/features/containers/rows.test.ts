@@ -12,6 +12,7 @@ function container(name: string, change: Partial<ContainerSummary> = {}): Contai
     state: "running",
     status: "Up 3 hours",
     exitCode: null,
+    outOfMemory: false,
     health: null,
     ports: [],
     created: 0,
@@ -87,6 +88,8 @@ describe("what it says of a container", () => {
     const exited = (exitCode: number) => stateOf(container("a", { state: "exited", exitCode })).look;
     expect([0, 1, 127, 137, 143].map(exited)).toEqual(["exited", "error", "error", "exited", "exited"]);
     expect(stateOf(container("a"), "stop")).toEqual({ look: "starting", word: "Stopping" });
+    const starved = container("a", { state: "exited", exitCode: 137, outOfMemory: true });
+    expect([stateOf(starved).look, reason(starved)]).toEqual(["error", "Out of memory"]);
   });
 
   it("tells a health check only where the state does not", () => {

@@ -68,7 +68,7 @@ export function stateOf(container: ContainerSummary, doing?: Doing, line?: WhyLi
     case "exited": {
       const code = container.exitCode;
       if (code === null) return { look: "exited", word: "Exited" };
-      const failed = line ? line.tone === "bad" : isFailure(code);
+      const failed = line ? line.tone === "bad" : hasFailed(container);
       return { look: failed ? "error" : "exited", word: `Exited ${code}` };
     }
   }
@@ -82,8 +82,12 @@ export function healthWord({ state, health }: Pick<ContainerSummary, "state" | "
 }
 
 /** 130, 137 and 143 are what a container leaves that somebody stopped: no reason for red. */
-export function isFailure(code: number): boolean {
+function isFailure(code: number): boolean {
   return code !== 0 && code !== 130 && code !== 137 && code !== 143;
+}
+
+export function hasFailed({ exitCode, outOfMemory }: Pick<ContainerSummary, "exitCode" | "outOfMemory">): boolean {
+  return outOfMemory || (exitCode !== null && isFailure(exitCode));
 }
 
 /** Why it does not run: its story in a few words, and until that is known what the exit code says. */
@@ -92,6 +96,7 @@ export function reason(container: ContainerSummary, line?: WhyLine): string {
   if (container.state === "created") return "Never started";
   if (container.state === "dead") return "Could not be removed";
   if (container.state !== "exited" || container.exitCode === null) return "";
+  if (container.outOfMemory) return "Out of memory";
   return exitWords(container.exitCode);
 }
 

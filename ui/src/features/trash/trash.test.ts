@@ -1,13 +1,14 @@
 import { expect, test } from "vitest";
 import type { TrashItem } from "$lib/api";
-import { counts, deleted, deleting, emptied, left, named, restoring, sizeOf, visible } from "./trash";
+import { about, afterwards, counts, deleted, deleting, emptied, left, named, restoring, sizeOf, visible } from "./trash";
 
 const DAY = 24 * 60 * 60 * 1000;
 
 function item(type: TrashItem["id"]["type"], name: string, bytes: number | null = 0, at = 0): TrashItem {
   const image = type === "container" ? "busybox" : null;
+  const comesBackAs = null;
   const commands = { keptAs: `kept-${name}`, restoring: `docker rename kept-${name} ${name}`, deleting: `docker rm kept-${name}` };
-  return { id: { type, id: name }, name, at, image, bytes, ...commands };
+  return { id: { type, id: name }, name, at, image, bytes, comesBackAs, ...commands };
 }
 
 const ALL = [item("container", "web", 10), item("image", "nginx:1.27", 5), item("volume", "data", 1000)];
@@ -46,4 +47,21 @@ test("several are counted by what they are", () => {
   expect(named(ALL.slice(0, 1))).toBe("web");
   expect(named([item("volume", "a"), item("volume", "b")])).toBe("2 volumes");
   expect(named(ALL)).toBe("3 things");
+});
+
+test("an image whose name cannot be given back says what it will be called", () => {
+  const of = (name: string, comesBackAs: string | null) => about({ ...item("image", name), bytes: 5, comesBackAs });
+  expect(of("nginx:1.27", null)).toBe("Image");
+  expect(of("x@sha256:00", "x:restored-00")).toBe("Image, comes back with its digest, as x:restored-00");
+  expect(of("4f1c09ab", "restored:4f1c09ab")).toBe("Image without a name, comes back as restored:4f1c09ab");
+});
+
+test("what came back otherwise than it went is said", () => {
+  const restored = { id: { type: "image" as const, id: "x" }, name: "x:1", notStarted: null, lostDigest: null };
+  expect(afterwards(restored)).toBeNull();
+  expect(afterwards({ ...restored, notStarted: "8080 is taken" })?.text).toBe("x:1 is back, and could not be started");
+  expect(afterwards({ ...restored, lostDigest: "x@sha256:00" })).toEqual({
+    text: "x:1 is back without its digest",
+    detail: "The engine has forgotten the digest meanwhile. docker pull x@sha256:00 brings it.",
+  });
 });

@@ -1,6 +1,6 @@
 // What waits in the trash, in words and in order.
 
-import type { TrashId, TrashItem } from "$lib/api";
+import type { Restored, TrashId, TrashItem } from "$lib/api";
 import { age, bytes, counted } from "$lib/format";
 
 export type Kind = "all" | TrashId["type"];
@@ -35,7 +35,10 @@ export function about(item: TrashItem): string {
     case "container":
       return item.image ? `Container of ${item.image}` : "Container";
     case "image":
-      return item.bytes === 0 ? "Image, its layers are used by others" : "Image";
+      if (item.comesBackAs === null) return item.bytes === 0 ? "Image, its layers are used by others" : "Image";
+      return item.name.includes("@")
+        ? `Image, comes back with its digest, as ${item.comesBackAs}`
+        : `Image without a name, comes back as ${item.comesBackAs}`;
     case "volume":
       return "Volume, a place for data";
   }
@@ -66,6 +69,14 @@ export function named(items: readonly { id: TrashId; name: string }[]): string {
 export function emptied(items: readonly TrashItem[]): string {
   const size = sizeOf(items);
   return size === null || size === 0 ? "Empty the trash" : `Empty, frees ${bytes(size)}`;
+}
+
+/** What is to be said of what came back otherwise than it went, beside that it is back. */
+export function afterwards({ name, notStarted, lostDigest }: Restored): { text: string; detail: string } | null {
+  if (notStarted !== null) return { text: `${name} is back, and could not be started`, detail: notStarted };
+  if (lostDigest === null) return null;
+  const detail = `The engine has forgotten the digest meanwhile. docker pull ${lostDigest} brings it.`;
+  return { text: `${name} is back without its digest`, detail };
 }
 
 /** The commands that bring these back. */

@@ -5,6 +5,7 @@ import { announce } from "$lib/state/announce.svelte";
 import { containers, images } from "$lib/state/inventory.svelte";
 import { toasts } from "$lib/state/toasts.svelte";
 import { counted } from "$lib/format";
+import { afterwards } from "./trash";
 
 /** Longer than other messages: it is read, and then decided. */
 const UNDO_MILLIS = 10_000;
@@ -42,11 +43,9 @@ function tell({ restored, failed }: TrashOutcome): void {
   if (first !== undefined) {
     const text = restored.length === 1 ? `${first.name} is back` : `${counted(restored.length, "thing")} are back`;
     announce(text);
-    const stopped = restored.filter(({ notStarted }) => notStarted !== null);
-    if (stopped.length === 0) toasts.show(text);
-    for (const { name, notStarted } of stopped) {
-      toasts.show(`${name} is back, and could not be started`, { kind: "bad", detail: notStarted, stays: true });
-    }
+    const notes = restored.map(afterwards).filter((note) => note !== null);
+    if (notes.length === 0) toasts.show(text);
+    for (const { text, detail } of notes) toasts.show(text, { kind: "bad", detail, stays: true });
   }
   for (const problem of failed) toasts.trouble(problem);
 }

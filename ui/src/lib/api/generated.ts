@@ -319,7 +319,11 @@ status: string,
 /**
  * Known once it has stopped.
  */
-exitCode: number | null, health: Health | null, ports: Array<Port>, created: number, labels: { [key in string]: string }, 
+exitCode: number | null, 
+/**
+ * It stands still because it ran out of memory.
+ */
+outOfMemory: boolean, health: Health | null, ports: Array<Port>, created: number, labels: { [key in string]: string }, 
 /**
  * The compose project it belongs to.
  */
@@ -1690,7 +1694,11 @@ name: string,
 /**
  * It ran before, and could not be started again: the engine's words.
  */
-notStarted: string | null, };
+notStarted: string | null, 
+/**
+ * It was known by this, and the engine has forgotten it: somebody removed it meanwhile.
+ */
+lostDigest: string | null, };
 
 /**
  * How a spec is to be written.
@@ -2056,6 +2064,10 @@ at: number,
  * Of a container: its image. Else nothing.
  */
 image: string | null, 
+/**
+ * What it will be called instead, when its own name cannot be given back: that of an image known by its digest.
+ */
+comesBackAs: string | null, 
 /**
  * What comes back when it is gone for good; `None` while it is not measured.
  */

@@ -27,8 +27,11 @@ test("what is shown fits the search and the filter", () => {
 test("every work has its command, with names quoted", () => {
   expect(fileCommand("api", { type: "upload", name: "a b.csv", folder: "/data" }).text).toBe("docker cp 'a b.csv' api:/data/");
   expect(fileCommand("api", { type: "download", path: "/app" }).text).toBe("docker cp api:/app .");
-  expect(fileCommand("api", { type: "rename", path: "/app/a", name: "b" }).text).toBe("docker exec api mv /app/a /app/b");
-  expect(fileCommand("api", { type: "delete", path: "/$(x)" }).text).toBe("docker exec api rm -rf '/$(x)'");
+  expect(fileCommand("api", { type: "rename", path: "/app/a", name: "b" }).text).toBe(
+    "docker exec -u 0 api mv -- /app/a /app/b",
+  );
+  expect(fileCommand("api", { type: "delete", path: "/$(x)" }).text).toBe("docker exec -u 0 api rm -rf -- '/$(x)'");
+  expect(fileCommand("api", { type: "save", path: "/app/main.py" }).text).toBe("docker cp main.py api:/app/main.py");
 });
 
 test("bytes and modes", () => {

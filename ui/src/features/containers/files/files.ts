@@ -34,6 +34,9 @@ export function modeWord(mode: number): string {
   return [...bits].map((bit, at) => ((mode >> (8 - at)) & 1 ? bit : "-")).join("");
 }
 
+/** Stands in a command for a name that the person has still to say. */
+export const NAME = "NAME";
+
 export type FileFilter = { text: string; changed: boolean };
 
 export function visible(entries: readonly FileEntry[], { text, changed }: FileFilter): FileEntry[] {
@@ -45,6 +48,7 @@ export function visible(entries: readonly FileEntry[], { text, changed }: FileFi
 
 export type FileWork =
   | { type: "upload"; name: string; folder: string }
+  | { type: "save"; path: string }
   | { type: "download"; path: string }
   | { type: "delete"; path: string }
   | { type: "rename"; path: string; name: string }
@@ -77,14 +81,16 @@ export function fileCommand(container: string, work: FileWork): CommandLine {
   switch (work.type) {
     case "upload":
       return line("docker cp", work.name, `${container}:${join(work.folder, "")}`);
+    case "save":
+      return line("docker cp", work.path.slice(work.path.lastIndexOf("/") + 1), `${container}:${work.path}`);
     case "download":
       return line("docker cp", `${container}:${work.path}`, ".");
     case "delete":
-      return line("docker exec", container, "rm", "-rf", work.path);
+      return line("docker exec -u 0", container, "rm", "-rf", "--", work.path);
     case "rename":
-      return line("docker exec", container, "mv", work.path, join(parent(work.path), work.name));
+      return line("docker exec -u 0", container, "mv", "--", work.path, join(parent(work.path), work.name));
     case "folder":
-      return line("docker exec", container, "mkdir", work.path);
+      return line("docker exec -u 0", container, "mkdir", work.path);
     case "changes":
       return line("docker diff", container);
   }

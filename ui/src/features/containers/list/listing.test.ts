@@ -12,6 +12,7 @@ function container(name: string, change: Partial<ContainerSummary> = {}): Contai
     state: "running",
     status: "Up 3 hours",
     exitCode: null,
+    outOfMemory: false,
     health: null,
     ports: [],
     created: 0,
@@ -122,9 +123,10 @@ describe("narrowing the list", () => {
       container("loop", { state: "restarting" }),
       container("failed", { state: "exited", exitCode: 1 }),
       container("stopped", { state: "exited", exitCode: 137 }),
+      container("starved", { state: "exited", exitCode: 137, outOfMemory: true }),
     ];
-    expect(names(items(sick, { ...view, filter: "attention" }))).toEqual(["sick", "loop", "failed"]);
-    expect(counts(sick).attention).toBe(3);
+    expect(names(items(sick, { ...view, filter: "attention" }))).toEqual(["sick", "loop", "failed", "starved"]);
+    expect(counts(sick).attention).toBe(4);
   });
 });
 

@@ -1,7 +1,7 @@
 // Which containers the list shows and in which order, decided apart from how it is drawn.
 
 import type { ContainerHour, ContainerSummary, Sample } from "$lib/api";
-import { isFailure, isRunning, type Item, type Row } from "../rows";
+import { hasFailed, isRunning, type Item, type Row } from "../rows";
 
 export type Filter = "all" | "running" | "paused" | "exited" | "attention";
 
@@ -48,10 +48,11 @@ export function loads(hours: readonly ContainerHour[], now: ReadonlyMap<string, 
   return found;
 }
 
-export function needsAttention({ state, health, exitCode }: ContainerSummary): boolean {
+export function needsAttention(container: ContainerSummary): boolean {
+  const { state, health } = container;
   if (state === "dead" || state === "restarting") return true;
   if (state === "running") return health === "unhealthy";
-  return state === "exited" && exitCode !== null && isFailure(exitCode);
+  return state === "exited" && hasFailed(container);
 }
 
 function passes(container: ContainerSummary, filter: Filter): boolean {
