@@ -15,11 +15,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use tauri::RunEvent;
+use tauri::{Manager as _, RunEvent};
 use tauri_plugin_window_state::StateFlags;
 use wherry_app::{App, Home, Problem};
 
 use crate::instance::{Claim, Turn};
+use crate::window::Closing;
 
 const HELP: &str = "\
 Wherry's window. Its commands are in the program wherry.
@@ -83,6 +84,7 @@ fn desktop(home: Home, app: App, turn: Turn) -> tauri::Result<()> {
         .manage(app)
         .manage(home)
         .manage(commands::Streams::default())
+        .manage(Closing::default())
         .invoke_handler(tauri::generate_handler![
             commands::call,
             commands::open,
@@ -104,8 +106,10 @@ fn desktop(home: Home, app: App, turn: Turn) -> tauri::Result<()> {
         .build(tauri::generate_context!())?;
 
     desktop.run(move |handle, event| match event {
-        // Without a code it is the last window that went, and the tray stays; with one the person said Quit.
-        RunEvent::ExitRequested { code: None, api, .. } if tray::exists(handle) && system::tray_is_shown() => {
+        // Without a code it is the last window that went, and the tray stays, unless the person said Quit.
+        RunEvent::ExitRequested { code: None, api, .. }
+            if !handle.state::<Closing>().is_quit() && tray::exists(handle) && system::tray_is_shown() =>
+        {
             window::remember(handle, remembered);
             api.prevent_exit();
         }

@@ -112,7 +112,7 @@ pub(crate) fn begin(handle: &AppHandle, folder: &Path) -> tauri::Result<()> {
             START => order(handle, "machine.start", serde_json::json!({})),
             SUSPEND => order(handle, "machine.suspend", Value::Null),
             STOP => order(handle, "machine.stop", Value::Null),
-            QUIT => handle.exit(0),
+            QUIT => window::quit(handle),
             other => tracing::warn!(other, "the tray's menu has an entry that does nothing"),
         })
         .build(handle)?;

@@ -1,5 +1,7 @@
 //! The one window. Closing it destroys the webview and gives its memory back; the tray or a second start makes it anew.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use tauri::webview::PageLoadEvent;
 use tauri::{AppHandle, Manager as _, WebviewUrl, WebviewWindowBuilder, WindowEvent};
 use tauri_plugin_window_state::{AppHandleExt as _, StateFlags};
@@ -9,6 +11,57 @@ use crate::commands::Streams;
 use crate::system;
 
 const LABEL: &str = "main";
+
+/// What the window is asked to close for. The page may hold a close request to ask the person first, so what came of it
+/// shows only when the window is gone.
+#[derive(Default)]
+pub(crate) struct Closing(Mutex<Wish>);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Wish {
+    #[default]
+    Close,
+    /// The next request to close is made for it.
+    QuitNext,
+    Quit,
+}
+
+impl Closing {
+    fn wish(&self) -> MutexGuard<'_, Wish> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn quit_next(&self) {
+        *self.wish() = Wish::QuitNext;
+    }
+
+    /// One that was held and then left alone is followed by another or by none: each is for itself.
+    fn requested(&self) {
+        let mut wish = self.wish();
+        *wish = match *wish {
+            Wish::QuitNext => Wish::Quit,
+            Wish::Close | Wish::Quit => Wish::Close,
+        };
+    }
+
+    /// Whether the process ends with its window, although the tray is there.
+    pub(crate) fn is_quit(&self) -> bool {
+        *self.wish() == Wish::Quit
+    }
+}
+
+/// Ends the process. A window is closed as the person closes it, so that text which is not saved is asked about.
+pub(crate) fn quit(handle: &AppHandle) {
+    let Some(window) = handle.get_webview_window(LABEL) else {
+        handle.exit(0);
+        return;
+    };
+    handle.state::<Closing>().quit_next();
+    if let Err(error) = window.close() {
+        tracing::warn!(%error, "the window could not be asked to close");
+        handle.exit(0);
+    }
+}
 
 /// Brings the window forward, or makes it.
 ///
@@ -50,10 +103,11 @@ fn create(handle: &AppHandle) -> tauri::Result<()> {
             }
         });
     let window = system::with_frame(window).build()?;
-    window.on_window_event(move |event| {
-        if let WindowEvent::Destroyed = event {
-            streams.close_all(LABEL);
-        }
+    let events = handle.clone();
+    window.on_window_event(move |event| match event {
+        WindowEvent::CloseRequested { .. } => events.state::<Closing>().requested(),
+        WindowEvent::Destroyed => streams.close_all(LABEL),
+        _ => {}
     });
     Ok(())
 }
@@ -84,5 +138,24 @@ impl Frame {
             #[cfg(target_os = "macos")]
             Frame::Overlay => r#"window.__WHERRY__ = { frame: "overlay" };"#,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_that_was_not_left_for_quitting_is_closed_alone_later() {
+        let closing = Closing::default();
+        closing.requested();
+        assert!(!closing.is_quit(), "the person closes the window");
+        closing.quit_next();
+        assert!(!closing.is_quit(), "nothing was asked of the window yet");
+        closing.requested();
+        assert!(closing.is_quit());
+        // The person stays with the text that is not saved, and closes the window later.
+        closing.requested();
+        assert!(!closing.is_quit());
     }
 }

@@ -1,10 +1,12 @@
 //! The real window on a virtual screen, driven as WebKit's own automation does: the short way from an image to a page.
 
 mod screen;
+mod tray;
 
 use std::process::Command;
 
 use screen::Screen;
+use tray::Tray;
 use wherry_tests::engine::Engine;
 use wherry_tests::fetch::{page_with, refused};
 use wherry_tests::machine::Machine;
@@ -22,6 +24,7 @@ fn from_an_image_to_a_page_and_through_a_crash() {
         installed("Xvfb") && installed("WebKitWebDriver"),
         "Xvfb and WebKitWebDriver draw and drive the window"
     );
+    skip_unless!(installed("dbus-daemon"), "dbus-daemon is the bus of a tray");
     let registry = Registry::serve(&images::storage());
     let engine = Engine::start(Some(&registry.address()));
     let home = Machine::home();
@@ -54,12 +57,14 @@ fn from_an_image_to_a_page_and_through_a_crash() {
     page_with("127.0.0.1:8000", "Directory listing");
     drop(window);
 
-    let window = screen.open(&environment);
+    let tray = Tray::start(home.path());
+    let [home_variable, engine_variable] = environment.clone();
+    let window = screen.open(&[home_variable, engine_variable, tray.environment()]);
     window.click("//nav//a[contains(., 'Containers')]");
     window.find("//*[@role='row'][contains(., 'site')][contains(., 'Running')]");
     screen.picture("window-containers");
 
-    // A window with text that is not saved asks before it closes.
+    // A window with text that is not saved asks before it closes, and before the tray's Quit.
     run(engine
         .docker()
         .args(["exec", "site", "sh", "-c", "echo one >/note.txt"]));
@@ -75,9 +80,15 @@ fn from_an_image_to_a_page_and_through_a_crash() {
     window.click("//dialog[@open]//button[normalize-space()='Cancel']");
     window.find("//*[normalize-space()='Not saved']");
     let pid = window.pid();
-    window.click("//button[@aria-label='Close the window']");
+    let icon = tray.icon();
+    tray.choose(&icon, "Quit Wherry");
+    window.click("//dialog[@open]//button[normalize-space()='Cancel']");
+    window.find("//*[normalize-space()='Not saved']");
+    tray.choose(&icon, "Quit Wherry");
     window.click_at_last("//dialog[@open]//button[normalize-space()='Leave without saving']");
-    until("the window to end", || (!alive(pid)).then_some(()));
+    until("the process to end, though there is a tray", || {
+        (!alive(pid)).then_some(())
+    });
     drop(window);
 
     let window = screen.open(&environment);
@@ -86,6 +97,11 @@ fn from_an_image_to_a_page_and_through_a_crash() {
     run(engine.docker().args(["stop", "--time", "1", "site"]));
     window.find("//*[@role='row'][contains(., 'site')][contains(., 'Exited')]");
     refused("127.0.0.1:8000");
+    let pid = window.pid();
+    window.click_at_last("//button[@aria-label='Close the window']");
+    until("the process to end, as there is no tray", || {
+        (!alive(pid)).then_some(())
+    });
     drop(window);
 }
 

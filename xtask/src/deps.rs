@@ -108,6 +108,7 @@ fn packages(need: Need) -> &'static [Package] {
     const DISPLAY: &[Package] = &[
         program("xvfb", "Xvfb"),
         program("xdotool", "xdotool"),
+        program("dbus-daemon", "dbus-daemon"),
         program("imagemagick", "import"),
         program("webkit2gtk-driver", "WebKitWebDriver"),
         package("fonts-inter"),

@@ -68,6 +68,8 @@ export function desktopHost(): Host {
       // A window that is listened to waits for the page: only while there is something to ask.
       const listening = window.onCloseRequested((event) => {
         event.preventDefault();
+        // It may be closed from the tray or the task bar, where nobody sees what it asks.
+        void window.unminimize().then(() => window.setFocus());
         ask(() => void window.destroy());
       });
       return () => void listening.then((end) => end());
