@@ -7,8 +7,10 @@ use super::figures::{Baseline, Figure};
 use crate::{Error, process, workspace};
 
 /// A gigabyte of lines as servers write them, and ten million short ones.
-const LONG: [&str; 2] = ["7000000", "150"];
-const SHORT: [&str; 2] = ["10000000", "20"];
+const LONG: &[&str] = &["7000000", "150"];
+const SHORT: &[&str] = &["10000000", "20"];
+/// The long ones with colours in each.
+const COLOURED: &[&str] = &["7000000", "150", "coloured"];
 
 pub(super) fn measure(runs: u32) -> Result<Vec<Figure>, Error> {
     process::run(&mut process::cargo([
@@ -19,10 +21,11 @@ pub(super) fn measure(runs: u32) -> Result<Vec<Figure>, Error> {
         "--example",
         "logs",
     ]))?;
-    let (mut long, mut short) = (Vec::new(), Vec::new());
+    let (mut long, mut short, mut coloured) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
         long.push(one(LONG)?);
         short.push(one(SHORT)?);
+        coloured.push(one(COLOURED)?);
     }
     Ok(vec![
         intake("log taken in and indexed, lines of 150 bytes", &long),
@@ -53,10 +56,12 @@ pub(super) fn measure(runs: u32) -> Result<Vec<Figure>, Error> {
         search("search 1 GB: words, in every seventh line", "many", &long),
         search("search 1 GB: a regular expression", "regex", &long),
         search("search 1 GB: one that begins with anything", "class", &long),
+        search("search 1 GB in colours: words, found at times", "plain", &coloured),
+        search("search 1 GB in colours: a regular expression", "regex", &coloured),
     ])
 }
 
-fn one(arguments: [&str; 2]) -> Result<Value, Error> {
+fn one(arguments: &[&str]) -> Result<Value, Error> {
     let example = workspace::release_program("examples/logs");
     let text = process::capture(&mut process::command(example, arguments))?;
     serde_json::from_str(&text).map_err(|source| Error::Garbled {

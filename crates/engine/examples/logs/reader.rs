@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use wherry_engine::{Address, Engine, LogNews, LogOpen, LogState, LogWish};
 
-use crate::server::{RARE, ROUND};
+use crate::server::{COLOURED, RARE, ROUND};
 
 /// Places that are jumped to.
 const JUMPS: u64 = 200;
@@ -23,11 +23,11 @@ const SHOWN: u32 = 60;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-pub(crate) fn run(lines: usize, length: usize) -> Result<()> {
+pub(crate) fn run(lines: usize, length: usize, coloured: bool) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let socket = folder.path().join("engine");
     let mut server = serve(&socket)?;
-    let name = format!("log-{lines}-{length}");
+    let name = format!("log-{lines}-{length}-{}", if coloured { COLOURED } else { "plain" });
     let raw = straight(&socket, &name)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let figures = runtime.block_on(look(&socket, &name, lines, length));

@@ -8,6 +8,9 @@ use std::path::Path;
 /// Lines that are made once and then sent over and over.
 pub(crate) const ROUND: usize = 10_000;
 
+/// What the name of a container ends with whose every line has colours.
+pub(crate) const COLOURED: &str = "coloured";
+
 /// In the last line of each round.
 pub(crate) const RARE: &str = "Payment refused";
 
@@ -43,7 +46,9 @@ fn answer(client: &UnixStream) -> std::io::Result<()> {
         ["containers", name, "logs"] => {
             let mut numbers = name.split('-').filter_map(|number| number.parse().ok());
             let (lines, length) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-            log(client, lines, length)
+            let coloured = name.ends_with(COLOURED);
+            let round: Vec<Vec<u8>> = (0..ROUND).map(|number| piece(number, length, coloured)).collect();
+            log(client, lines, &round)
         }
         ["containers", name, "json"] => json(client, &format!(r#"{{"Id":"{name}","Config":{{"Tty":false}}}}"#)),
         ["events"] => {
@@ -68,10 +73,9 @@ fn json(mut client: &UnixStream, text: &str) -> std::io::Result<()> {
 }
 
 /// Each line is a piece of its own, as dockerd sends them.
-fn log(mut client: &UnixStream, lines: usize, length: usize) -> std::io::Result<()> {
+fn log(mut client: &UnixStream, lines: usize, round: &[Vec<u8>]) -> std::io::Result<()> {
     write!(client, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
     let mut left = lines;
-    let round: Vec<Vec<u8>> = (0..ROUND).map(|number| piece(number, length)).collect();
     let mut buffer = Vec::with_capacity(256 << 10);
     while left > 0 {
         for piece in round.iter().take(left) {
@@ -87,8 +91,8 @@ fn log(mut client: &UnixStream, lines: usize, length: usize) -> std::io::Result<
     client.write_all(b"0\r\n\r\n")
 }
 
-fn piece(number: usize, length: usize) -> Vec<u8> {
-    let text = text(number, length);
+fn piece(number: usize, length: usize, coloured: bool) -> Vec<u8> {
+    let text = text(number, length, coloured);
     let text = format!("2026-11-21T09:30:{:02}.{number:09}Z {text}\n", number / 1000);
     let size = u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes();
     let mut piece = format!("{:x}\r\n", text.len() + 8).into_bytes();
@@ -100,11 +104,12 @@ fn piece(number: usize, length: usize) -> Vec<u8> {
 }
 
 /// As servers write them.
-fn text(number: usize, length: usize) -> String {
+fn text(number: usize, length: usize, coloured: bool) -> String {
     let level = ["INFO", "INFO", "DEBUG", "INFO", "WARN"][number % 5];
+    let (on, off) = if coloured { ("\x1b[32m", "\x1b[0m") } else { ("", "") };
     let what = if number + 1 == ROUND { RARE } else { "request handled" };
     let mut text = format!(
-        "{level} [worker-{}] {what}: GET /api/v1/orders/{number}?page={} ",
+        "{on}{level}{off} [worker-{}] {on}{what}{off}: GET /api/v1/orders/{number}?page={} ",
         number % 7,
         number % 97
     );

@@ -37,11 +37,41 @@ pub(super) fn plain_lines(text: &[u8]) -> Option<String> {
     has_commands.then(|| {
         let mut lines = String::with_capacity(text.len());
         for line in String::from_utf8_lossy(text).split_terminator('\n') {
-            lines.push_str(&plain(line));
+            let line = last_version(line);
+            if !push_without_colours(line, &mut lines) {
+                lines.push_str(&COMMANDS.replace_all(line, ""));
+            }
             lines.push('\n');
         }
         lines
     })
+}
+
+/// Most lines that a terminal would obey in anything are coloured and nothing else: those are done without looking for
+/// every command there is. Says whether this was one, and leaves `into` alone when it was not.
+fn push_without_colours(line: &str, into: &mut String) -> bool {
+    let before = into.len();
+    let mut rest = line;
+    loop {
+        let end = memchr::memchr(0x1b, rest.as_bytes()).unwrap_or(rest.len());
+        let (text, command) = rest.split_at(end);
+        if has_commands(text) {
+            break;
+        }
+        into.push_str(text);
+        if command.is_empty() {
+            return true;
+        }
+        let inside = command.strip_prefix("\x1b[").map(|inside| {
+            inside.trim_start_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, ';' | ':'))
+        });
+        match inside.and_then(|inside| inside.strip_prefix('m')) {
+            Some(after) => rest = after,
+            None => break,
+        }
+    }
+    into.truncate(before);
+    false
 }
 
 /// With its colours and nothing else.
@@ -93,7 +123,18 @@ mod tests {
     #[test]
     fn lines_are_cleaned_together_as_each_by_itself() {
         assert_eq!(plain_lines("one\n\t<b>שלום</b>\n\n".as_bytes()), None);
-        for odd in ["\u{1b}[31mred\u{1b}[0m", "10%\r20%", "\u{85}x", "50 £", "\u{7f}", ""] {
+        for odd in [
+            "\u{1b}[31mred\u{1b}[0m",
+            "a\u{1b}[1;38:5:9mb\u{1b}[mc",
+            "a\u{1b}[31mb\u{1b}[2Jc",
+            "a\u{1b}[31mb\u{1b}",
+            "\u{1b}[31m£\u{7}\u{1b}[0m",
+            "10%\r20%",
+            "\u{85}x",
+            "50 £",
+            "\u{7f}",
+            "",
+        ] {
             let text = format!("before\n{odd}\n\nafter\n");
             let expected = format!("before\n{}\n\nafter\n", plain(odd));
             let found = plain_lines(text.as_bytes()).unwrap_or(text);
