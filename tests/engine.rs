@@ -40,6 +40,21 @@ impl Engine {
         Engine::run(command)
     }
 
+    /// The same with a GPU's toolkit that gives containers nothing, in `folder`: what the engine is asked of GPUs can be
+    /// seen where there is none.
+    pub fn with_toolkit(mirror: &str, folder: &Path) -> Engine {
+        let hook = folder.join("nvidia-container-runtime-hook");
+        fs_err::write(&hook, "#!/bin/sh\nexit 0\n").expect("the toolkit can be written");
+        run(Command::new("chmod").arg("+x").arg(&hook));
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new("dockerd");
+        command
+            .env("PATH", format!("{}:{path}", folder.display()))
+            .arg("--registry-mirror")
+            .arg(format!("http://{mirror}"));
+        Engine::run(command)
+    }
+
     /// The engine that is in the machine's image too, from Debian 13, with these environment variables.
     pub fn of_debian_13(environment: &[(&str, &str)]) -> Engine {
         let root = tools::debian_with_engine();

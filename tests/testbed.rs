@@ -14,8 +14,8 @@ use wherry_tests::registry::{Guests, Registry};
 fn main() {
     let storage = images::storage();
     let registry = Registry::serve(&storage);
-    let engine = Engine::start(Some(&registry.address()));
     let home = tempfile::tempdir().expect("a temporary folder");
+    let engine = Engine::with_toolkit(&registry.address(), home.path());
     let private = Registry::serve_for(&home.path().join("private"), &Guests::Ada);
     let ui = std::env::args().nth(1).unwrap_or_else(|| "ui/dist".to_owned());
     let mut serve = Running::start(

@@ -83,6 +83,107 @@ interface Made {
   HostConfig: { Memory: number };
 }
 
+test("the same typed by hand, field by field, is the container that the docker command makes", async ({ page, testbed, request }) => {
+  clear(testbed);
+  const folder = site(testbed);
+  await enter(page, testbed);
+  await page.getByRole("link", { name: /^Containers/ }).click();
+  await page.getByRole("button", { name: "Run an image" }).first().click();
+  const run = page.getByRole("dialog");
+  const command = run.getByRole("group", { name: "Equivalent command" });
+  /** Key by key, as a person does: what is half typed must not be in the way of the rest. */
+  const type = (field: Locator, text: string) => field.pressSequentially(text);
+  await type(run.getByRole("textbox", { name: "Image" }), PYTHON);
+  await type(run.getByRole("textbox", { name: "Name", exact: true }), "api");
+
+  // -p 3000:8000
+  const port = run.getByRole("group", { name: "Port 1" });
+  await type(port.getByRole("textbox", { name: "Port on this computer" }), "3000");
+  await type(port.getByRole("textbox", { name: "Port in the container" }), "8000");
+  await expect(port).toContainText("is free");
+  await expect(command).toContainText("-p 3000:8000");
+
+  // -v $(pwd):/app: what only a shell understands is said, then the folder's path does it.
+  await run.getByRole("button", { name: "Add a folder or volume" }).click();
+  const app = run.getByRole("group", { name: "Folder or volume 1" });
+  const here = app.getByRole("textbox", { name: "Folder on this computer" });
+  await type(here, "$(pwd)");
+  await type(app.getByRole("textbox", { name: "Path in the container" }), "/app");
+  await expect(app).toContainText("The whole path of the folder");
+  await here.fill("");
+  await type(here, folder);
+  await expect(app).not.toContainText("The whole path");
+
+  // A single file, which the program may only read.
+  await run.getByRole("button", { name: "Add a folder or volume" }).click();
+  const file = run.getByRole("group", { name: "Folder or volume 2" });
+  await type(file.getByRole("textbox", { name: "Folder on this computer" }), `${folder}/index.htm`);
+  await type(file.getByRole("textbox", { name: "Path in the container" }), "/page.html");
+  await expect(file, "a misspelled file is named before it becomes an empty folder").toContainText("index.htm");
+  await file.getByRole("textbox", { name: "Folder on this computer" }).press("End");
+  await page.keyboard.type("l");
+  await expect(run.getByText(`The file ${folder}/index.html is there`)).toBeVisible();
+  await expect(file).not.toContainText("index.htm");
+  await file.getByRole("combobox", { name: "Writing" }).selectOption("Read only");
+
+  // -e KEY=value
+  await run.getByRole("button", { name: "Add a variable" }).click();
+  await expect(run.getByRole("group", { name: "Variable 1" }).getByRole("textbox", { name: "Variable" })).toBeFocused();
+  await page.keyboard.type("KEY");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type('it\'s a "value"');
+
+  // --env-file: what the program will really see of it is one click away.
+  await run.getByRole("button", { name: "Import .env" }).click();
+  await page.keyboard.type(`${folder}/.env`);
+  await run.getByRole("button", { name: "What it really says" }).click();
+  const table = run.getByRole("table");
+  await expect(table.getByRole("row", { name: /TOKEN/ })).toContainText("quotes", { ignoreCase: true });
+  await expect(table.getByRole("row", { name: /MODE/ })).toContainText("on # the default");
+  await expect(table.getByText("s3cret-enough")).toHaveCount(0);
+  await run.getByRole("button", { name: "Show secrets" }).click();
+  await expect(table.getByRole("row", { name: /TOKEN/ })).toContainText('"s3cret-enough"');
+  await run.getByRole("button", { name: "Back to the form" }).click();
+
+  await run.getByText("How it starts and stops", { exact: true }).click();
+  await type(run.getByRole("textbox", { name: "Working folder", exact: true }), "/app");
+  await type(run.getByRole("textbox", { name: "Command", exact: true }), "python -m http.server 8000");
+  await run.getByRole("button", { name: "Run", exact: true }).click();
+  await expect(page.getByRole("heading", { name: "api" })).toBeVisible();
+  await expect
+    .poll(() => request.get("http://127.0.0.1:3000/").then((answer) => answer.text(), () => ""))
+    .toContain("It is served");
+  expect(docker(testbed, "exec", "api", "cat", "/page.html")).toContain("It is served");
+
+  // The tutorial's own line, made and not started, for its port is taken.
+  docker(
+    ...[testbed, "create", "--name", "told", "-p", "3000:8000", "-v", `${folder}:/app`, "-v", `${folder}/index.html:/page.html:ro`],
+    ...["--env-file", `${folder}/.env`, "-e", 'KEY=it\'s a "value"', "-w", "/app", PYTHON, "python", "-m", "http.server", "8000"],
+  );
+  expect(madeOf(testbed, "api")).toEqual(madeOf(testbed, "told"));
+  clear(testbed);
+  rmSync(folder, { recursive: true });
+});
+
+/** What a container is made of, as far as two of the same line have it in common; nothing is left out as nothing. */
+function madeOf(testbed: Testbed, name: string): object {
+  const [it] = JSON.parse(docker(testbed, "inspect", name)) as [Inspected];
+  const { Hostname: _host, AttachStdout: _out, AttachStderr: _err, ...Config } = it.Config;
+  const { ConsoleSize: _size, ...HostConfig } = it.HostConfig;
+  Config.Env.sort();
+  HostConfig.Binds.sort();
+  it.Mounts.sort((one, other) => one.Destination.localeCompare(other.Destination));
+  const nothing = (value: unknown) => [null, false, "", "no"].includes(value as null) || (Array.isArray(value) && value.length === 0);
+  const said = (_: string, value: unknown) => (nothing(value) ? undefined : value);
+  return JSON.parse(JSON.stringify({ Config, HostConfig, Mounts: it.Mounts }, said)) as object;
+}
+
+interface Inspected {
+  Config: { Env: string[]; Hostname: string; AttachStdout: boolean; AttachStderr: boolean };
+  HostConfig: { Binds: string[]; ConsoleSize: unknown };
+  Mounts: { Destination: string }[];
+}
+
 test("docker run -it opens its terminal with its first words, and --rm leaves nothing", async ({ page, testbed }) => {
   clear(testbed);
   docker(testbed, "pull", "--quiet", PYTHON);
@@ -131,6 +232,7 @@ test("whoever holds the port is named, and the next free one is offered", async 
 
 test("every field of the form is in what runs", async ({ page, testbed }) => {
   clear(testbed);
+  docker(testbed, "network", "create", "--subnet", "10.198.7.0/24", "whole-net");
   await enter(page, testbed);
   await page.getByRole("link", { name: /^Containers/ }).click();
   await page.getByRole("button", { name: "Run an image" }).first().click();
@@ -191,8 +293,11 @@ test("every field of the form is in what runs", async ({ page, testbed }) => {
   await choice("GPUs").selectOption("All");
   const command = run.getByRole("group", { name: "Equivalent command" });
   await expect(command).toContainText("--gpus all");
-  await choice("GPUs").selectOption("None");
   await fold("Network");
+  await run.getByRole("button", { name: "Add: Network" }).click();
+  await choice("Network").fill("whole-net");
+  await text("Names others call it by").fill("store, vault");
+  await text("Address in this network").fill("10.198.7.77");
   await text("Its host name").fill("inner");
   await line("Name server", "10.9.8.7");
   await pair("Known name", "db", "192.168.1.5");
@@ -216,15 +321,21 @@ test("every field of the form is in what runs", async ({ page, testbed }) => {
   await line("Security option", "no-new-privileges");
   await pair("Kernel setting", "net.core.somaxconn", "512");
   await fold("Image and other flags");
+  await text("Platform").fill("linux/arm64");
   await choice("Get the image").selectOption("Never");
   await choice("Add a flag").selectOption("memory-reservation");
   await text("Value of --memory-reservation").fill("32m");
   await axe(page, "The whole form");
   await expect(command).not.toContainText("hunter2");
+  // The engine is asked for that platform, and has the image for another.
+  await run.getByRole("button", { name: "Run", exact: true }).click();
+  await expect(run.getByRole("alert")).toContainText("linux/arm64");
+  await text("Platform").fill("linux/amd64");
+  await expect(command).toContainText("--platform linux/amd64");
   await run.getByRole("button", { name: "Run", exact: true }).click();
   await expect(page.getByRole("heading", { name: "whole" })).toBeVisible();
 
-  const [made] = JSON.parse(docker(testbed, "inspect", "whole")) as [{ Config: object; HostConfig: object; State: object }];
+  const [made] = JSON.parse(docker(testbed, "inspect", "whole")) as [{ Config: object; HostConfig: object; State: object; NetworkSettings: object }];
   expect(made.State).toMatchObject({ Running: true });
   expect(made.Config).toMatchObject({
     Entrypoint: ["/bin/sh"],
@@ -260,8 +371,20 @@ test("every field of the form is in what runs", async ({ page, testbed }) => {
     Devices: [{ PathOnHost: "/dev/null", PathInContainer: "/dev/zilch", CgroupPermissions: "r" }],
     SecurityOpt: ["no-new-privileges"],
     Sysctls: { "net.core.somaxconn": "512" },
+    NetworkMode: "whole-net",
+    DeviceRequests: [{ Count: -1, Capabilities: [["gpu"]] }],
+  });
+  expect(made.NetworkSettings).toMatchObject({
+    Networks: {
+      "whole-net": {
+        IPAMConfig: { IPv4Address: "10.198.7.77" },
+        IPAddress: "10.198.7.77",
+        Aliases: expect.arrayContaining(["store", "vault"]) as string[],
+      },
+    },
   });
   expect(docker(testbed, "inspect", "--format", "{{json .Mounts}}", "whole")).toMatch(/"whole-data".*"\/data".*"RW":false/);
   clear(testbed);
   docker(testbed, "volume", "rm", "whole-data");
+  docker(testbed, "network", "rm", "whole-net");
 });
