@@ -62,6 +62,7 @@ fn the_engine_trusts_whom_this_computer_trusts_and_goes_through_its_proxy() {
     place.refused();
     let asked = (place.system.asked(), place.manual.asked());
     assert_eq!(asked, (Vec::new(), Vec::new()), "none means none");
+    place.asks_without_encryption_when_told();
     assert_eq!(place.lasting(), lasting);
 }
 
@@ -131,6 +132,32 @@ impl Place {
         for line in [VISIT, "GET http://site.wherry.test/"] {
             assert!(asked.iter().any(|asked| asked == line), "{line} is not in {asked:?}");
         }
+    }
+
+    /// A registry that speaks plain HTTP, at no address of the machine's own.
+    fn asks_without_encryption_when_told(&self) {
+        let machine = &self.machine;
+        let registry = Registry::serve(&self.folder.path().join("plain"));
+        let address = format!("{INSIDE}:{}", registry.port());
+        let image = format!("{address}/busybox");
+        run(machine.docker().args(["tag", IMAGE, &image]));
+        let refused = || {
+            let refused = output(machine.docker().args(["push", &image]));
+            let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert!(words.contains("server gave HTTP response to HTTPS client"), "{words}");
+        };
+        let told = |list: &str, is_told: bool| {
+            machine.wherry(&["set", "insecure-registries", list]);
+            until("the engine to take it over", || {
+                (run(machine.docker().arg("info")).contains(&address) == is_told).then_some(())
+            });
+        };
+        refused();
+        told(&address, true);
+        run(machine.docker().args(["push", &image]));
+        run(machine.docker().args(["pull", &image]));
+        told("none", false);
+        refused();
     }
 
     /// When the container was started, which is still running.

@@ -151,6 +151,8 @@ pub struct Configuration {
     pub authorities: Authorities,
     pub proxy: Proxy,
     pub registry_files: Vec<RegistryFile>,
+    /// `HOST`, `HOST:PORT` or networks of registries that the engine may ask without encryption.
+    pub insecure_registries: Vec<String>,
 }
 
 /// The certificate authorities that the host trusts.

@@ -247,8 +247,8 @@ impl Boot<'_> {
 
     async fn run(&self, origin: Origin, socket: Option<EngineSocket>, partial: &mut Partial) -> Result<Live, Ended> {
         // Read while Linux comes up.
-        let choice = self.context.settings.get().proxy;
-        let seen = tokio::spawn(async move { network::look(&choice).await });
+        let settings = self.context.settings.get();
+        let seen = tokio::spawn(async move { network::look(&settings).await });
         let met = match origin {
             Origin::Nothing { spec } => self.bring_up(&spec, partial).await?,
             Origin::Running { record } => self.take_up(record, partial).await?,

@@ -23,6 +23,7 @@ mod free;
 mod home;
 mod host_disk;
 mod image;
+mod insecure;
 mod names;
 mod network;
 pub mod ports;
@@ -49,6 +50,7 @@ pub use daemon::run_daemon;
 pub use error::Error;
 pub use forward::Forwards;
 pub use home::{HOME_VARIABLE, Home};
+pub use insecure::{InsecureRegistry, NoRegistry};
 pub use proxy::{BadProxyUrl, HostProxy, ProxyChoice, ProxyInUse, ProxySource, ProxyUrl};
 pub use settings::{Settings, SettingsChange};
 pub use state::{

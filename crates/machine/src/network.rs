@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 use wherry_link::{Authorities, Configuration, Error as LinkError, HostRequest, Session};
 
 use crate::proxy::{self, ProxyInUse};
-use crate::{Network, ProxyChoice, Settings, system, trust};
+use crate::{Network, Settings, system, trust};
 
 /// How often this computer's settings are looked at. Reading its authorities takes some 10 ms, and no system tells
 /// of changes to all of it.
@@ -24,8 +24,11 @@ pub(crate) struct Seen {
     proxy: ProxyInUse,
 }
 
-pub(crate) async fn look(choice: &ProxyChoice) -> Seen {
-    let (trust, proxy) = tokio::join!(tokio::task::spawn_blocking(trust::read), proxy::resolve(choice));
+pub(crate) async fn look(settings: &Settings) -> Seen {
+    let (trust, proxy) = tokio::join!(
+        tokio::task::spawn_blocking(trust::read),
+        proxy::resolve(&settings.proxy)
+    );
     let trust = trust.unwrap_or_default();
     for trouble in trust.troubles {
         tracing::warn!(trouble, "something of whom this computer trusts could not be read");
@@ -38,6 +41,7 @@ pub(crate) async fn look(choice: &ProxyChoice) -> Seen {
             },
             proxy: proxy.told(),
             registry_files: trust.registry_files,
+            insecure_registries: settings.insecure_registries.iter().map(ToString::to_string).collect(),
         },
         authorities: trust.authorities,
         proxy: proxy.shown(),
@@ -77,8 +81,8 @@ pub(crate) async fn follow(
             () = sleep(LOOK) => {}
             changed = settings.changed() => if changed.is_err() { return },
         }
-        let choice = settings.borrow_and_update().proxy.clone();
-        let seen = look(&choice).await;
+        let wanted = settings.borrow_and_update().clone();
+        let seen = look(&wanted).await;
         if seen == told {
             continue;
         }

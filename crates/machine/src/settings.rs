@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use ts_rs::TS;
 
-use crate::{Failure, FailureCode, Home, ProxyChoice, Subnet, file, shares};
+use crate::{Failure, FailureCode, Home, InsecureRegistry, ProxyChoice, Subnet, file, shares};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default)]
@@ -31,6 +31,8 @@ pub struct Settings {
     /// Where the machine and its containers have their addresses, from its next start on; `None` is wherever this
     /// computer has no route to.
     pub subnet: Option<Subnet>,
+    /// Registries that the engine asks without encryption.
+    pub insecure_registries: Vec<InsecureRegistry>,
     /// What a newer Wherry keeps here and this one does not know: it is not to be lost by a change made here.
     #[serde(flatten)]
     #[ts(skip)]
@@ -44,6 +46,7 @@ impl Default for Settings {
             proxy: ProxyChoice::default(),
             folders: shares::usual(),
             subnet: None,
+            insecure_registries: Vec::new(),
             unknown: Map::new(),
         }
     }
@@ -60,6 +63,8 @@ pub enum SettingsChange {
     Proxy { proxy: ProxyChoice },
     /// `None` lets Wherry choose.
     Subnet { subnet: Option<Subnet> },
+    /// All of them: who is not among them any more is asked with encryption again.
+    InsecureRegistries { registries: Vec<InsecureRegistry> },
     /// Every setting: those of a backup, or the first ones again. Masked passwords stand for those that are kept.
     All { settings: Box<Settings> },
     /// Sharing what is shared already changes nothing.
@@ -74,6 +79,7 @@ impl Settings {
             SettingsChange::SleepAfter { minutes } => self.sleep_after_minutes = *minutes,
             SettingsChange::Proxy { proxy } => self.proxy = proxy.unmasked(&self.proxy),
             SettingsChange::Subnet { subnet } => self.subnet = *subnet,
+            SettingsChange::InsecureRegistries { registries } => self.insecure_registries.clone_from(registries),
             SettingsChange::All { settings } => {
                 self = Self {
                     proxy: settings.proxy.unmasked(&self.proxy),

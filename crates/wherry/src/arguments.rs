@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use wherry_app::Existing;
-use wherry_machine::{BadProxyUrl, NoSubnet, ProxyChoice, ProxyUrl, SettingsChange, SpecChange, Subnet};
+use wherry_machine::{
+    BadProxyUrl, InsecureRegistry, NoRegistry, NoSubnet, ProxyChoice, ProxyUrl, SettingsChange, SpecChange, Subnet,
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -269,6 +271,12 @@ pub(crate) enum Setting {
         #[arg(value_name = "NETWORK", value_parser = subnet)]
         subnet: Chosen,
     },
+    /// Choose the registries that the engine may ask without encryption
+    InsecureRegistries {
+        /// none, or all of them, as in harbor.example.edu,10.0.0.7:5000
+        #[arg(value_name = "LIST", value_parser = insecure)]
+        registries: Insecure,
+    },
     /// Choose the proxy through which the engine reaches registries
     Proxy {
         /// system (this computer's), off, or an address such as proxy.example:3128
@@ -292,6 +300,9 @@ impl Setting {
         Ok(match self {
             Self::SleepAfter { after } => SettingsChange::SleepAfter { minutes: after.minutes },
             Self::Subnet { subnet } => SettingsChange::Subnet { subnet: subnet.subnet },
+            Self::InsecureRegistries {
+                registries: Insecure(registries),
+            } => SettingsChange::InsecureRegistries { registries },
             Self::Proxy {
                 proxy,
                 https,
@@ -353,6 +364,16 @@ fn proxy_url(text: &str) -> Result<ProxyUrl, BadProxy> {
         return Err(BadProxy::Password);
     }
     Ok(url)
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Insecure(Vec<InsecureRegistry>);
+
+fn insecure(text: &str) -> Result<Insecure, NoRegistry> {
+    if matches!(text.trim(), "none" | "") {
+        return Ok(Insecure(Vec::new()));
+    }
+    text.split(',').map(str::parse).collect::<Result<_, _>>().map(Insecure)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

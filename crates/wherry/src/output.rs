@@ -239,6 +239,7 @@ pub(crate) fn settings(settings: &Settings) -> Vec<String> {
         proxy,
         folders,
         subnet,
+        insecure_registries,
         unknown: _,
     } = settings;
     let sleep_after = sleep_after_minutes.map_or_else(|| "off".to_owned(), |minutes| format!("{minutes}m"));
@@ -256,12 +257,21 @@ pub(crate) fn settings(settings: &Settings) -> Vec<String> {
             words.join(" ")
         }
     };
-    let line = |name: &str, value: &str| format!("{name:<12} {value}");
+    let insecure = match insecure_registries[..] {
+        [] => "none".to_owned(),
+        _ => insecure_registries
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(","),
+    };
+    let line = |name: &str, value: &str| format!("{name:<19} {value}");
     let subnet = subnet.map_or_else(|| "auto".to_owned(), |subnet| subnet.to_string());
     let mut lines = vec![
         line("sleep-after", &sleep_after),
         line("proxy", &proxy),
         line("subnet", &subnet),
+        line("insecure-registries", &insecure),
     ];
     for (index, folder) in folders.iter().enumerate() {
         lines.push(line(

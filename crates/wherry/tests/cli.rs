@@ -56,7 +56,12 @@ fn a_setting_is_changed_and_shown_without_a_machine() {
     };
     let settings = shown(&["settings"]);
     assert!(
-        settings.starts_with("sleep-after  5m\nproxy        system\nsubnet       auto\n"),
+        settings.starts_with(concat!(
+            "sleep-after         5m\n",
+            "proxy               system\n",
+            "subnet              auto\n",
+            "insecure-registries none\n"
+        )),
         "{settings}"
     );
     let folder = tempfile::tempdir().expect("a folder");
@@ -68,11 +73,18 @@ fn a_setting_is_changed_and_shown_without_a_machine() {
     assert!(!shown(&["share", "list", "--json"]).contains(&*path.to_string_lossy()));
     assert_eq!(code(&wherry(home.path(), "", &["share", "remove", "/nowhere"])), 1);
     assert_eq!(shown(&["set", "sleep-after", "2h"]), "");
-    assert!(shown(&["settings"]).starts_with("sleep-after  120m\n"));
+    assert!(shown(&["settings"]).starts_with("sleep-after         120m\n"));
     shown(&["set", "sleep-after", "off"]);
     shown(&["set", "subnet", "10.99.0.0/16"]);
-    assert!(shown(&["settings"]).contains("\nsubnet       10.99.0.0/16\n"));
+    assert!(shown(&["settings"]).contains("\nsubnet              10.99.0.0/16\n"));
     shown(&["set", "subnet", "auto"]);
+    shown(&["set", "insecure-registries", "Box:5000,10.1.2.3/8"]);
+    assert!(shown(&["settings"]).contains("\ninsecure-registries box:5000,10.0.0.0/8\n"));
+    shown(&["set", "insecure-registries", "none"]);
+    assert_eq!(
+        code(&wherry(home.path(), "", &["set", "insecure-registries", "http://box"])),
+        2
+    );
     assert_eq!(code(&wherry(home.path(), "", &["set", "subnet", "8.8.0.0/16"])), 2);
     assert!(shown(&["settings", "--json"]).starts_with("{\"sleepAfterMinutes\":null,"));
     assert_eq!(code(&wherry(home.path(), "", &["set", "sleep-after", "0m"])), 2);

@@ -31,6 +31,8 @@ pub(super) struct AtStart {
 #[derive(Default)]
 struct Known {
     registry_files: Vec<RegistryFile>,
+    /// Those that the engine may ask without encryption. It reads them again when it is told to.
+    insecure_registries: Vec<String>,
     /// As the host said it last.
     said: Option<AtStart>,
     /// What the engine that runs was started with.
@@ -59,6 +61,7 @@ impl Configured {
         }
         self.known.send_modify(|known| {
             known.registry_files = files;
+            known.insecure_registries = configuration.insecure_registries;
             known.said = Some(AtStart {
                 authorities,
                 complete: configuration.authorities.complete,
@@ -66,6 +69,22 @@ impl Configured {
             });
         });
         Ok(())
+    }
+
+    pub(super) fn insecure_registries(&self) -> Vec<String> {
+        self.known.borrow().insecure_registries.clone()
+    }
+
+    /// Waits until they are others than these.
+    pub(super) async fn insecure_other_than(&self, those: &[String]) -> Vec<String> {
+        let mut known = self.known.subscribe();
+        let others = known.wait_for(|known| known.insecure_registries != those).await;
+        let others = others.map(|known| known.insecure_registries.clone());
+        match others {
+            Ok(others) => others,
+            // Whoever would tell is gone.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// The engine that runs was started with something else.
@@ -146,6 +165,7 @@ mod tests {
                 ..Proxy::default()
             },
             registry_files: Vec::new(),
+            insecure_registries: Vec::new(),
         }
     }
 
@@ -176,6 +196,26 @@ mod tests {
         assert!(configured.outdated());
         configured.take(configuration("http://one"), vec!["a".into()])?;
         assert!(!configured.outdated(), "it is as it was again");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn other_insecure_registries_are_told_and_do_not_make_an_engine_outdated() -> io::Result<()> {
+        let configured = Configured::at("/nonexistent");
+        configured.take(configuration("http://one"), Vec::new())?;
+        configured
+            .known
+            .send_modify(|known| known.engine_has = known.said.clone());
+        let told = configured.insecure_other_than(&[]);
+        let said = Configuration {
+            insecure_registries: vec!["box:5000".into()],
+            ..configuration("http://one")
+        };
+        let (told, taken) = tokio::join!(told, async { configured.take(said, Vec::new()) });
+        taken?;
+        assert_eq!(told, ["box:5000"]);
+        assert_eq!(configured.insecure_registries(), told);
+        assert!(!configured.outdated(), "it reads them again when it is told to");
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    convert::Infallible,
     io,
     mem::MaybeUninit,
     path::{Path, PathBuf},
@@ -218,7 +219,7 @@ address = "{CONTAINERD_SOCKET}"
 }
 
 /// What Docker Desktop has, and limits for the logs: without them one chatty container fills the disk.
-fn dockerd_settings(proxy: &Proxy, containers: Containers) -> io::Result<String> {
+fn dockerd_settings(proxy: &Proxy, insecure: &[String], containers: Containers) -> io::Result<String> {
     let host = network::addresses().map_err(io::Error::other)?.host;
     let url = |secret: &Option<Secret>| secret.as_ref().map(|Secret(url)| url.clone()).unwrap_or_default();
     let mut settings = serde_json::json!({
@@ -240,6 +241,8 @@ fn dockerd_settings(proxy: &Proxy, containers: Containers) -> io::Result<String>
         "userland-proxy": true,
         "userland-proxy-path": "/sbin/wherry-agent",
         "authorization-plugins": [authorize::NAME],
+        // There without any, too: one that is told anew forgets those only that a list leaves out.
+        "insecure-registries": insecure,
         "live-restore": containers == Containers::GoOn,
         "shutdown-timeout": SHUTDOWN,
         "log-driver": "json-file",
@@ -346,7 +349,11 @@ async fn run(
             return Ended::Stopped;
         }
         handed = hand(guest, program, containers, settings) => match handed {
-            Ok(proxy) => Dockerd { pid: child.pid, proxy },
+            Ok(settings) => Dockerd {
+                pid: child.pid,
+                settings,
+                guest,
+            },
             Err(error) => {
                 child.signal(Signal::KILL);
                 let _ = timeout(Duration::from_secs(1), child.ended()).await;
@@ -364,6 +371,7 @@ async fn run(
             () = stop.cancelled() => Asked::Stop,
             () = containerd_died.notified(), if program == Program::Dockerd => Asked::StartAnew,
             () = guest.restart_engine.notified(), if program == Program::Dockerd => Asked::Restart,
+            never = engine.follow(), if program == Program::Dockerd => match never {},
         },
     };
     let status = match asked {
@@ -400,20 +408,21 @@ async fn run(
     died(name, status, reading, &tail).await
 }
 
-/// Gives it its settings once they are known, and returns through which proxy it reaches registries.
-async fn hand(guest: &Guest, program: Program, containers: Containers, settings: Handed) -> io::Result<Proxy> {
+/// Gives it its settings once they are known, and returns those that are the host's.
+async fn hand(guest: &Guest, program: Program, containers: Containers, settings: Handed) -> io::Result<Given> {
     guest.prepared.cancelled().await;
     match program {
         Program::Containerd => {
             settings.over(&containerd_settings()).await?;
-            Ok(Proxy::default())
+            Ok(Given::default())
         }
         Program::Dockerd => {
             // Containers that start with the engine may have folders of the host.
             let ((), configured) = tokio::join!(guest.shares.told(), guest.configured.for_engine());
             let proxy = configured?.proxy;
-            settings.over(&dockerd_settings(&proxy, containers)?).await?;
-            Ok(proxy)
+            let insecure = guest.configured.insecure_registries();
+            settings.over(&dockerd_settings(&proxy, &insecure, containers)?).await?;
+            Ok(Given { proxy, insecure })
         }
     }
 }
@@ -464,16 +473,42 @@ async fn end(child: &mut Child, program: Program) {
 }
 
 /// A dockerd that runs, and what it was started with.
-struct Dockerd {
+struct Dockerd<'a> {
     pid: Pid,
-    proxy: Proxy,
+    settings: Given,
+    guest: &'a Guest,
 }
 
-impl Dockerd {
+/// What it was given of the host's.
+#[derive(Default)]
+struct Given {
+    proxy: Proxy,
+    insecure: Vec<String>,
+}
+
+impl Dockerd<'_> {
+    /// Tells it which registries it may ask without encryption, whenever they are others than it knows.
+    async fn follow(&self) -> Infallible {
+        let mut it_knows = self.settings.insecure.clone();
+        loop {
+            it_knows = self.guest.configured.insecure_other_than(&it_knows).await;
+            match self.write(&it_knows, Containers::End) {
+                Ok(()) => {
+                    let _ = kill_process(self.pid, Signal::HUP);
+                }
+                Err(error) => log::say!("dockerd was not told of its registries: {error}"),
+            }
+        }
+    }
+
+    fn write(&self, insecure: &[String], containers: Containers) -> io::Result<()> {
+        let text = dockerd_settings(&self.settings.proxy, insecure, containers)?;
+        fs_err::write(Program::Dockerd.settings(), text)
+    }
+
     /// Tells it what shall become of containers when it ends, and returns what it will do then.
     async fn set(&self, containers: Containers) -> Containers {
-        let told =
-            dockerd_settings(&self.proxy, containers).and_then(|text| fs_err::write(Program::Dockerd.settings(), text));
+        let told = self.write(&self.guest.configured.insecure_registries(), containers);
         let _ = kill_process(self.pid, Signal::HUP);
         let obeys = async {
             loop {
@@ -507,7 +542,7 @@ fn in_a_swarm() -> bool {
 }
 
 /// Says that the engine answers, once it does.
-async fn announce(guest: &Guest, program: Program, engine: &Dockerd, containers: Containers) {
+async fn announce(guest: &Guest, program: Program, engine: &Dockerd<'_>, containers: Containers) {
     match program {
         // dockerd answers after it, and starts anew when it does.
         Program::Containerd => return,
