@@ -3,7 +3,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import { docker, enter, expect, test } from "./testbed";
+import { axe, docker, enter, expect, test } from "./testbed";
 
 test("a login is tried first, then good for a push and a pull, and ends", async ({ page, testbed }) => {
   const image = `${testbed.private}/ada/busybox:1`;
@@ -64,6 +64,44 @@ test("a login is tried first, then good for a push and a pull, and ends", async 
   await page.getByRole("menuitem", { name: "Sign out" }).click();
   await expect(entry).toHaveCount(0);
   docker(testbed, "rmi", image);
+});
+
+test("a registry without encryption is told in words, with what lets the engine ask it", async ({ page, testbed }) => {
+  const server = createServer((_, response) => response.writeHead(200, { "Content-Type": "application/json" }).end("{}"));
+  const gateway = docker(testbed, "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}");
+  await new Promise<void>((resolve) => server.listen(0, gateway, resolve));
+  const registry = `${gateway}:${(server.address() as AddressInfo).port}`;
+  await enter(page, testbed);
+  await page.getByRole("link", { name: /^Images/ }).click();
+  await page.getByRole("button", { name: "Pull an image" }).click();
+  const pull = page.getByRole("dialog", { name: /Pull/ });
+  await pull.getByRole("textbox", { name: "Image" }).fill(`${registry}/team/app:1`);
+  const before = pull.getByRole("region", { name: "Before the download" });
+  await expect(before).toContainText(`${registry} speaks plain HTTP`);
+  // The engine says the same of itself, in other words.
+  await pull.getByRole("button", { name: "Pull", exact: true }).click();
+  const alert = pull.getByRole("alert");
+  await expect(alert).toContainText(`${registry} speaks plain HTTP`);
+  await expect(alert).toContainText("only when it was told that it may");
+  await alert.getByRole("button", { name: "Use it without encryption" }).click();
+  const allow = page.getByRole("dialog", { name: `Use ${registry} without encryption` });
+  await expect(allow).toContainText("can be read and changed on the way");
+  await expect(allow).toContainText("/etc/docker/daemon.json");
+  await expect(allow.getByRole("group", { name: "What to write" })).toContainText(`"insecure-registries": ["${registry}"]`);
+  await expect(allow.getByRole("group", { name: "Type this in a terminal" })).toContainText("systemctl reload docker");
+  await axe(page, "an insecure registry");
+  await allow.getByRole("button", { name: "Done" }).click();
+  await page.keyboard.press("Escape");
+  await expect(pull).toHaveCount(0);
+  await page.getByRole("link", { name: "Registries" }).click();
+  await page.getByRole("button", { name: "Allow one…" }).click();
+  const any = page.getByRole("dialog", { name: "Allow a registry without encryption" });
+  await any.getByRole("textbox", { name: "Address" }).fill("box:5000");
+  await expect(any.getByRole("group", { name: "What to write" })).toContainText('["box:5000"]');
+  await page.keyboard.press("Escape");
+  await expect(any).toHaveCount(0);
+  server.closeAllConnections();
+  server.close();
 });
 
 test("each way in which a registry refuses is told in words", async ({ page, testbed }) => {

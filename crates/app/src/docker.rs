@@ -97,9 +97,11 @@ impl Docker {
 
     /// Takes everything back that was changed here. Says whether there was anything.
     pub async fn undo(&self, ask: Ask) -> Result<bool, Problem> {
+        // It would ask a program that may soon be gone. Logins stay in the keychain.
+        let asked_us = DockerCommand::of_this_user()?.drop_own_helper()?;
         let mut changes = self.changes()?;
         if changes.is_empty() {
-            return Ok(false);
+            return Ok(asked_us);
         }
         let outcome = DockerCommand::undo(&mut changes);
         self.keep(&changes)?;

@@ -44,7 +44,7 @@ use std::sync::{Arc, Mutex};
 use futures::stream::BoxStream;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use wherry_engine::{Engine, Logins, Recorder, SystemKeychain};
+use wherry_engine::{Engine, Logins, Recorder};
 use wherry_machine::{DiskFill, HostRoom, Machine, Status};
 
 use crate::clicked::History;
@@ -66,7 +66,9 @@ pub use newer::{ImageSeen, ImagesSeen, Newness};
 pub use panics::report_panics;
 pub use preflight::{Preflight, PreflightAbout, PreflightCheck, PreflightFix};
 pub use problem::{Action, Code, Problem};
-pub use registries::{RegistryEntry, RegistryList, RegistryLogin, RegistryLook, RegistryRef};
+pub use registries::{
+    RegistryEntry, RegistryInsecure, RegistryList, RegistryLogin, RegistryLook, RegistryRef, answer_docker,
+};
 pub use saved::Saved;
 pub use table::{COMMANDS, STREAMS};
 pub use task::{Outcome, Task, TaskId, TaskRef, Work};
@@ -75,7 +77,7 @@ pub use typescript::typescript;
 // What the shells need of the packages below; they name no other.
 pub use wherry_engine::system_socket::{Ask, SYSTEM_SOCKET};
 pub use wherry_engine::{
-    BackupManifest, BackupProgress, BackupReport, BackupStep, EngineOrigin, Existing, RestoreReport,
+    BackupManifest, BackupProgress, BackupReport, BackupStep, EngineOrigin, Existing, HelperError, RestoreReport,
 };
 pub use wherry_machine::doctor::Verdict;
 pub use wherry_machine::{Home, State as MachineState};
@@ -140,7 +142,7 @@ impl App {
         let recorder = record::begin(engines.watch(), &end);
         let clicked = History::open(home.root().join("clicked.jsonl"), events.clone());
         let tasks = Tasks::new(events.clone(), end.clone());
-        let logins = Logins::new(home.root().join("registries.json"), Arc::new(SystemKeychain));
+        let logins = registries::logins(&home);
         let trash_grew: Arc<tokio::sync::Notify> = Arc::default();
         let trash = trash::Keeper {
             events: events.clone(),

@@ -76,6 +76,10 @@ pub enum Action {
     SignIn {
         registry: String,
     },
+    /// Let the engine ask this registry without encryption.
+    AllowInsecure {
+        registry: String,
+    },
     /// Remove although it runs or is used.
     Force,
     /// A command for the person's terminal: `sudo apt install qemu-system-x86`.
@@ -148,6 +152,9 @@ impl From<&EngineError> for Problem {
                     problem.message = message;
                     problem.hint = Some(hint);
                     problem.code = registry_problem::code_in(&source.message).unwrap_or(problem.code);
+                    problem.action = registry_problem::plain_http_in(&source.message)
+                        .map(|registry| Action::AllowInsecure { registry })
+                        .or(problem.action);
                 } else {
                     problem.message.clone_from(&source.message);
                     problem.causes.clear();
@@ -361,8 +368,10 @@ fn registry_trouble(words: &str) -> Option<(String, String)> {
             "Nothing is wrong here. Try again in a few minutes.".into(),
         ));
     }
-    let (_, address) = words.split_once("://")?;
-    let host = address.split(['/', '"', ' ']).next().filter(|host| !host.is_empty())?;
+    if let Some(host) = registry_problem::plain_http_in(words) {
+        return Some((format!("{host} speaks plain HTTP"), registry_problem::PLAIN_HTTP.into()));
+    }
+    let host = registry_problem::host_in(words)?;
     let (message, hint) = if says(&[
         "no such host",
         "server misbehaving",

@@ -1,12 +1,21 @@
 //! Registries as the person sees them: whom they know, where that is kept, what the engine was told about them.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use wherry_engine::{
-    Greeting, Kept, Login, RegistryClient, RegistrySettings, certificate_files, is_on_this_computer, registry_address,
+    EngineOrigin, Greeting, HelperError, Kept, Login, Logins, RegistryClient, RegistrySettings, SystemKeychain,
+    certificate_files, is_on_this_computer, registry_address,
 };
+use wherry_machine::{Home, InsecureRegistry, SettingsChange};
 
-use crate::{App, Problem};
+use crate::{App, Code, Problem, Topic};
+
+/// How long the engine may take to read its settings anew, and how often it is asked whether it has.
+const OBEYED: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A registry by its address: `docker.io`, `ghcr.io`, `localhost:5000`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -38,6 +47,14 @@ pub struct RegistryList {
     pub engine: Option<RegistrySettings>,
     /// It is the one of Wherry's own machine, which takes certificates over from this computer.
     pub own_engine: bool,
+}
+
+/// Whether the engine of Wherry's own machine may ask a registry without encryption.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistryInsecure {
+    pub registry: String,
+    pub allowed: bool,
 }
 
 /// What a sign-in needs to know.
@@ -85,11 +102,55 @@ impl App {
         Ok(RegistryClient::new(registry, insecure, login, http)?)
     }
 
+    /// Lets the engine of Wherry's own machine ask a registry without encryption, or no longer. Returns when the engine
+    /// does so, where it runs.
+    pub(crate) async fn set_insecure(&self, registry: &str, allowed: bool) -> Result<(), Problem> {
+        let unusable = |error: wherry_machine::NoRegistry| Problem::plain(Code::Invalid, error.to_string());
+        let named: InsecureRegistry = registry.parse().map_err(unusable)?;
+        let mut registries = self.parts.machine.settings().await?.insecure_registries;
+        registries.retain(|known| *known != named);
+        if allowed {
+            registries.push(named.clone());
+        }
+        let change = SettingsChange::InsecureRegistries { registries };
+        self.parts.machine.change_settings(change).await?;
+        let name = named.to_string();
+        let obeyed = async {
+            while let Some(settings) = self.registry_settings().await {
+                if settings.insecure.contains(&name) == allowed {
+                    return;
+                }
+                // It reads its settings anew, and nothing tells when it has.
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        if self.uses_own_engine().await && tokio::time::timeout(OBEYED, obeyed).await.is_err() {
+            tracing::warn!(registry, allowed, "the engine does not take over its registries");
+        }
+        self.parts.events.changed(Topic::Registries);
+        Ok(())
+    }
+
+    pub(crate) async fn uses_own_engine(&self) -> bool {
+        let used = self.parts.engines.current().await.used;
+        used.is_some_and(|used| used.origin == EngineOrigin::Machine)
+    }
+
     /// `None` while the engine cannot be asked, which is no reason not to ask a registry.
     pub(crate) async fn registry_settings(&self) -> Option<RegistrySettings> {
         let engine = self.engine().await.ok()?;
         engine.registry_settings().await.ok()
     }
+}
+
+/// What the person is signed in to, as this home remembers it.
+pub(crate) fn logins(home: &Home) -> Logins {
+    Logins::new(home.root().join("registries.json"), Arc::new(SystemKeychain))
+}
+
+/// Answers the docker command, which asks for a login that is in this computer's keychain.
+pub async fn answer_docker(home: &Home, question: &str, input: &str) -> Result<String, HelperError> {
+    logins(home).as_helper(question, input).await
 }
 
 pub(crate) fn entry(known: wherry_engine::KnownRegistry, settings: Option<&RegistrySettings>) -> RegistryEntry {

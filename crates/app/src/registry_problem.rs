@@ -6,6 +6,9 @@ use wherry_engine::{LoginError, RegistryError};
 use crate::problem::causes;
 use crate::{Action, Code, Problem};
 
+pub(crate) const PLAIN_HTTP: &str = "What goes there can be read and changed on the way, a login as well. An engine asks \
+                                     such a registry only when it was told that it may.";
+
 impl From<RegistryError> for Problem {
     fn from(error: RegistryError) -> Problem {
         let mut problem = Problem {
@@ -56,11 +59,7 @@ fn hint_for(error: &RegistryError) -> Option<String> {
             "Its certificate is its own, or a network that inspects traffic has put its own in place of it. Put the \
              certificate of who made it at ~/.docker/certs.d/{registry}/ca.crt, or among this computer's own."
         ),
-        RegistryError::PlainHttp { .. } => {
-            "What goes there can be read on the way. An engine takes such a registry only when it is told to: add it to \
-             insecure-registries in the engine's daemon.json."
-                .into()
-        }
+        RegistryError::PlainHttp { .. } => PLAIN_HTTP.into(),
         RegistryError::BrokenOff { .. } | RegistryError::Garbled { .. } | RegistryError::Endless { .. } => {
             "Try again. If it stays so, something between you and the registry may be answering instead.".into()
         }
@@ -108,6 +107,9 @@ fn action_for(error: &RegistryError) -> Option<Action> {
         } => Some(Action::SignIn {
             registry: registry.clone(),
         }),
+        RegistryError::PlainHttp { registry, .. } => Some(Action::AllowInsecure {
+            registry: registry.clone(),
+        }),
         RegistryError::Silent { .. }
         | RegistryError::Unreachable { .. }
         | RegistryError::NoSuchHost { .. }
@@ -118,7 +120,6 @@ fn action_for(error: &RegistryError) -> Option<Action> {
         | RegistryError::TooMany { login: true, .. } => Some(Action::Retry),
         RegistryError::BadAddress { .. }
         | RegistryError::NotTrusted { .. }
-        | RegistryError::PlainHttp { .. }
         | RegistryError::Redirects { .. }
         | RegistryError::BadCertificate { .. }
         | RegistryError::Client { .. }
@@ -161,6 +162,18 @@ fn in_words(until: Timestamp, now: Timestamp) -> String {
         90..5400 => format!("in {} min", (seconds + 59) / 60),
         _ => format!("in {} h", (seconds + 3599) / 3600),
     }
+}
+
+/// The registry that the engine's HTTP client speaks of: `Get "https://registry-1.docker.io/v2/": …`.
+pub(crate) fn host_in(words: &str) -> Option<&str> {
+    let (_, address) = words.split_once("://")?;
+    address.split(['/', '"', ' ']).next().filter(|host| !host.is_empty())
+}
+
+/// The registry that answers the engine without encryption, in its client's words.
+pub(crate) fn plain_http_in(words: &str) -> Option<String> {
+    let says = words.contains("server gave HTTP response to HTTPS client");
+    host_in(words).filter(|_| says).map(str::to_owned)
 }
 
 /// What the engine's own words about a registry mean.
@@ -237,5 +250,8 @@ mod tests {
             Some(Code::RegistryTrouble)
         );
         assert_eq!(code_in("exec: \"pythn\": executable file not found"), None);
+        let plain = "Get \"https://10.0.0.7:5000/v2/\": http: server gave HTTP response to HTTPS client";
+        assert_eq!(plain_http_in(plain).as_deref(), Some("10.0.0.7:5000"));
+        assert_eq!(plain_http_in("Get \"https://10.0.0.7:5000/v2/\": no such host"), None);
     }
 }

@@ -21,9 +21,10 @@ use crate::{
     EngineCandidate, EngineChoice, EngineStatus, EnvFileRef, Event, Examination, FileNew, FileRef, FileRename,
     FileSave, FileUpload, FolderRef, ImageFile, ImagePair, ImageQuery, ImageRef, ImageRemove, ImageSave, ImageTag,
     LogSave, MachineErase, MadeOfRequest, PortAnswer, PortLamps, PortQuestion, ProcessSignal, RawJson, RecreateRequest,
-    RegistryEntry, RegistryList, RegistryLogin, RegistryLook, RegistryRef, RemoteTags, Removed, RunAsText, RunPaste,
-    RunRequest, RunText, Saved, Settings, SpecPair, TagsRequest, Task, TaskId, TaskRef, Terminal, TerminalInput,
-    TerminalOpen, TerminalOutput, TerminalRef, TrashList, TrashOutcome, TrashRef, UploadPiece, UploadProgress,
+    RegistryEntry, RegistryInsecure, RegistryList, RegistryLogin, RegistryLook, RegistryRef, RemoteTags, Removed,
+    RunAsText, RunPaste, RunRequest, RunText, Saved, Settings, SpecPair, TagsRequest, Task, TaskId, TaskRef, Terminal,
+    TerminalInput, TerminalOpen, TerminalOutput, TerminalRef, TrashList, TrashOutcome, TrashRef, UploadPiece,
+    UploadProgress,
 };
 
 commands! {
@@ -192,6 +193,8 @@ commands! {
         /// Lists it, also without a login.
         add(RegistryRef) -> RegistryEntry;
         remove(RegistryRef) -> ();
+        /// Whether the engine of Wherry's own machine may ask it without encryption; in effect when this returns.
+        insecure(RegistryInsecure) -> ();
     }
     backup {
         suggest() -> BackupSuggestion;

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::discover::context_address;
-pub(crate) use logins::docker_key;
+pub(crate) use logins::{HelperLogin, OWN_HELPER, docker_key, registry_of_key};
 
 /// The variables that win over the configuration, the strongest first.
 const HOST: &str = "DOCKER_HOST";

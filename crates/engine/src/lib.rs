@@ -67,8 +67,8 @@ pub use push::{ImageSize, ImageStep};
 pub use reclaim::{LeftOver, ReclaimItem, ReclaimRequest, Reclaimable, Reclaimed};
 pub use recorder::Recorder;
 pub use registry::{
-    FoundImage, Greeting, HUB, HUB_SITE, Hub, ImageName, Kept, Keychain, KnownRegistry, Limit, Login, LoginError,
-    Logins, RegistryClient, RegistryError, RegistrySettings, RemoteImage, RemoteLayer, RemoteTag, Secret,
+    FoundImage, Greeting, HUB, HUB_SITE, HelperError, Hub, ImageName, Kept, Keychain, KnownRegistry, Limit, Login,
+    LoginError, Logins, RegistryClient, RegistryError, RegistrySettings, RemoteImage, RemoteLayer, RemoteTag, Secret,
     SystemKeychain, Wants, certificate_files, is_on_this_computer, registry_address, registry_of,
 };
 pub use run::*;

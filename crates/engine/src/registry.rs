@@ -4,6 +4,7 @@
 mod challenge;
 mod client;
 mod error;
+mod helper;
 mod holdings;
 mod hub;
 mod keychain;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::name::HUB;
 pub use client::{Greeting, RegistryClient, Wants, certificate_files};
 pub use error::RegistryError;
+pub use helper::HelperError;
 pub use holdings::{Limit, RemoteImage, RemoteLayer};
 pub use hub::{FoundImage, HUB_SITE, Hub, RemoteTag};
 pub use keychain::{Keychain, SystemKeychain};

@@ -42,13 +42,18 @@ async fn steps_in_this_process() {
     match step.as_str() {
         "own" => {
             let here = logins(&home);
-            assert_eq!(here.places(REGISTRY).await.expect("places")[0], Kept::Keychain);
-            here.keep(REGISTRY, ada(), &Kept::Keychain).await.expect("kept");
+            assert_eq!(
+                here.places(REGISTRY).await.expect("places")[0],
+                Kept::Keychain { terminal: false }
+            );
+            here.keep(REGISTRY, ada(), &Kept::Keychain { terminal: false })
+                .await
+                .expect("kept");
             // Another start of Wherry: nothing of it is in memory.
             let (login, kept) = logins(&home).find(REGISTRY).await.expect("it is found");
             assert_eq!(
                 (login.user.as_str(), login.secret.0.as_str(), kept),
-                ("ada", "s:cret", Kept::Keychain)
+                ("ada", "s:cret", Kept::Keychain { terminal: false })
             );
             let remembered = fs_err::read_to_string(home.join("registries.json")).expect("the list");
             assert!(
@@ -96,7 +101,7 @@ async fn steps_in_this_process() {
                 [Kept::Session, Kept::ConfigFile]
             );
             let error = here
-                .keep(REGISTRY, ada(), &Kept::Keychain)
+                .keep(REGISTRY, ada(), &Kept::Keychain { terminal: false })
                 .await
                 .expect_err("there is none");
             assert!(

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod context;
+mod credentials;
 mod data;
 mod doctor;
 mod log;
@@ -24,6 +25,9 @@ use crate::output::{Progress, Words};
 const NOT_RUNNING: u8 = 3;
 
 fn main() -> ExitCode {
+    if credentials::is_asked() {
+        return credentials::answer();
+    }
     // Usage errors end here, with 2.
     let arguments = Arguments::parse();
     #[cfg(target_os = "linux")]

@@ -1,16 +1,17 @@
-use wherry_engine::{DockerCommand, EngineOrigin, Greeting, KnownRegistry, Login, Secret};
+use wherry_engine::{DockerCommand, Greeting, KnownRegistry, Login, Secret};
 
 use crate::registries::{address, entry};
-use crate::{App, Code, Problem, RegistryEntry, RegistryList, RegistryLogin, RegistryLook, RegistryRef, Topic};
+use crate::{
+    App, Code, Problem, RegistryEntry, RegistryInsecure, RegistryList, RegistryLogin, RegistryLook, RegistryRef, Topic,
+};
 
 pub(crate) async fn list(app: &App) -> Result<RegistryList, Problem> {
     let known = app.parts.logins.known().await?;
     let settings = app.registry_settings().await;
-    let used = app.parts.engines.current().await.used;
     Ok(RegistryList {
         registries: known.into_iter().map(|known| entry(known, settings.as_ref())).collect(),
         engine: settings,
-        own_engine: used.is_some_and(|used| used.origin == EngineOrigin::Machine),
+        own_engine: app.uses_own_engine().await,
     })
 }
 
@@ -85,6 +86,13 @@ pub(crate) async fn add(app: &App, registry: RegistryRef) -> Result<RegistryEntr
         login: None,
     };
     Ok(entry(known, app.registry_settings().await.as_ref()))
+}
+
+pub(crate) async fn insecure(app: &App, insecure: RegistryInsecure) -> Result<(), Problem> {
+    let address = address(&RegistryRef {
+        registry: insecure.registry,
+    })?;
+    app.set_insecure(&address, insecure.allowed).await
 }
 
 /// Signs out, too: a login that is listed nowhere would be one that nobody takes back.

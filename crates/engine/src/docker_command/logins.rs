@@ -26,14 +26,42 @@ const HELPER: Duration = Duration::from_secs(30);
 /// A helper answers this for an identity token instead of a password.
 const TOKEN_USER: &str = "<token>";
 
+/// The helper that this program is itself: what it keeps is in the keychain.
+pub(crate) const OWN_HELPER: &str = "wherry";
+
 /// What a helper takes and gives.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct HelperLogin {
+pub(crate) struct HelperLogin {
     #[serde(rename = "ServerURL", default)]
-    address: String,
+    pub(crate) address: String,
     username: String,
     secret: String,
+}
+
+impl HelperLogin {
+    pub(crate) fn of(registry: &str, login: &Login) -> HelperLogin {
+        HelperLogin {
+            address: docker_key(registry).to_owned(),
+            username: if login.is_token {
+                TOKEN_USER.to_owned()
+            } else {
+                login.user.clone()
+            },
+            secret: login.secret.0.clone(),
+        }
+    }
+}
+
+impl From<HelperLogin> for Login {
+    fn from(given: HelperLogin) -> Login {
+        let is_token = given.username == TOKEN_USER;
+        Login {
+            user: if is_token { String::new() } else { given.username },
+            secret: Secret(given.secret),
+            is_token,
+        }
+    }
 }
 
 /// Where the docker command has a login of its own.
@@ -52,7 +80,7 @@ pub(crate) fn docker_key(registry: &str) -> &str {
 }
 
 /// The registry of a key of docker's configuration. Older versions wrote addresses with a scheme.
-fn registry_of_key(key: &str) -> String {
+pub(crate) fn registry_of_key(key: &str) -> String {
     let bare = key.trim_start_matches("https://").trim_start_matches("http://");
     let host = bare.split('/').next().unwrap_or(bare);
     if matches!(host, "index.docker.io" | "registry-1.docker.io" | "docker.io") {
@@ -76,6 +104,62 @@ impl DockerCommand {
     pub(crate) fn helper_for(&self, registry: &str) -> Result<Option<String>, ConfigError> {
         let name = Self::helper_name(&Config::read(&self.config())?, registry);
         Ok(name.filter(|name| self.helper_program(name).is_some()))
+    }
+
+    /// The docker command would find us, if it were told to ask us.
+    pub(crate) fn finds_own_helper(&self) -> bool {
+        self.helper_program(OWN_HELPER).is_some()
+    }
+
+    /// The docker command asks us for its login at this registry.
+    pub(crate) fn asks_own_helper(&self, registry: &str) -> Result<bool, ConfigError> {
+        Ok(Self::helper_name(&Config::read(&self.config())?, registry).as_deref() == Some(OWN_HELPER))
+    }
+
+    /// Lets the docker command ask us for its login at this registry, with a copy of its configuration beside it, or no
+    /// longer.
+    pub(crate) fn ask_own_helper(&self, registry: &str, ask: bool) -> Result<(), ConfigError> {
+        if self.asks_own_helper(registry)? == ask {
+            return Ok(());
+        }
+        let file = self.config();
+        let mut config = Config::read(&file)?;
+        if !ask {
+            return self.forget_own_helper(|key| registry_of_key(key) == registry).map(drop);
+        }
+        config.copy(&file)?;
+        let helpers = config
+            .values
+            .entry(HELPERS)
+            .or_insert_with(|| Value::Object(Map::new()));
+        if !helpers.is_object() {
+            *helpers = Value::Object(Map::new());
+        }
+        helpers[docker_key(registry)] = OWN_HELPER.into();
+        write_whole(&file, &config.text_in_its_style())
+    }
+
+    /// Takes us out of the configuration wherever we are in it. Says whether we were.
+    pub fn drop_own_helper(&self) -> Result<bool, ConfigError> {
+        self.forget_own_helper(|_| true)
+    }
+
+    fn forget_own_helper(&self, of: impl Fn(&str) -> bool) -> Result<bool, ConfigError> {
+        let file = self.config();
+        let mut config = Config::read(&file)?;
+        let Some(Value::Object(helpers)) = config.values.get_mut(HELPERS) else {
+            return Ok(false);
+        };
+        let before = helpers.len();
+        helpers.retain(|key, name| !(of(key) && name.as_str() == Some(OWN_HELPER)));
+        if helpers.len() == before {
+            return Ok(false);
+        }
+        if helpers.is_empty() {
+            config.values.shift_remove(HELPERS);
+        }
+        write_whole(&file, &config.text_in_its_style())?;
+        Ok(true)
     }
 
     fn helper_program(&self, name: &str) -> Option<PathBuf> {
@@ -107,7 +191,9 @@ impl DockerCommand {
         let mut found: Vec<StoredLogin> = Vec::new();
         let mut helpers: Vec<String> = config.text(STORE).into_iter().collect();
         for (registry, name) in config.object(HELPERS).into_iter().flatten() {
-            if let Some(name) = name.as_str().filter(|name| !helpers.iter().any(|known| known == name)) {
+            // What we keep ourselves is known without a process.
+            let is_new = |name: &&str| *name != OWN_HELPER && !helpers.iter().any(|known| known == name);
+            if let Some(name) = name.as_str().filter(is_new) {
                 tracing::trace!(registry, name, "a helper of its own");
                 helpers.push(name.to_owned());
             }
@@ -141,12 +227,7 @@ impl DockerCommand {
     /// Gives a login to the helper that is set for this registry, as `docker login` does.
     pub(crate) async fn store_with_helper(&self, registry: &str, login: &Login) -> Result<(), LoginError> {
         let helper = self.helper_for(registry)?.ok_or(LoginError::NoHelper)?;
-        let given = HelperLogin {
-            address: docker_key(registry).to_owned(),
-            username: login.user.clone(),
-            secret: login.secret.0.clone(),
-        };
-        let given = serde_json::to_vec(&given).unwrap_or_default();
+        let given = serde_json::to_vec(&HelperLogin::of(registry, login)).unwrap_or_default();
         self.ask_helper(&helper, "store", &given).await.map(drop)
     }
 
@@ -201,12 +282,7 @@ impl DockerCommand {
         if answer.secret.is_empty() {
             return Ok(None);
         }
-        let is_token = answer.username == TOKEN_USER;
-        Ok(Some(Login {
-            user: if is_token { String::new() } else { answer.username },
-            secret: Secret(answer.secret),
-            is_token,
-        }))
+        Ok(Some(answer.into()))
     }
 
     async fn helper_list(&self, helper: &str) -> Result<std::collections::BTreeMap<String, String>, LoginError> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::docker_command::{ConfigError, DockerCommand, write_whole};
+use crate::docker_command::{ConfigError, DockerCommand, OWN_HELPER, write_whole};
 use crate::registry::{HUB, Keychain, Login};
 
 /// The person may be asked to unlock it.
@@ -36,8 +36,8 @@ pub enum LoginError {
 pub enum Kept {
     /// With a credential helper of the docker command's: `program` is `docker-credential-pass`.
     Helper { program: String },
-    /// In this computer's keychain, for Wherry alone.
-    Keychain,
+    /// In this computer's keychain: for Wherry alone, or for the docker command, too, which then asks us for it.
+    Keychain { terminal: bool },
     /// In memory, until Wherry quits.
     Session,
     /// Readable, in the docker command's configuration.
@@ -97,9 +97,8 @@ impl Logins {
             return Some((login.clone(), Kept::Session));
         }
         if self.remembers_keychain(registry) {
-            let asked = registry.to_owned();
-            match self.keychain(move |keychain| keychain.get(&asked)).await {
-                Ok(Some(login)) => return Some((login, Kept::Keychain)),
+            match self.in_keychain(registry).await {
+                Ok(Some(login)) => return Some((login, Self::in_keychain_for(registry))),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(%error, registry, "the keychain did not give the login"),
             }
@@ -107,9 +106,7 @@ impl Logins {
         let docker = DockerCommand::of_this_user().ok()?;
         let login = docker.login(registry).await?;
         let kept = match docker.helper_for(registry) {
-            Ok(Some(helper)) => Kept::Helper {
-                program: format!("docker-credential-{helper}"),
-            },
+            Ok(Some(helper)) => Self::kept_by_helper(&helper),
             Ok(None) | Err(_) => Kept::ConfigFile,
         };
         Some((login, kept))
@@ -123,15 +120,16 @@ impl Logins {
 
     /// Where a login at this registry could be kept, the best first.
     pub async fn places(&self, registry: &str) -> Result<Vec<Kept>, LoginError> {
-        let helper = DockerCommand::of_this_user()?.helper_for(registry)?;
-        let helper = helper.map(|name| Kept::Helper {
-            program: format!("docker-credential-{name}"),
-        });
+        let docker = DockerCommand::of_this_user()?;
+        let helper = docker.helper_for(registry)?.filter(|name| name != OWN_HELPER);
+        let helper = helper.map(|name| Self::kept_by_helper(&name));
         // The helper is the system's keychain on most computers, and the docker command knows it too.
         let keychain = self.keychain(Keychain::check).await.is_ok();
         let has_helper = helper.is_some();
         let mut places: Vec<Kept> = helper.into_iter().collect();
-        places.extend(keychain.then_some(Kept::Keychain));
+        places.extend(keychain.then(|| Kept::Keychain {
+            terminal: docker.finds_own_helper(),
+        }));
         places.push(Kept::Session);
         if !has_helper {
             // With a helper set, the docker command would not look there.
@@ -142,26 +140,25 @@ impl Logins {
 
     /// Keeps a login, in one place only.
     pub async fn keep(&self, registry: &str, login: Login, place: &Kept) -> Result<(), LoginError> {
-        let user = login.user.clone();
         match place {
             Kept::Helper { .. } => {
+                self.leave_keychain(registry).await?;
                 DockerCommand::of_this_user()?
                     .store_with_helper(registry, &login)
                     .await?;
-                self.forget_own(registry).await?;
+                self.session().remove(registry);
             }
             Kept::ConfigFile => {
+                self.leave_keychain(registry).await?;
                 DockerCommand::of_this_user()?.store_in_config(registry, &login)?;
-                self.forget_own(registry).await?;
-            }
-            Kept::Keychain => {
-                let asked = registry.to_owned();
-                self.keychain(move |keychain| keychain.set(&asked, &login)).await?;
                 self.session().remove(registry);
-                self.change(registry, |known| known.keychain_user = Some(user)).await?;
+            }
+            Kept::Keychain { terminal } => {
+                self.keep_in_keychain(registry, login).await?;
+                DockerCommand::of_this_user()?.ask_own_helper(registry, *terminal)?;
             }
             Kept::Session => {
-                self.forget_own(registry).await?;
+                self.leave_keychain(registry).await?;
                 self.session().insert(registry.to_owned(), login);
             }
         }
@@ -170,13 +167,52 @@ impl Logins {
 
     /// Signs out: nobody finds the login any more, the docker command neither.
     pub async fn forget(&self, registry: &str) -> Result<(), LoginError> {
-        self.forget_own(registry).await?;
+        self.leave_keychain(registry).await?;
         DockerCommand::of_this_user()?.forget_login(registry).await
     }
 
-    async fn forget_own(&self, registry: &str) -> Result<(), LoginError> {
+    /// Keeps it there and nowhere else of ours.
+    pub(super) async fn keep_in_keychain(&self, registry: &str, login: Login) -> Result<(), LoginError> {
+        let user = login.user.clone();
+        let asked = registry.to_owned();
+        self.keychain(move |keychain| keychain.set(&asked, &login)).await?;
         self.session().remove(registry);
-        if self.remembers_keychain(registry) {
+        self.change(registry, |known| known.keychain_user = Some(user)).await
+    }
+
+    pub(super) async fn in_keychain(&self, registry: &str) -> Result<Option<Login>, LoginError> {
+        let asked = registry.to_owned();
+        self.keychain(move |keychain| keychain.get(&asked)).await
+    }
+
+    /// The registries that the keychain has a login for, each with its user.
+    pub(super) fn known_in_keychain(&self) -> Vec<(String, String)> {
+        let known = self.remembered().registries.into_iter();
+        known
+            .filter_map(|(registry, known)| Some((registry, known.keychain_user?)))
+            .collect()
+    }
+
+    /// Who reads it there.
+    fn in_keychain_for(registry: &str) -> Kept {
+        let docker = DockerCommand::of_this_user();
+        let terminal = docker.and_then(|docker| docker.asks_own_helper(registry));
+        Kept::Keychain {
+            terminal: terminal.unwrap_or(false),
+        }
+    }
+
+    /// Forgets what is in memory and in the keychain, and does not have the docker command ask for it there any more.
+    async fn leave_keychain(&self, registry: &str) -> Result<(), LoginError> {
+        let docker = DockerCommand::of_this_user()?;
+        self.forget_own(registry).await?;
+        Ok(docker.ask_own_helper(registry, false)?)
+    }
+
+    pub(super) async fn forget_own(&self, registry: &str) -> Result<(), LoginError> {
+        self.session().remove(registry);
+        let docker = DockerCommand::of_this_user()?;
+        if self.remembers_keychain(registry) || docker.asks_own_helper(registry)? {
             let asked = registry.to_owned();
             self.keychain(move |keychain| keychain.remove(&asked)).await?;
             self.change(registry, |known| known.keychain_user = None).await?;
@@ -204,7 +240,7 @@ impl Logins {
             entry(&mut all, address, Some((login.user.clone(), Kept::Session)));
         }
         for (address, known) in self.remembered().registries {
-            let login = known.keychain_user.map(|user| (user, Kept::Keychain));
+            let login = known.keychain_user.map(|user| (user, Self::in_keychain_for(&address)));
             entry(&mut all, &address, login);
             if let Some(listed) = all.get_mut(&address) {
                 listed.added = known.added;
@@ -212,9 +248,7 @@ impl Logins {
         }
         for stored in DockerCommand::of_this_user()?.logins().await? {
             let kept = match stored.helper {
-                Some(name) => Kept::Helper {
-                    program: format!("docker-credential-{name}"),
-                },
+                Some(name) => Self::kept_by_helper(&name),
                 None => Kept::ConfigFile,
             };
             entry(&mut all, &stored.registry, Some((stored.user, kept)));
@@ -330,8 +364,14 @@ mod tests {
         let logins = Logins::new(file.clone(), Arc::new(Drawer::default()));
         assert_eq!(logins.find(REGISTRY).await, None);
 
-        logins.keep(REGISTRY, ada(), &Kept::Keychain).await.expect("kept");
-        assert_eq!(logins.find(REGISTRY).await, Some((ada(), Kept::Keychain)));
+        logins
+            .keep(REGISTRY, ada(), &Kept::Keychain { terminal: false })
+            .await
+            .expect("kept");
+        assert_eq!(
+            logins.find(REGISTRY).await,
+            Some((ada(), Kept::Keychain { terminal: false }))
+        );
         let text = fs_err::read_to_string(&file).expect("a file");
         assert!(text.contains("ada") && !text.contains("cret"), "{text}");
 
@@ -372,7 +412,7 @@ mod tests {
         let logins = Logins::new(folder.path().join("registries.json"), Arc::new(keychain));
         let places = logins.places(REGISTRY).await.expect("places");
         assert!(
-            places.contains(&Kept::Session) && !places.contains(&Kept::Keychain),
+            places.contains(&Kept::Session) && !places.contains(&Kept::Keychain { terminal: false }),
             "{places:?}"
         );
     }

@@ -1,5 +1,8 @@
 //! What an engine was told about registries when it was started.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -45,13 +48,43 @@ fn settings(config: wire::RegistryConfig) -> RegistrySettings {
 
 impl RegistrySettings {
     pub fn is_insecure(&self, registry: &str) -> bool {
-        self.insecure.iter().any(|name| name == registry)
+        let address = address_of(registry);
+        self.insecure.iter().any(|known| {
+            let network = known.parse::<IpNet>().ok();
+            known == registry
+                || network
+                    .zip(address)
+                    .is_some_and(|(network, address)| network.contains(&address))
+        })
     }
+}
+
+/// Of a registry that is called by its address and not by a name.
+fn address_of(registry: &str) -> Option<IpAddr> {
+    let host = match registry.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        Some(_) | None => registry,
+    };
+    host.trim_matches(['[', ']']).parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_stands_for_the_registries_in_it() {
+        let settings = RegistrySettings {
+            insecure: vec!["10.0.0.0/8".into(), "box:5000".into(), "fd00::/8".into()],
+            mirrors: Vec::new(),
+        };
+        for insecure in ["10.1.2.3:5000", "10.1.2.3", "box:5000", "[fd00::7]:5000"] {
+            assert!(settings.is_insecure(insecure), "{insecure}");
+        }
+        for other in ["11.1.2.3:5000", "box", "box:5001", "ghcr.io"] {
+            assert!(!settings.is_insecure(other), "{other}");
+        }
+    }
 
     #[test]
     fn what_every_engine_has_is_left_out() {

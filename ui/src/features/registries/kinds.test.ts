@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { kindOf, keptWords, loginCommand, logoutCommand, registryName, userWords } from "./kinds";
+import { kindOf, keptWords, loginCommand, logoutCommand, placeWords, registryName, userWords } from "./kinds";
 
 test("a registry's kind is in its address", () => {
   for (const [address, kind] of [
@@ -32,6 +32,9 @@ test("no secret is in the command", () => {
 
 test("it is said where a login is", () => {
   expect(keptWords({ type: "helper", program: "docker-credential-pass" })).toContain("docker-credential-pass");
+  expect(keptWords({ type: "keychain", terminal: true })).toContain("terminal");
+  expect(placeWords({ type: "keychain", terminal: true }, "~/.docker/config.json").detail).toContain("~/.docker/config.json");
+  expect(placeWords({ type: "keychain", terminal: false }, "").detail).toContain("not signed in");
   const entry = { address: "x", added: false, user: "", kept: null, insecure: false, certificates: [] };
   expect(userWords(entry)).toBe("A token");
   expect(userWords({ ...entry, user: null })).toBeNull();

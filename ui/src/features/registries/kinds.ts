@@ -150,7 +150,7 @@ export function keptWords(kept: Kept): string {
     case "helper":
       return `kept by ${kept.program}`;
     case "keychain":
-      return "in this computer's keychain";
+      return kept.terminal ? "in the keychain, for the terminal too" : "in this computer's keychain";
     case "session":
       return "until Wherry quits";
     case "configFile":
@@ -170,7 +170,9 @@ export function placeWords(place: Kept, config: string): { title: string; detail
     case "keychain":
       return {
         title: "This computer's keychain",
-        detail: "For Wherry alone. Your terminal is not signed in by it.",
+        detail: place.terminal
+          ? `Your terminal is signed in, too: ${config} says to ask Wherry for it.`
+          : "For Wherry alone. Your terminal is not signed in by it.",
         warn: false,
       };
     case "session":

@@ -8,7 +8,7 @@ home: string, };
 
 export type Accelerator = "auto" | "emulation";
 
-export type Action = { "type": "startEngine" } | { "type": "usePort", taken: number, instead: number, } | { "type": "retry" } | { "type": "signIn", registry: string, } | { "type": "force" } | { "type": "runInTerminal", command: string, };
+export type Action = { "type": "startEngine" } | { "type": "usePort", taken: number, instead: number, } | { "type": "retry" } | { "type": "signIn", registry: string, } | { "type": "allowInsecure", registry: string, } | { "type": "force" } | { "type": "runInTerminal", command: string, };
 
 export type BackupContainer = { name: string, image: string, running: boolean, member: string, };
 
@@ -896,9 +896,15 @@ target: string, };
 export type ImagesSeen = { images: Array<ImageSeen>, };
 
 /**
+ * `HOST`, `HOST:PORT` or a network of such hosts, in lower case. It is never anything else: an engine that is told what
+ * it cannot read does not start.
+ */
+export type InsecureRegistry = string;
+
+/**
  * Where a login is.
  */
-export type Kept = { "type": "helper", program: string, } | { "type": "keychain" } | { "type": "session" } | { "type": "configFile" };
+export type Kept = { "type": "helper", program: string, } | { "type": "keychain", terminal: boolean, } | { "type": "session" } | { "type": "configFile" };
 
 export type Lamp = { light: Light, 
 /**
@@ -1138,12 +1144,16 @@ folders: Array<string>,
  * Where the machine and its containers have their addresses, from its next start on; `None` is wherever this
  * computer has no route to.
  */
-subnet: Subnet | null, };
+subnet: Subnet | null, 
+/**
+ * Registries that the engine asks without encryption.
+ */
+insecureRegistries: Array<InsecureRegistry>, };
 
 /**
  * One setting and what it shall be.
  */
-export type MachineSettingsChange = { "type": "sleepAfter", minutes: number | null, } | { "type": "proxy", proxy: ProxyChoice, } | { "type": "subnet", subnet: Subnet | null, } | { "type": "all", settings: MachineSettings, } | { "type": "shareFolder", path: string, } | { "type": "unshareFolder", path: string, };
+export type MachineSettingsChange = { "type": "sleepAfter", minutes: number | null, } | { "type": "proxy", proxy: ProxyChoice, } | { "type": "subnet", subnet: Subnet | null, } | { "type": "insecureRegistries", registries: Array<InsecureRegistry>, } | { "type": "all", settings: MachineSettings, } | { "type": "shareFolder", path: string, } | { "type": "unshareFolder", path: string, };
 
 /**
  * What a machine is given. Changing it takes effect at the next start; the disk never shrinks.
@@ -1563,6 +1573,11 @@ insecure: boolean,
  * Files with certificate authorities for it alone.
  */
 certificates: Array<string>, };
+
+/**
+ * Whether the engine of Wherry's own machine may ask a registry without encryption.
+ */
+export type RegistryInsecure = { registry: string, allowed: boolean, };
 
 export type RegistryList = { registries: Array<RegistryEntry>, 
 /**
@@ -2325,6 +2340,8 @@ export interface Commands {
   /** Lists it, also without a login. */
   "registry.add": { params: RegistryRef; result: RegistryEntry };
   "registry.remove": { params: RegistryRef; result: null };
+  /** Whether the engine of Wherry's own machine may ask it without encryption; in effect when this returns. */
+  "registry.insecure": { params: RegistryInsecure; result: null };
   "backup.suggest": { params: null; result: BackupSuggestion };
   /** What a file holds, from its table of contents. */
   "backup.contents": { params: BackupRef; result: BackupManifest };

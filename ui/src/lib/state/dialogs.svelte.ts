@@ -1,6 +1,6 @@
 // Dialogs that open from anywhere: a button on a page, a shortcut, another dialog. One at a time.
 
-import type { MadeOf, Reclaimable, RunSpec } from "$lib/api";
+import type { Action, MadeOf, Reclaimable, RunSpec } from "$lib/api";
 
 export type OpenDialog =
   | { type: "run"; image: string | null; spec: RunSpec | null; edited: MadeOf | null }
@@ -12,6 +12,9 @@ class Dialogs {
   open = $state.raw<OpenDialog | null>(null);
   /** Over whatever else is open, which goes on when this is done. `null` in it: any registry. */
   signingIn = $state.raw<{ registry: string | null } | null>(null);
+
+  /** The same for a registry without encryption. */
+  allowing = $state.raw<{ registry: string | null } | null>(null);
 
   run(image: string | null = null): void {
     this.open = { type: "run", image, spec: null, edited: null };
@@ -48,9 +51,34 @@ class Dialogs {
     this.signingIn = null;
   }
 
+  allowInsecure(registry: string | null = null): void {
+    this.allowing = { registry };
+  }
+
+  allowed(): void {
+    this.allowing = null;
+  }
+
   close(): void {
     this.open = null;
   }
 }
 
 export const dialogs = new Dialogs();
+
+/** Opens what remedies a problem, where that is a dialog of its own. */
+export function dialogFor(action: Action | null): (() => void) | null {
+  switch (action?.type) {
+    case "signIn":
+      return () => dialogs.signIn(action.registry);
+    case "allowInsecure":
+      return () => dialogs.allowInsecure(action.registry);
+    case "startEngine":
+    case "usePort":
+    case "retry":
+    case "force":
+    case "runInTerminal":
+    case undefined:
+      return null;
+  }
+}
