@@ -1,24 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { ImageDetail, PortAnswer, PortQuestion, RunSpec } from "$lib/api";
-import {
-  asText,
-  commandWrong,
-  emptyForm,
-  type Form,
-  fromSpec,
-  mountRow,
-  type MountRow,
-  mountWrong,
-  nameWrong,
-  portRow,
-  portsOf,
-  portVerdict,
-  toFix,
-  toSpec,
-  usePort,
-  variableRow,
-  variableWrong,
-} from "./form";
+import { mountRow, portRow, variableRow, type Form, type MountRow } from "./form";
+import { emptyForm, fromSpec } from "./fromSpec";
+import { portsOf, portVerdict, usePort } from "./portRows";
+import { toSpec } from "./toSpec";
+import { asText } from "./words";
+import { commandWrong, mountWrong, nameWrong, toFix, variableWrong } from "./wrong";
 import { emptySpec, published } from "./spec";
 import { parseSize, parseTime } from "./units";
 

@@ -2,7 +2,7 @@
 
 import { call, type PortAnswer, type PortQuestion } from "$lib/api";
 import { SvelteMap } from "svelte/reactivity";
-import { questionKey } from "./form";
+import { questionKey } from "./portRows";
 
 const SETTLE_MILLIS = 200;
 
