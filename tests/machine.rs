@@ -183,6 +183,11 @@ impl Machine {
         self.wherries("serve-files")
     }
 
+    /// What keeps their connection to QEMU, and the spare of that.
+    pub fn file_keepers(&self) -> Vec<u32> {
+        self.wherries("keep-files")
+    }
+
     /// The processes of the one program that do this.
     fn wherries(&self, command: &str) -> Vec<u32> {
         let mut processes = self.processes("wherry");

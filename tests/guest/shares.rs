@@ -73,6 +73,7 @@ fn the_persons_folders_are_in_containers_as_they_are_on_the_host() {
     changes_on_the_host_are_told(&machine, &project);
     folders_come_and_go(&machine);
     a_server_that_dies_is_followed_by_another(&machine, &project);
+    a_keeper_that_dies_is_followed_by_its_spare(&machine, &project);
 
     // The machine's files are served by nobody once it is stopped.
     machine.wherry(&["stop"]);
@@ -325,6 +326,59 @@ fn a_server_that_dies_is_followed_by_another(machine: &Machine, project: &Path) 
         "yes\n"
     );
     run(machine.docker().args(["rm", "--force", "user", "bystander"]));
+}
+
+/// The whole way to the files but QEMU itself is killed, and comes back.
+fn a_keeper_that_dies_is_followed_by_its_spare(machine: &Machine, project: &Path) {
+    use_folder(machine, project);
+    // A spare that dies is replaced, too.
+    for spare in [true, false] {
+        let (keepers, servers) = wherry_tests::process::until("a keeper and its spare", || {
+            let (keepers, servers) = (machine.file_keepers(), machine.file_servers());
+            (keepers.len() == 2 && servers.len() == 1).then_some((keepers, servers))
+        });
+        let is_spare = |pid: &&u32| {
+            let arguments = fs_err::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            arguments.split('\0').any(|word| word == "--spare") == spare
+        };
+        let killed = *keepers.iter().find(is_spare).expect("one of the two");
+        signal(killed, "KILL");
+        wherry_tests::process::until("another pair", || {
+            let now = machine.file_keepers();
+            (now.len() == 2 && !now.contains(&killed)).then_some(())
+        });
+        let listed = user(machine, "ls /work");
+        if spare {
+            assert_eq!(machine.file_servers(), servers, "nobody noticed");
+            assert!(listed.status.success());
+        } else {
+            let words = String::from_utf8_lossy(&listed.stderr).into_owned();
+            assert!(words.contains("Stale file handle"), "{words}");
+        }
+    }
+    wherry_tests::process::until("the daemon to have the next server", || {
+        let ran = output(
+            machine
+                .docker()
+                .args(["run", "--rm", "--volume", &format!("{}:/work", project.display())])
+                .args(["busybox", "/bin/cat", "/work/again"]),
+        );
+        (ran.stdout == b"yes\n").then_some(())
+    });
+    run(machine.docker().args(["rm", "--force", "user"]));
+}
+
+/// A container named `user` with the folder.
+fn use_folder(machine: &Machine, project: &Path) {
+    run(machine
+        .docker()
+        .args(["run", "--detach", "--name", "user"])
+        .args(["--volume", &format!("{}:/work", project.display())])
+        .args(["busybox", "/bin/sleep", "3600"]));
+}
+
+fn user(machine: &Machine, script: &str) -> std::process::Output {
+    output(machine.docker().args(["exec", "user", "/bin/sh", "-c", script]))
 }
 
 /// The folder with the engine's socket and the data disk lies in the person's home, and a container that has the home

@@ -37,6 +37,7 @@ mod tasks;
 mod terminals;
 mod trash;
 mod typescript;
+mod uninstall;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -74,6 +75,7 @@ pub use table::{COMMANDS, STREAMS};
 pub use task::{Outcome, Task, TaskId, TaskRef, Work};
 pub use terminals::model::*;
 pub use typescript::typescript;
+pub use uninstall::{forget_logins, remove_home};
 // What the shells need of the packages below; they name no other.
 pub use wherry_engine::system_socket::{Ask, SYSTEM_SOCKET};
 pub use wherry_engine::{

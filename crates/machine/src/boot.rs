@@ -59,6 +59,8 @@ pub(crate) struct Context {
     pub(crate) doze: Doze,
     /// What the setting for sleeping counts in.
     pub(crate) minute: Duration,
+    /// How many bytes are free where a folder is.
+    pub(crate) room: Arc<dyn Fn(&Path) -> u64 + Send + Sync>,
 }
 
 impl Context {
@@ -147,9 +149,19 @@ pub(crate) async fn boot(
         progress,
         began: Instant::now(),
     };
+    // One that has run before waits for room, as it does when it runs: it has more to lose than its start.
+    let anew = matches!(origin, Origin::Nothing { .. });
+    let full = async {
+        if anew {
+            host_disk::until_it_is_full(&context.home, &*context.room).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
     let brought_up = tokio::select! {
-        brought_up = boot.run(origin, socket, &mut partial) => Some(brought_up),
+        brought_up = boot.run(origin, socket, &mut partial) => Some(brought_up.map_err(|ended| boot.explain(ended))),
         () = call_off.cancelled() => None,
+        () = full => Some(Err(boot.became_full(None).into())),
     };
     match brought_up {
         Some(Ok(live)) => Ok(live),
@@ -243,6 +255,24 @@ impl Boot<'_> {
 
     fn home(&self) -> &Home {
         &self.context.home
+    }
+
+    /// Much goes wrong when this computer's disk is full, in words that do not say so.
+    fn explain(&self, ended: Ended) -> Ended {
+        match ended {
+            Ended::Failed(failure)
+                if failure.step != Some(Step::Check) && host_disk::is_full((self.context.room)(self.home().root())) =>
+            {
+                self.became_full(Some(failure)).into()
+            }
+            Ended::Failed(_) | Ended::CalledOff | Ended::Asleep(_) => ended,
+        }
+    }
+
+    fn became_full(&self, then: Option<Failure>) -> Failure {
+        let step = then.as_ref().and_then(|failure| failure.step).unwrap_or(Step::Linux);
+        let free = (self.context.room)(self.home().root());
+        disk::became_full(self.home().root(), step, free, then)
     }
 
     async fn run(&self, origin: Origin, socket: Option<EngineSocket>, partial: &mut Partial) -> Result<Live, Ended> {
@@ -448,9 +478,8 @@ impl Boot<'_> {
             detail: Some(format!("Found running in process {}.", record.pid)),
         })
         .await;
-        // A machine that has none has no such socket either.
-        let files = if system::ENDPOINTS_ARE_FILES && self.home().files_control().exists() {
-            Files::connect(&self.home().files_control()).await.ok()
+        let files = if record.fingerprint.ends_with(WITH_FOLDERS) {
+            self.find_files().await
         } else {
             None
         };
@@ -462,6 +491,15 @@ impl Boot<'_> {
             record,
             files,
         })
+    }
+
+    /// Reaches what serves the person's folders to a machine that runs.
+    async fn find_files(&self) -> Option<(Files, mpsc::Receiver<Said>)> {
+        let found = shares::find(self.home()).await;
+        if found.is_none() {
+            self.tell(Progress::Note(shares::GONE.into())).await;
+        }
+        found
     }
 
     async fn bring_up(&self, spec: &Spec, partial: &mut Partial) -> Result<Met, Failure> {
@@ -812,6 +850,8 @@ impl Boot<'_> {
             | Stage::PoweringOff => true,
         });
         let report = data.await?;
+        disk::formatted(&self.home().data_disk())
+            .map_err(|error| io_failure(Step::Data, "Could not note that the data disk is formatted", &error))?;
         self.tell(Progress::Done {
             detail: report.notes.first().cloned(),
         })
@@ -978,9 +1018,11 @@ fn ended_once(failure: &Failure) -> String {
     format!("The machine's process ended by itself before Linux was up ({said}), and was started a second time.")
 }
 
+const WITH_FOLDERS: &str = " with folders";
+
 /// What a machine is made of: with the server of the shared folders it has one device more.
 fn fingerprint(facts: &Facts, files: bool) -> String {
-    let device = if files { " with folders" } else { "" };
+    let device = if files { WITH_FOLDERS } else { "" };
     format!("{}{device}", facts.fingerprint)
 }
 

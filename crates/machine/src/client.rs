@@ -23,6 +23,8 @@ use crate::{
 
 /// How long a daemon that was just started may take until it listens.
 const DAEMON_START: Duration = Duration::from_secs(10);
+/// How long it may take to leave when there is nothing for it to do.
+const DAEMON_LEAVES: Duration = Duration::from_secs(30);
 /// Between two attempts to reach a daemon that is on its way.
 const ON_ITS_WAY: Duration = Duration::from_millis(15);
 /// How often a watcher looks whether a daemon has appeared. One failing `connect` costs some microseconds.
@@ -115,6 +117,15 @@ impl Machine {
     pub async fn erase(&self) -> Result<(), Error> {
         self.stop().await?;
         self.ask(Request::Erase, |_| ()).await.map(drop)
+    }
+
+    /// Returns when no daemon is left that would write to the home. It leaves some seconds after the machine was stopped.
+    pub async fn until_alone(&self) -> Result<(), Error> {
+        let alone = daemon::until_unlocked(&self.home);
+        tokio::time::timeout(DAEMON_LEAVES, alone).await.map_err(|_| Error::Io {
+            doing: "The background process is still at work",
+            source: io::ErrorKind::TimedOut.into(),
+        })
     }
 
     /// Changes one setting, which takes effect at once.

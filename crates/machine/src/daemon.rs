@@ -16,7 +16,7 @@ use crate::boot::{Context, FindBackend};
 use crate::control::{self, Answer, Envelope, RELEASE, Request};
 use crate::doze::Doze;
 use crate::supervisor::{Command, Supervisor};
-use crate::{Error, Failure, Freed, Home, State, doctor, free, settings, system};
+use crate::{Error, Failure, Freed, Home, State, doctor, free, host_disk, settings, system};
 
 /// How long the daemon stays without a machine and without clients: long enough for a script's next command.
 const IDLE: Duration = Duration::from_secs(5);
@@ -66,6 +66,7 @@ pub(crate) async fn run_with(home: Home, find_backend: FindBackend) -> Result<()
         activity: Activity::new(),
         doze: Doze::new(),
         minute: Duration::from_mins(1),
+        room: Arc::new(host_disk::free),
     };
     let supervisor = Supervisor::begin(context, note);
     // Each client holds a receiver; the sender sees when there is none.
@@ -133,6 +134,17 @@ async fn lock(home: &Home) -> Result<Option<fs_err::File>, Error> {
             return Ok(None);
         }
         tokio::time::sleep(PREDECESSOR_PAUSE).await;
+    }
+}
+
+/// Returns when no daemon has the lock of this home.
+pub(crate) async fn until_unlocked(home: &Home) {
+    // One that cannot be opened is nobody's.
+    while let Ok(lock) = std::fs::File::open(home.lock()) {
+        match lock.try_lock() {
+            Ok(()) | Err(std::fs::TryLockError::Error(_)) => return,
+            Err(std::fs::TryLockError::WouldBlock) => tokio::time::sleep(PREDECESSOR_PAUSE).await,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! person says so.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
@@ -53,9 +53,13 @@ pub(crate) fn check_room(folder: &Path) -> Result<(), Failure> {
     if free >= NEEDED {
         return Ok(());
     }
-    Err(Failure {
+    Err(no_room(folder, Step::Check, free))
+}
+
+fn no_room(folder: &Path, step: Step, free: u64) -> Failure {
+    Failure {
         code: FailureCode::NoDiskSpace,
-        step: Some(Step::Check),
+        step: Some(step),
         message: "There is not enough disk space to start the machine".into(),
         causes: vec![format!(
             "{} MiB are free where {} is; starting takes {} MiB",
@@ -65,7 +69,33 @@ pub(crate) fn check_room(folder: &Path) -> Result<(), Failure> {
         )],
         hint: "Free some space, or choose a folder on another disk with WHERRY_HOME.".into(),
         console: Vec::new(),
-    })
+    }
+}
+
+/// The disk became full while the machine was starting. What went wrong because of that is said last.
+pub(crate) fn became_full(folder: &Path, step: Step, free: u64, then: Option<Failure>) -> Failure {
+    let mut failure = no_room(folder, step, free);
+    failure.message = "This computer's disk became full while the machine was starting".into();
+    if let Some(Failure { message, causes, .. }) = then {
+        failure.causes.push(message);
+        failure.causes.extend(causes);
+    }
+    failure
+}
+
+/// Beside a disk that is not known to have been formatted. Nobody has ever had it, so nobody has anything on it.
+fn blank(path: &Path) -> PathBuf {
+    path.with_extension("blank")
+}
+
+/// The guest has formatted the disk, or found it so: from now on it is the person's.
+pub(crate) fn formatted(path: &Path) -> io::Result<()> {
+    let blank = blank(path);
+    if !blank.exists() {
+        return Ok(());
+    }
+    file::remove(&blank)?;
+    path.parent().map_or(Ok(()), system::sync_folder)
 }
 
 /// Makes the disk, or makes it larger, and says what there is. The file is sparse: it occupies what was written.
@@ -79,6 +109,10 @@ pub(crate) fn prepare(path: &Path, gib: u64) -> Result<String, Failure> {
         hint: "Look at the rights and the free space of that folder, or choose another one with WHERRY_HOME.".into(),
         console: Vec::new(),
     };
+    // What is on it is at most half of a file system, which the guest would not touch.
+    if blank(path).exists() {
+        file::remove(path).map_err(|error| failed("make", &error))?;
+    }
     match length(path) {
         None => {
             create(path, wanted).map_err(|error| failed("make", &error))?;
@@ -104,6 +138,7 @@ pub(crate) fn prepare(path: &Path, gib: u64) -> Result<String, Failure> {
 fn create(path: &Path, length: u64) -> io::Result<()> {
     let temporary = path.with_extension("new");
     file::remove(&temporary)?;
+    file::write_whole(&blank(path), b"")?;
     system::create_private_file(&temporary)?;
     let file = fs_err::OpenOptions::new().write(true).open(&temporary)?;
     file.set_len(length)?;
@@ -146,7 +181,8 @@ pub(crate) async fn grow_online(home: &Home, session: &Session, gib: u64) -> Res
 /// the person's data, too. The person was asked.
 pub(crate) fn remove(home: &Home) -> io::Result<()> {
     saved::remove(home)?;
-    file::remove(&home.data_disk())
+    file::remove(&home.data_disk())?;
+    file::remove(&blank(&home.data_disk()))
 }
 
 fn grow(path: &Path, length: u64) -> io::Result<()> {
@@ -168,6 +204,7 @@ mod tests {
             "Made. 2 GB at most; it takes only what is used."
         );
         assert!(occupied(&path) < MIB);
+        formatted(&path)?;
         fs_err::OpenOptions::new()
             .write(true)
             .open(&path)
@@ -180,6 +217,32 @@ mod tests {
         io::Read::read_exact(&mut fs_err::File::open(&path)?, &mut start)?;
         assert_eq!(&start, b"mine");
         Ok(())
+    }
+
+    #[test]
+    fn a_disk_that_was_never_formatted_is_made_anew_and_no_other_one() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("data.raw");
+        let write = |bytes: &[u8]| {
+            fs_err::OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .and_then(|mut file| io::Write::write_all(&mut file, bytes))
+        };
+        let begins = || {
+            let mut start = [0; 4];
+            io::Read::read_exact(&mut fs_err::File::open(&path)?, &mut start)?;
+            Ok::<_, io::Error>(start)
+        };
+        prepare(&path, 2).expect("made");
+        write(b"half")?;
+        prepare(&path, 2).expect("made again");
+        assert_eq!(begins()?, [0; 4], "what a format had begun is gone");
+        formatted(&path)?;
+        write(b"mine")?;
+        prepare(&path, 2).expect("left");
+        assert_eq!(&begins()?, b"mine");
+        formatted(&path)
     }
 
     #[test]

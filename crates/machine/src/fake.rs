@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -343,6 +343,8 @@ pub(crate) struct Fake {
     /// How long what the settings call a minute is.
     pub(crate) minute: Duration,
     pub(crate) fingerprint: &'static str,
+    /// How much of this computer's disk is free while the machine starts.
+    pub(crate) room: Arc<AtomicU64>,
 }
 
 impl Fake {
@@ -359,6 +361,7 @@ impl Fake {
             silent: None,
             minute: Duration::from_mins(1),
             fingerprint: "fake 1",
+            room: Arc::new(AtomicU64::new(u64::MAX)),
         }
     }
 
@@ -372,6 +375,7 @@ impl Fake {
             activity: Activity::new(),
             doze: Doze::new(),
             minute: self.minute,
+            room: Arc::new(move |_| self.room.load(Ordering::SeqCst)),
         }
     }
 }

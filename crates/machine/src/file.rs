@@ -10,12 +10,19 @@ use crate::system;
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("new");
     remove(&temporary)?;
-    system::create_private_file(&temporary)?;
-    let mut file = fs_err::OpenOptions::new().write(true).open(&temporary)?;
+    let written = write_new(&temporary, bytes).and_then(|()| fs_err::rename(&temporary, path));
+    if written.is_err() {
+        // On a full disk half of it would stay.
+        let _ = remove(&temporary);
+    }
+    written
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    system::create_private_file(path)?;
+    let mut file = fs_err::OpenOptions::new().write(true).open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    drop(file);
-    fs_err::rename(&temporary, path)
+    file.sync_all()
 }
 
 /// Keeps a file that cannot be used beside its place, under the name returned: the person may want to see it.

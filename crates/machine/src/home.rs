@@ -141,6 +141,13 @@ impl Home {
         system::endpoint(&self.root, "run/files.sock")
     }
 
+    /// What is locked for as long as anybody keeps that server's connection to QEMU.
+    pub(crate) fn files_turn(&self) -> PathBuf {
+        let mut turn = self.files_device().into_os_string();
+        turn.push(".lock");
+        turn.into()
+    }
+
     /// Where that server takes what it is to show.
     pub(crate) fn files_control(&self) -> PathBuf {
         system::endpoint(&self.root, "run/files-control.sock")

@@ -88,6 +88,23 @@ pub(crate) async fn until_it_stands(home: &Home) {
     }
 }
 
+/// Returns when the machine stands still and there is no room that would make it go on. `room` says how much there is.
+pub(crate) async fn until_it_is_full(home: &Home, room: &(dyn Fn(&Path) -> u64 + Sync)) {
+    loop {
+        tokio::time::sleep(LOOK_CLOSELY).await;
+        // While there is room nobody is asked.
+        let free = room(home.root());
+        if free < NONE && stood_still(home, free).await && free < ENOUGH {
+            return;
+        }
+    }
+}
+
+/// Whether this is the reason for whatever did not work.
+pub(crate) fn is_full(free: u64) -> bool {
+    free < ENOUGH
+}
+
 /// Whether the machine was found standing still for an error of a disk. Where there is room again it is told to go on.
 /// Several writes may have failed at once, and each stops it again: so it is to be looked at until it was found running.
 async fn stood_still(home: &Home, free: u64) -> bool {
@@ -106,7 +123,7 @@ async fn stood_still(home: &Home, free: u64) -> bool {
     })
 }
 
-fn free(folder: &Path) -> u64 {
+pub(crate) fn free(folder: &Path) -> u64 {
     // What cannot be measured is not warned of.
     fs4::available_space(folder).unwrap_or(u64::MAX)
 }

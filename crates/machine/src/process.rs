@@ -54,6 +54,11 @@ impl Process {
         self.watched.ended().await;
     }
 
+    /// Whether it has ended by now, whatever was heard of it.
+    pub(crate) fn has_ended(&self) -> bool {
+        record::process_started(self.pid).is_none()
+    }
+
     pub(crate) async fn kill(&self) {
         self.watched.kill();
         self.watched.ended().await;

@@ -280,10 +280,32 @@ pub(crate) async fn share_anew(
     settings: &settings::Store,
     session: &Session,
 ) -> Option<(Files, Vec<String>)> {
-    let (files, said) = Files::connect(&home.files_control()).await.ok()?;
+    let (files, said) = find(home).await?;
     let notes = give(home, settings, Some(&files), session, true).await;
     follow(&files, said, session);
     Some((files, notes))
+}
+
+/// The server of a machine that runs, which may be the next one on its way. None when there is none any more.
+pub(crate) async fn find(home: &Home) -> Option<(Files, mpsc::Receiver<Said>)> {
+    let control = home.files_control();
+    tokio::select! {
+        connected = Files::connect(&control) => connected.ok(),
+        () = until_given_up(home) => None,
+    }
+}
+
+/// Returns when no process is left that would start another server.
+async fn until_given_up(home: &Home) {
+    while is_kept(home) {
+        tokio::time::sleep(LISTEN_PAUSE).await;
+    }
+}
+
+/// Whether somebody has the turn that keepers of files and their spares have.
+fn is_kept(home: &Home) -> bool {
+    let tried = std::fs::File::open(home.files_turn()).map(|turn| turn.try_lock_shared());
+    matches!(tried, Ok(Err(std::fs::TryLockError::WouldBlock)))
 }
 
 /// Passes on what the server says to the guest and the other way round, for as long as both are there.
@@ -411,6 +433,21 @@ fn hidden(home: &Home) -> Vec<PathBuf> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn that_nobody_is_left_to_start_a_server_is_noticed() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let home = Home::at(folder.path());
+        home.create()?;
+        assert!(!is_kept(&home), "nobody has ever been there");
+        let keeper = fs_err::File::create(home.files_turn())?;
+        keeper.file().lock()?;
+        let spare = keeper.try_clone()?;
+        drop(keeper);
+        assert!(is_kept(&home), "a spare is left");
+        drop(spare);
+        timeout(ANSWER, until_given_up(&home)).await.map_err(io::Error::from)
+    }
 
     #[tokio::test]
     async fn the_servers_end_is_noticed() -> io::Result<()> {

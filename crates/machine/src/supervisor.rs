@@ -12,6 +12,7 @@ use crate::activity::Activity;
 use crate::boot::{self, Context, Ended, Live, Origin, Progress};
 use crate::cost::Cost;
 use crate::process::Process;
+use crate::qmp::Qmp;
 use crate::record::Record;
 use crate::saved::{self, Found, Saved};
 use crate::socket::EngineSocket;
@@ -35,6 +36,8 @@ const PROCESS_ENDS_WITH_LINK: Duration = Duration::from_millis(500);
 const USAGE: Duration = Duration::from_secs(1);
 /// Usage that is as fresh as this is not asked for again, however many look.
 const USAGE_FRESH: Duration = Duration::from_millis(1500);
+/// How long the monitor of a machine that runs may take to answer, and one that does not may take to end.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 /// How often the guest's clock is compared with this computer's, and the console's log looked at.
 const MINUTE: Duration = Duration::from_mins(1);
 /// When the console's log is longer, its older half goes.
@@ -358,6 +361,12 @@ enum Event {
         pid: u32,
         room: HostRoom,
     },
+    /// A machine that was to be started, and runs, was asked for a sign of life.
+    Answered {
+        pid: u32,
+        change: SpecChange,
+        reply: Reply,
+    },
     /// The stop is done; the note says what about it was not in order.
     Stopped {
         note: Option<String>,
@@ -420,6 +429,7 @@ impl Task {
     }
 
     fn command(&mut self, command: Command) {
+        self.look_at_process();
         match command {
             Command::Start { change, reply } => self.start(&change, reply),
             Command::Stop { reply } => self.stop(Some(reply), None),
@@ -451,6 +461,16 @@ impl Task {
                     let _ = reply.send(link);
                 });
             }
+        }
+    }
+
+    /// What is asked for is asked of what there is: a process may have ended a moment ago, and its event be on its way.
+    fn look_at_process(&mut self) {
+        if let Phase::Running(up) = &self.phase
+            && up.live.process.has_ended()
+        {
+            let pid = up.live.process.pid;
+            self.event(Event::Exited { pid });
         }
     }
 
@@ -486,14 +506,13 @@ impl Task {
             }),
             Phase::Starting { waiters, .. } => waiters.push(reply),
             Phase::Running(up) => {
-                let larger = spec.disk_gib > up.live.record.spec.disk_gib;
-                let (session, pid) = (up.live.session.clone(), up.live.process.pid);
-                self.keep_for_later(&spec);
-                if larger {
-                    self.grow(session, pid, spec.disk_gib, vec![reply]);
-                } else {
-                    let _ = reply.send(Ok(()));
-                }
+                let (process, home, events) = (up.live.process.clone(), self.context.home.clone(), self.events.clone());
+                let change = change.clone();
+                tokio::spawn(async move {
+                    let pid = process.pid;
+                    until_it_answers(&process, &home).await;
+                    let _ = events.send(Event::Answered { pid, change, reply }).await;
+                });
             }
             Phase::Stopping { then, .. } => match then {
                 Some(then) => {
@@ -507,6 +526,28 @@ impl Task {
                     });
                 }
             },
+        }
+    }
+
+    /// It runs already, and is given what it can have at once.
+    fn started_before(&mut self, up: Box<Up>, change: &SpecChange, reply: Reply) {
+        let length = disk::length(&self.context.home.data_disk());
+        let applied = spec::apply(&self.kept_spec(), change, Host::read(), length);
+        let (session, pid) = (up.live.session.clone(), up.live.process.pid);
+        let present = up.live.record.spec.disk_gib;
+        self.phase = Phase::Running(up);
+        match applied {
+            Ok(spec) => {
+                self.keep_for_later(&spec);
+                if spec.disk_gib > present {
+                    self.grow(session, pid, spec.disk_gib, vec![reply]);
+                } else {
+                    let _ = reply.send(Ok(()));
+                }
+            }
+            Err(failure) => {
+                let _ = reply.send(Err(failure));
+            }
         }
     }
 
@@ -1100,6 +1141,24 @@ impl Task {
                     }
                 });
             }
+            (Phase::Running(up), Event::Answered { pid, change, reply })
+                if up.live.process.pid == pid && !up.live.process.has_ended() =>
+            {
+                self.started_before(up, &change, reply);
+            }
+            (
+                phase @ (Phase::Stopped
+                | Phase::Starting { .. }
+                | Phase::Running(_)
+                | Phase::Suspending { .. }
+                | Phase::Suspended { .. }
+                | Phase::Stopping { .. }
+                | Phase::Failed),
+                Event::Answered { pid: _, change, reply },
+            ) => {
+                self.phase = phase;
+                self.command(Command::Start { change, reply });
+            }
             // What is said of a machine that is no longer there, or of a start that is no longer wanted.
             (
                 phase @ (Phase::Stopped
@@ -1557,6 +1616,19 @@ fn called_off() -> Failure {
 fn tell_called_off(waiters: impl IntoIterator<Item = Reply>) {
     for waiter in waiters {
         let _ = waiter.send(Err(called_off()));
+    }
+}
+
+/// Returns when the machine's process has shown that it lives, has ended, or does neither. One that is being killed is
+/// there for as long as its memory takes to go, and says nothing any more.
+async fn until_it_answers(process: &Process, home: &Home) {
+    let monitor = home.qmp();
+    let answers = tokio::select! {
+        answered = timeout(SIGN_OF_LIFE, Qmp::connect(&monitor)) => matches!(answered, Ok(Ok(_))),
+        () = process.ended() => return,
+    };
+    if !answers {
+        let _ = timeout(SIGN_OF_LIFE, process.ended()).await;
     }
 }
 

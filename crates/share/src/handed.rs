@@ -70,6 +70,11 @@ impl Handed {
         }
     }
 
+    /// All of it, for whoever is to keep it too.
+    pub(crate) fn said(&self) -> impl Iterator<Item = &Message> {
+        self.said.iter()
+    }
+
     /// Tells a new server everything, and has it and the guest look at the queues.
     pub(crate) fn tell(&self, server: &UnixStream) -> io::Result<()> {
         for message in &self.said {

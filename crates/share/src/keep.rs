@@ -3,9 +3,11 @@
 //! QEMU talks to one server for as long as it lives, and when that one is gone each program in the machine that touches
 //! a folder waits for ever. So QEMU talks to this process, which passes on what is said and serves nothing itself. When
 //! a server dies it starts the next, tells it what QEMU has told the one before, and has it go on with the guest's
-//! queues: see [`Handed`]. Of what the guest knew by number the next server knows nothing, and says so at once.
+//! queues: see [`Handed`]. Of what the guest knew by number the next server knows nothing, and says so at once. When
+//! this process itself is killed, its [`spare`](crate::spare) goes on.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::handed::Handed;
 use crate::message::Message;
 use crate::serve::{CONNECT, Error, listen, turn};
+use crate::spare::{self, Inherited, Spare, Talk};
 
 /// How long a server may take to listen, and to take over what QEMU has said.
 const BEGIN: Duration = Duration::from_secs(10);
@@ -32,22 +35,63 @@ const PROGRAM: &str = "/proc/self/exe";
 /// Has files served to the one machine that connects to `device`, until the machine ends. The daemon connects to the
 /// server at `control`.
 pub fn keep(device: &Path, control: &Path) -> Result<(), Error> {
-    let _turn = turn(device).map_err(|source| Error::Turn { source })?;
+    let turn = turn(device).map_err(|source| Error::Turn { source })?;
     let listener = listen(device, |path| UnixListener::bind(path))?;
-    let mut servers = Servers {
-        device: device.with_extension("served"),
-        control: control.into(),
-        begun: Vec::new(),
-        now: None,
-    };
+    let mut servers = Servers::new(device, control, Vec::new());
     servers.start().map_err(|source| Error::Server { source })?;
     let machine = accept(&listener)?;
-    let passed = pass(&machine, &mut servers).map_err(|source| Error::Server { source });
-    servers.end();
-    for socket in [device, control, &servers.device] {
-        let _ = fs_err::remove_file(socket);
+    drop(listener);
+    let server = servers.connect().map_err(|source| Error::Server { source })?;
+    let keeper = Keeper {
+        machine,
+        turn,
+        servers,
+        server,
+        talk: Talk::default(),
+        spare: None,
+    };
+    keeper.run()
+}
+
+/// Waits as the spare of the keeper at the other end of standard input, and goes on in its place when that one was
+/// killed.
+pub fn stand_by(device: &Path, control: &Path) -> Result<(), Error> {
+    let failed = |source| Error::Server { source };
+    let channel = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
+    let Some(inherited) = spare::listen(&channel.into()) else {
+        return Ok(());
+    };
+    let Inherited {
+        machine,
+        turn,
+        begun,
+        talk,
+    } = inherited;
+    let mut servers = Servers::new(device, control, begun);
+    if has_ended(&machine) {
+        servers.clean_up();
+        return Ok(());
     }
-    passed
+    tracing::error!("the keeper of the files was killed; its spare goes on");
+    // Its server ends with it, and two servers must not answer from the same queues.
+    drop(crate::serve::turn(&servers.device).map_err(|source| Error::Turn { source })?);
+    let server = match servers.replace(&talk.handed) {
+        Ok(server) => server,
+        Err(source) => {
+            servers.clean_up();
+            return Err(failed(source));
+        }
+    };
+    let mut keeper = Keeper {
+        machine,
+        turn,
+        servers,
+        server,
+        talk,
+        spare: None,
+    };
+    keeper.ask_again().map_err(failed)?;
+    keeper.run()
 }
 
 /// QEMU connects as its first act. One that never does was not started.
@@ -67,56 +111,128 @@ fn accept(listener: &UnixListener) -> Result<UnixStream, Error> {
     Ok(machine)
 }
 
-/// Passes on what QEMU and the server say, until QEMU ends.
-fn pass(machine: &UnixStream, servers: &mut Servers) -> io::Result<()> {
-    let mut handed = Handed::default();
-    // What QEMU waits to be answered, and whether files came with it.
-    let mut asked: Option<(Message, bool)> = None;
-    let mut server = servers.connect()?;
-    loop {
-        let mut sides = [PollFd::new(machine, PollFlags::IN), PollFd::new(&server, PollFlags::IN)];
-        match poll(&mut sides, None) {
-            Err(rustix::io::Errno::INTR) => continue,
-            polled => polled?,
-        };
-        let [from_machine, from_server] = sides.map(|side| !side.revents().is_empty());
-        let mut lost = false;
-        if from_server {
-            match Message::receive(&server) {
-                Ok(Some(answer)) => {
-                    asked = None;
-                    answer.send(machine)?;
-                }
-                Ok(None) | Err(_) => lost = true,
+fn has_ended(machine: &UnixStream) -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut side = [PollFd::new(machine, PollFlags::RDHUP)];
+    poll(&mut side, Some(&now)).is_ok_and(|ready| ready > 0)
+}
+
+struct Keeper {
+    machine: UnixStream,
+    /// Whoever has it is the one keeper, or its spare.
+    turn: OwnedFd,
+    servers: Servers,
+    server: UnixStream,
+    talk: Talk,
+    spare: Option<Spare>,
+}
+
+impl Keeper {
+    /// Passes on what QEMU and the server say, until QEMU ends.
+    fn run(mut self) -> Result<(), Error> {
+        let passed = self.pass().map_err(|source| Error::Server { source });
+        // First, or it would go on.
+        self.spare = None;
+        self.servers.end();
+        self.servers.clean_up();
+        passed
+    }
+
+    fn pass(&mut self) -> io::Result<()> {
+        let mut spares = 0;
+        loop {
+            if self.spare.is_none() && self.talk.asked.is_none() && spares < MOST {
+                spares += 1;
+                self.spare = self.start_spare();
             }
-        }
-        if from_machine && !lost {
-            // It ends in the middle of nothing, or of whatever it was doing when it was killed.
-            let Ok(Some(message)) = Message::receive(machine) else {
-                return Ok(());
+            let mut sides = vec![
+                PollFd::new(&self.machine, PollFlags::IN),
+                PollFd::new(&self.server, PollFlags::IN),
+            ];
+            // It says nothing: what comes from there is its end.
+            sides.extend(self.spare.as_ref().map(|spare| PollFd::new(spare, PollFlags::IN)));
+            match poll(&mut sides, None) {
+                Err(rustix::io::Errno::INTR) => continue,
+                polled => polled?,
             };
-            lost = message.send(&server).is_err();
-            if message.wants_reply() {
-                asked = Some((message.without_files(), !message.files.is_empty()));
+            let ready: Vec<bool> = sides.iter().map(|side| !side.revents().is_empty()).collect();
+            if ready.get(2) == Some(&true) {
+                self.spare = None;
             }
-            handed.keep(message);
-        }
-        if lost {
-            server = servers.replace(&handed)?;
-            match asked.take() {
-                // Said to the next one with all the rest.
-                Some((message, true)) => message.done().send(machine)?,
-                Some((message, false)) => {
-                    message.send(&server)?;
-                    asked = Some((message, false));
+            let mut lost = ready[1] && !self.hear_server()?;
+            if ready[0] && !lost {
+                // It ends in the middle of nothing, or of whatever it was doing when it was killed.
+                let Ok(Some(message)) = Message::receive(&self.machine) else {
+                    return Ok(());
+                };
+                if let Some(spare) = &self.spare {
+                    spare.tell(&message);
                 }
-                None => {}
+                lost = message.send(&self.server).is_err();
+                self.talk.hear(message);
+            }
+            if lost {
+                self.server = self.servers.replace(&self.talk.handed)?;
+                self.ask_again()?;
             }
         }
     }
+
+    /// Whether there is still a server.
+    fn hear_server(&mut self) -> io::Result<bool> {
+        let Ok(Some(answer)) = Message::receive(&self.server) else {
+            return Ok(false);
+        };
+        self.answer(&answer)?;
+        Ok(true)
+    }
+
+    fn answer(&mut self, answer: &Message) -> io::Result<()> {
+        if let Some(spare) = &self.spare {
+            spare.answered();
+        }
+        self.talk.asked = None;
+        answer.send(&self.machine)
+    }
+
+    /// What QEMU asked the server before this one.
+    fn ask_again(&mut self) -> io::Result<()> {
+        match &self.talk.asked {
+            // Said to the next one with all the rest.
+            Some(message) if message.brings_files() => {
+                let done = message.done();
+                self.answer(&done)
+            }
+            Some(message) => message.send(&self.server),
+            None => Ok(()),
+        }
+    }
+
+    /// Without one everything goes on; only nobody follows should this process be killed.
+    fn start_spare(&self) -> Option<Spare> {
+        let mut command = this_program("keep-files");
+        command.arg("--device").arg(&self.servers.qemu);
+        command.arg("--control").arg(&self.servers.control).arg("--spare");
+        let (begun, handed) = (&self.servers.begun, &self.talk.handed);
+        Spare::start(command, &self.machine, &self.turn, begun, handed)
+            .inspect_err(|error| tracing::warn!(%error, "there is no spare keeper"))
+            .ok()
+    }
+}
+
+/// Under the name that people know it by.
+fn this_program(what: &str) -> Command {
+    let mut command = Command::new(PROGRAM);
+    if let Some(name) = std::env::args_os().next() {
+        command.arg0(name);
+    }
+    command.arg(what);
+    command
 }
 
 struct Servers {
+    /// Where QEMU connected.
+    qemu: PathBuf,
     device: PathBuf,
     control: PathBuf,
     /// When each was started.
@@ -125,12 +241,19 @@ struct Servers {
 }
 
 impl Servers {
-    fn start(&mut self) -> io::Result<()> {
-        let mut command = Command::new(PROGRAM);
-        if let Some(name) = std::env::args_os().next() {
-            command.arg0(name);
+    fn new(qemu: &Path, control: &Path, begun: Vec<Instant>) -> Self {
+        Self {
+            qemu: qemu.into(),
+            device: qemu.with_extension("served"),
+            control: control.into(),
+            begun,
+            now: None,
         }
-        command.arg("serve-files").arg("--device").arg(&self.device);
+    }
+
+    fn start(&mut self) -> io::Result<()> {
+        let mut command = this_program("serve-files");
+        command.arg("--device").arg(&self.device);
         command.arg("--control").arg(&self.control);
         if !self.begun.is_empty() {
             command.arg("--follows");
@@ -176,6 +299,13 @@ impl Servers {
                 Ok(server) => return Ok(server),
                 Err(error) => tracing::error!(%error, "the file server did not take over"),
             }
+        }
+    }
+
+    /// When the machine has ended, and the servers with it.
+    fn clean_up(&self) {
+        for socket in [&self.qemu, &self.control, &self.device] {
+            let _ = fs_err::remove_file(socket);
         }
     }
 

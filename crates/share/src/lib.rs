@@ -1,7 +1,7 @@
 //! The person's folders, served to the machine: a virtio-fs server over virtiofsd's library.
 //!
-//! It runs as the person, in two processes next to QEMU that end with it: one serves, and one keeps the connection to
-//! QEMU, so that a server that dies is followed by another. What the guest sees is one tree that
+//! It runs as the person, in three processes next to QEMU that end with it: one serves, one keeps the connection to
+//! QEMU, so that a server that dies is followed by another, and one waits to follow the keeper. What the guest sees is one tree that
 //! starts at `/` and holds nothing but the shared folders and the way to them. It knows nothing of machines: the daemon
 //! tells it over a socket what to show.
 
@@ -24,12 +24,14 @@ mod raise;
 #[cfg(target_os = "linux")]
 mod serve;
 #[cfg(target_os = "linux")]
+mod spare;
+#[cfg(target_os = "linux")]
 mod view;
 #[cfg(target_os = "linux")]
 mod watch;
 
 #[cfg(target_os = "linux")]
 pub use {
-    keep::keep,
+    keep::{keep, stand_by},
     serve::{Error, serve},
 };

@@ -114,6 +114,25 @@ impl Message {
         always || self.header_field(4) & NEED_REPLY != 0
     }
 
+    /// Whether it is of a kind that comes with files.
+    pub(crate) fn brings_files(&self) -> bool {
+        matches!(
+            self.request(),
+            Some(
+                FrontendReq::SET_MEM_TABLE
+                    | FrontendReq::ADD_MEM_REG
+                    | FrontendReq::SET_LOG_BASE
+                    | FrontendReq::SET_LOG_FD
+                    | FrontendReq::SET_VRING_KICK
+                    | FrontendReq::SET_VRING_CALL
+                    | FrontendReq::SET_VRING_ERR
+                    | FrontendReq::SET_BACKEND_REQ_FD
+                    | FrontendReq::SET_INFLIGHT_FD
+                    | FrontendReq::SET_DEVICE_STATE_FD
+            )
+        )
+    }
+
     /// Of a queue, where it is about one.
     pub(crate) fn queue(&self) -> u32 {
         self.number(0) & 0xff
@@ -170,18 +189,32 @@ impl Message {
         u32::from_ne_bytes(bytes.unwrap_or_default())
     }
 
-    #[cfg(test)]
-    pub(crate) fn of(request: FrontendReq, flags: u32, payload: &[u8], files: Vec<OwnedFd>) -> Self {
+    /// One of ours, which asks for nothing that QEMU could ask for.
+    pub(crate) fn own(payload: &[u8], files: Vec<OwnedFd>) -> Self {
         let mut header = [0; HEADER];
-        header[..4].copy_from_slice(&u32::from(request).to_ne_bytes());
-        header[4..8].copy_from_slice(&flags.to_ne_bytes());
-        let length = u32::try_from(payload.len()).expect("short");
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         header[8..].copy_from_slice(&length.to_ne_bytes());
         Self {
             header,
             payload: payload.to_vec(),
             files,
         }
+    }
+
+    pub(crate) fn is_own(&self) -> bool {
+        self.header_field(0) == 0
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(request: FrontendReq, flags: u32, payload: &[u8], files: Vec<OwnedFd>) -> Self {
+        let mut message = Self::own(payload, files);
+        message.header[..4].copy_from_slice(&u32::from(request).to_ne_bytes());
+        message.header[4..8].copy_from_slice(&flags.to_ne_bytes());
+        message
     }
 }
 

@@ -1,6 +1,7 @@
 //! The server's process: two sockets, one for QEMU and one for the daemon. Between it and QEMU is [`crate::keep`].
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -66,6 +67,8 @@ pub fn serve(device: &Path, control: &Path, follows: bool) -> Result<(), Error> 
     // Nobody else could give it anything to do.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .map_err(|error| Error::Server { source: error.into() })?;
+    // The one of a keeper that was killed may still be on its way out.
+    let _turn = turn(device).map_err(|source| Error::Turn { source })?;
     let mut listener = listen(device, |path| Listener::new(path, true).map_err(io::Error::other))?;
     let descriptors = setup_rlimit_nofile(None).map_err(|why| Error::OpenFiles { why })?;
     let config = Config {
@@ -117,12 +120,14 @@ pub fn serve(device: &Path, control: &Path, follows: bool) -> Result<(), Error> 
     Ok(())
 }
 
-/// Waits until nobody else uses these sockets; the next one waits until this file is closed. What served a machine that
-/// was killed may still be on its way out, and would remove the sockets of this one.
-pub(crate) fn turn(device: &Path) -> io::Result<fs_err::File> {
-    let turn = fs_err::File::create(device.with_extension("lock"))?;
-    turn.file().lock()?;
-    Ok(turn)
+/// Waits until nobody else uses this socket; the next one waits until this file, and each that is the same, is closed.
+/// What served a machine that was killed may still be on its way out, and would remove the sockets of this one.
+pub(crate) fn turn(device: &Path) -> io::Result<OwnedFd> {
+    let mut name = device.file_name().unwrap_or_default().to_owned();
+    name.push(".lock");
+    let turn = fs_err::File::create(device.with_file_name(name))?.into_parts().0;
+    turn.lock()?;
+    Ok(turn.into())
 }
 
 /// The guest forgets a file only when its own memory runs short, and each that it knows is open here.

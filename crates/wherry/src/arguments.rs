@@ -32,6 +32,13 @@ With --system-socket, /var/run/docker.sock becomes a link to the machine's socke
 Only if nothing stands there. The folder belongs to the administrator, so sudo may ask for your password, and the \
 link is gone after the next start of the computer.";
 
+const UNINSTALL: &str = "\
+Take back what Wherry has changed on this computer, before its programs are removed.
+
+Stops the machine, makes the docker command what it was before (as wherry context --undo does, with the link at \
+/var/run/docker.sock), and takes Wherry's logins out of this computer's keychain. Images, containers, volumes and \
+settings stay, and are there again when Wherry is installed again; with --data they are removed, too.";
+
 /// Runs a small Linux machine with the Docker engine in it.
 #[derive(Debug, Parser)]
 #[command(name = "wherry", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
@@ -94,6 +101,9 @@ pub(crate) enum Command {
     Restore(Restore),
     /// Make settings what they were at first, or remove everything that is in the machine
     Reset(Reset),
+    /// Take back what Wherry has changed on this computer, before its programs are removed
+    #[command(long_about = UNINSTALL)]
+    Uninstall(Uninstall),
     /// Show or change which folders of this computer the machine has; each is there at the path that it has here
     Share {
         #[command(subcommand)]
@@ -155,6 +165,9 @@ pub(crate) enum Command {
         /// The socket that the daemon connects to
         #[arg(long)]
         control: PathBuf,
+        /// Wait until the one at the other end of standard input was killed
+        #[arg(long)]
+        spare: bool,
     },
     /// Run the process that serves the person's folders
     #[cfg(target_os = "linux")]
@@ -250,6 +263,16 @@ pub(crate) struct Reset {
     pub(crate) settings: bool,
     /// Every image, container and volume in the machine; a word is asked for first
     #[arg(long, group = "what")]
+    pub(crate) data: bool,
+    /// Do not ask, for scripts
+    #[arg(long, requires = "data")]
+    pub(crate) yes_delete_everything: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Uninstall {
+    /// Remove every image, container and volume in the machine, and Wherry's settings; a word is asked for first
+    #[arg(long)]
     pub(crate) data: bool,
     /// Do not ask, for scripts
     #[arg(long, requires = "data")]

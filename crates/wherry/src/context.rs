@@ -80,7 +80,7 @@ async fn take_back(docker: &Docker) -> Result<(), Ended> {
 }
 
 /// Where there is a terminal, sudo can ask in it.
-fn ask() -> Ask {
+pub(crate) fn ask() -> Ask {
     if io::stdin().is_terminal() {
         Ask::Terminal
     } else {

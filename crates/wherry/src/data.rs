@@ -146,7 +146,7 @@ impl Data {
 }
 
 /// Asks for the word. Without a person to ask the answer is no.
-fn is_sure() -> io::Result<bool> {
+pub(crate) fn is_sure() -> io::Result<bool> {
     if !io::stdin().is_terminal() {
         output::complain("Nothing was removed: there is nobody to ask. Scripts say --yes-delete-everything.");
         return Ok(false);

@@ -8,6 +8,7 @@ mod data;
 mod doctor;
 mod log;
 mod output;
+mod uninstall;
 
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
@@ -31,8 +32,13 @@ fn main() -> ExitCode {
     // Usage errors end here, with 2.
     let arguments = Arguments::parse();
     #[cfg(target_os = "linux")]
-    if let Command::KeepFiles { device, control } = &arguments.command {
-        return files(|| wherry_share::keep(device, control));
+    if let Command::KeepFiles { device, control, spare } = &arguments.command {
+        let keep = if *spare {
+            wherry_share::stand_by
+        } else {
+            wherry_share::keep
+        };
+        return files(|| keep(device, control));
     }
     #[cfg(target_os = "linux")]
     if let Command::ServeFiles {
@@ -184,6 +190,7 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
         Command::Backup(backup) => Data::new(home, program, backup.json)?.backup(&backup).await,
         Command::Restore(restore) => Data::new(home, program, restore.json)?.restore(&restore).await,
         Command::Reset(reset) => Data::new(home, program, false)?.reset(&reset).await,
+        Command::Uninstall(uninstall) => uninstall::uninstall(&home, &machine, &uninstall).await,
         Command::Logs { follow } => print(machine.logs(follow).await?).await,
         Command::Console => print(machine.console(true).await?).await,
         Command::DockerEnv => {
@@ -200,20 +207,22 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
         }
         Command::Doctor { json, registry } => doctor::doctor(&App::new(home, program)?, registry, json).await,
         Command::Diagnose { output, registry } => doctor::diagnose(&App::new(home, program)?, &output, registry).await,
-        Command::Daemon => {
-            log::begin(&home)?;
-            let ended = wherry_machine::run_daemon(home).await;
-            if let Err(error) = &ended {
-                tracing::error!(%error, causes = ?error.causes(), "the daemon could not serve");
-            }
-            ended?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Daemon => daemon(home).await,
         // Both have returned by now.
         Command::Version => Ok(ExitCode::SUCCESS),
         #[cfg(target_os = "linux")]
         Command::KeepFiles { .. } | Command::ServeFiles { .. } => Ok(ExitCode::SUCCESS),
     }
+}
+
+async fn daemon(home: Home) -> Result<ExitCode, Ended> {
+    log::begin(&home)?;
+    let ended = wherry_machine::run_daemon(home).await;
+    if let Err(error) = &ended {
+        tracing::error!(%error, causes = ?error.causes(), "the daemon could not serve");
+    }
+    ended?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn share(machine: &Machine, share: Share) -> Result<ExitCode, Ended> {

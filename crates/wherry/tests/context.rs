@@ -167,3 +167,33 @@ fn a_configuration_that_is_not_understood_stays_as_it_is() {
     );
     assert_eq!(text(&person.config()), "{ \"auths\": ");
 }
+
+#[test]
+fn before_wherry_is_removed_everything_is_put_back_and_data_stays_unless_said() {
+    let before = "{\n  \"currentContext\": \"colima\"\n}\n";
+    let person = Person::with(Some(before));
+    done(&person.context(&[]));
+    let disk = person.home().join("machine/data.raw");
+    fs_err::create_dir_all(disk.parent().expect("a folder")).expect("made");
+    fs_err::write(&disk, "mine").expect("written");
+    let uninstall = |arguments: &[&str]| {
+        let mut command = person.command();
+        command
+            .arg("uninstall")
+            .args(arguments)
+            .output()
+            .expect("the program runs")
+    };
+    let refused = uninstall(&["--data"]);
+    assert!(!refused.status.success() && words(&refused).contains("nobody to ask"));
+    assert!(text(&person.config()).contains("wherry"), "nothing has happened");
+
+    let said = done(&uninstall(&[]));
+    assert!(said.contains("stay in"), "{said}");
+    assert_eq!(text(&person.config()), before);
+    assert_eq!(text(&disk), "mine");
+
+    let said = done(&uninstall(&["--data", "--yes-delete-everything"]));
+    assert!(said.contains("is removed"), "{said}");
+    assert!(!person.home().exists());
+}

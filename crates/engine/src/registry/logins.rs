@@ -171,6 +171,15 @@ impl Logins {
         DockerCommand::of_this_user()?.forget_login(registry).await
     }
 
+    /// Signs out wherever the keychain has the login, which Wherry alone reads there. Returned are the registries.
+    pub async fn forget_keychain(&self) -> Result<Vec<String>, LoginError> {
+        let known = self.known_in_keychain();
+        for (registry, _) in &known {
+            self.leave_keychain(registry).await?;
+        }
+        Ok(known.into_iter().map(|(registry, _)| registry).collect())
+    }
+
     /// Keeps it there and nowhere else of ours.
     pub(super) async fn keep_in_keychain(&self, registry: &str, login: Login) -> Result<(), LoginError> {
         let user = login.user.clone();

@@ -170,6 +170,25 @@ async fn the_guest_is_told_of_this_computer_at_the_start_and_of_each_change() ->
     Ok(())
 }
 
+/// The kernel and the supervisor learn of it at their own time.
+#[tokio::test]
+async fn a_start_after_the_process_was_killed_is_a_start_anew() -> io::Result<()> {
+    let place = Place::new()?;
+    let supervisor = place.supervisor();
+    supervisor.start().await.expect("it starts");
+    let pid = place.pid();
+    kill(pid);
+    // Nothing else runs meanwhile: whoever waits for the process's end has not been told.
+    while crate::record::process_started(pid).is_some() {
+        std::thread::yield_now();
+    }
+    supervisor.start().await.expect("it starts again");
+    let status = supervisor.status().borrow().clone();
+    assert_ne!(running(&status).pid, pid, "it is another machine");
+    assert_eq!(running(&status).pid, place.pid());
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_start_goes_through_its_steps_and_the_socket_reaches_the_engine() -> io::Result<()> {
     let place = Place::new()?;

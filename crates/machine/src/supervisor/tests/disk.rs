@@ -134,6 +134,52 @@ async fn a_daemon_that_finds_the_machine_standing_still_for_want_of_room_does_no
 }
 
 #[tokio::test]
+async fn a_start_during_which_this_computers_disk_fills_says_so_and_the_next_one_works() -> io::Result<()> {
+    let place = Place::new()?;
+    let fake = Fake::new();
+    let room = fake.room.clone();
+    let supervisor = place.supervisor_with(fake);
+    // It stands still at the first write to its disk, so its engine never answers.
+    place.guest.reports.send_replace(report(Stage::Disk));
+    let monitor = &place.guest.monitor;
+    monitor.no_room.store(true, Ordering::SeqCst);
+    monitor.running.store(false, Ordering::SeqCst);
+    room.store(7 << 20, Ordering::SeqCst);
+    let failure = supervisor.start().await.expect_err("there is no room");
+    assert_eq!(failure.code, FailureCode::NoDiskSpace);
+    assert_eq!(
+        failure.message,
+        "This computer's disk became full while the machine was starting"
+    );
+    let folder = place.home.root().display();
+    assert_eq!(
+        failure.causes,
+        [format!("7 MiB are free where {folder} is; starting takes 1024 MiB")]
+    );
+    assert!(Record::of_running(&place.home).is_none(), "nothing is left running");
+
+    room.store(u64::MAX, Ordering::SeqCst);
+    place.guest.reports.send_replace(ready());
+    supervisor.start().await.expect("it starts");
+    Ok(())
+}
+
+#[tokio::test]
+async fn whatever_else_goes_wrong_on_a_full_disk_is_told_with_the_cause() -> io::Result<()> {
+    let place = Place::new()?;
+    let fake = Fake {
+        ends_at_once: Some("tcg"),
+        ..Fake::new()
+    };
+    fake.room.store(0, Ordering::SeqCst);
+    let failure = place.supervisor_with(fake).start().await.expect_err("it ends");
+    assert_eq!(failure.code, FailureCode::NoDiskSpace);
+    assert!(failure.causes[0].starts_with("0 MiB are free"), "{failure:?}");
+    assert!(failure.causes[1].contains("ended before Linux"), "{failure:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_system_that_is_older_than_its_host_is_named_as_the_cause() -> io::Result<()> {
     let place = Place::new()?;
     place.guest.is_older.store(true, Ordering::SeqCst);
