@@ -9,6 +9,7 @@ mod list;
 mod logs;
 mod machine;
 mod native;
+mod page;
 mod ports;
 mod resume;
 mod socket;
@@ -121,6 +122,22 @@ const BENCHES: &[Bench] = &[
         packages: &[],
         machine: false,
         measure: logs::measure,
+    },
+    Bench {
+        name: "view",
+        about: "frames of a log while its container prints as fast as it can; of an empty page",
+        needs: &[Need::Engine, Need::Browser],
+        packages: &["wherry-tests", "wherry-serve"],
+        machine: false,
+        measure: page::view,
+    },
+    Bench {
+        name: "terminal",
+        about: "echo of a key, Ctrl C in a flood, a long file; straight at the engine's socket",
+        needs: &[Need::Engine, Need::Browser],
+        packages: &["wherry-tests", "wherry-serve"],
+        machine: false,
+        measure: page::terminal,
     },
     Bench {
         name: "window",
