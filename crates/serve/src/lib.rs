@@ -15,6 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -84,6 +85,12 @@ impl Server {
             .layer(middleware::from_fn(page::with_policy))
             .layer(middleware::from_fn_with_state(address, guard::is_for_us));
 
+        // The echo of a key does not wait until the page has acknowledged what came before it.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "small messages may wait for one another");
+            }
+        });
         let serving = axum::serve(listener, router).with_graceful_shutdown(end.clone().cancelled_owned());
         let overdue = async {
             end.cancelled().await;

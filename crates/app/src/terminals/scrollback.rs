@@ -9,7 +9,7 @@ pub(super) const KEPT: usize = 1 << 20;
 
 /// How much may be on its way to a page before the program has to wait. Little, so that Ctrl C is not followed by
 /// seconds of what was printed before it.
-pub(super) const UNREAD: u64 = 128 << 10;
+pub(super) const UNREAD: u64 = 64 << 10;
 
 /// How much goes out at once.
 pub(super) const PIECE: usize = 32 << 10;

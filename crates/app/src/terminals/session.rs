@@ -19,6 +19,10 @@ use crate::Problem;
 /// What comes in a stream of small pieces is collected for one frame of a screen.
 const BATCH_AGE: Duration = Duration::from_millis(16);
 
+/// How many pieces go at once before the rest of that time's are collected. A shell answers a key in several, and
+/// whoever types would see the last of them a frame late.
+const AT_ONCE: u32 = 4;
+
 /// How long a shell's first line may be, in which it says its number.
 const LONGEST_NUMBER: usize = 16;
 
@@ -219,7 +223,7 @@ impl Session {
             id,
             again,
             at,
-            sent: None,
+            frame: None,
             done: false,
             progress: self.progress.subscribe(),
             session: self,
@@ -309,7 +313,8 @@ struct Viewer {
     at: u64,
     /// What ends before here had been shown when it came.
     again: u64,
-    sent: Option<Instant>,
+    /// When a frame's time began, and how many pieces have gone in it.
+    frame: Option<(Instant, u32)>,
     done: bool,
     progress: watch::Receiver<Progress>,
 }
@@ -332,21 +337,23 @@ impl Viewer {
                 return None;
             }
         }
-        // The first piece after a pause goes at once: it is the echo of a key.
         let enough = self.at + PIECE as u64;
-        if let Some(sent) = self.sent
+        if let Some((begun, AT_ONCE..)) = self.frame
             && self.progress.borrow().end < enough
         {
             let full = self
                 .progress
                 .wait_for(|progress| progress.end >= enough || progress.run != ExecEnd::Running);
-            let _ = tokio::time::timeout_at(sent + BATCH_AGE, full).await;
+            let _ = tokio::time::timeout_at(begun + BATCH_AGE, full).await;
         }
         // What was shown before and what comes now are not in one piece.
         let most = if self.at < self.again { self.again } else { u64::MAX };
         let (text, until) = self.session.with(|scrollback| scrollback.piece(self.at, most))?;
         self.at = until;
-        self.sent = Some(Instant::now());
+        self.frame = match self.frame {
+            Some((begun, pieces)) if begun.elapsed() < BATCH_AGE => Some((begun, pieces + 1)),
+            Some(_) | None => Some((Instant::now(), 1)),
+        };
         Some(TerminalOutput::Text {
             text,
             until,
