@@ -22,7 +22,8 @@ test("one that ran out of memory says so, and the form opens with more", async (
   await row.getByRole("link", { name: "Why? trainer" }).click();
   const story = page.getByRole("region", { name: "trainer ran out of memory and was stopped" });
   await expect(story).toContainText("It was allowed 16 MB");
-  await expect(story).toContainText("OOMKilled: true");
+  // An older engine may miss it when the program ends at the same moment; then the kernel's own line says it.
+  await expect(story).toContainText(/OOMKilled: true|oom-kill:/);
   await expect(page.getByRole("group", { name: "Last lines before it stopped" })).toContainText("loading <b>train</b>");
   await axe(page, "Out of memory");
   // The head says what the card says, and so does the list.

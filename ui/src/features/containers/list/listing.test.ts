@@ -25,6 +25,7 @@ function container(name: string, change: Partial<ContainerSummary> = {}): Contai
 
 const view: View = {
   filter: "all",
+  stories: new Map(),
   search: "",
   only: null,
   byProject: true,
@@ -75,7 +76,7 @@ describe("items", () => {
 
   it("filters and counts what runs and what has ended", () => {
     const list = [container("a"), container("b", { state: "exited" }), container("c", { state: "created" })];
-    expect(counts(list)).toEqual({ all: 3, running: 1, paused: 0, exited: 1, attention: 0 });
+    expect(counts(list, new Map())).toEqual({ all: 3, running: 1, paused: 0, exited: 1, attention: 0 });
     expect(names(items(list, { ...view, filter: "exited" }))).toEqual(["b"]);
   });
 
@@ -126,7 +127,13 @@ describe("narrowing the list", () => {
       container("starved", { state: "exited", exitCode: 137, outOfMemory: true }),
     ];
     expect(names(items(sick, { ...view, filter: "attention" }))).toEqual(["sick", "loop", "failed", "starved"]);
-    expect(counts(sick).attention).toBe(4);
+    expect(counts(sick, new Map()).attention).toBe(4);
+    // The engine did not say it, and the kernel did; and one that ended with an error as it was told to.
+    const stories = new Map([
+      ["id-stopped", { id: "id-stopped", cause: "memoryLimit", short: "Out of memory", tone: "bad" } as const],
+      ["id-failed", { id: "id-failed", cause: "stopped", short: "Stopped", tone: "plain" } as const],
+    ]);
+    expect(names(items(sick, { ...view, filter: "attention", stories }))).toEqual(["sick", "loop", "stopped", "starved"]);
   });
 });
 

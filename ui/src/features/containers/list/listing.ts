@@ -1,6 +1,6 @@
 // Which containers the list shows and in which order, decided apart from how it is drawn.
 
-import type { ContainerHour, ContainerSummary, Sample } from "$lib/api";
+import type { ContainerHour, ContainerSummary, Sample, WhyLine } from "$lib/api";
 import { hasFailed, isRunning, type Item, type Row } from "../rows";
 
 export type Filter = "all" | "running" | "paused" | "exited" | "attention";
@@ -48,14 +48,17 @@ export function loads(hours: readonly ContainerHour[], now: ReadonlyMap<string, 
   return found;
 }
 
-export function needsAttention(container: ContainerSummary): boolean {
+/** Stories of those that ended, as far as they were asked for. They know more than the engine's list. */
+export type Stories = ReadonlyMap<string, WhyLine>;
+
+export function needsAttention(container: ContainerSummary, story?: WhyLine): boolean {
   const { state, health } = container;
   if (state === "dead" || state === "restarting") return true;
   if (state === "running") return health === "unhealthy";
-  return state === "exited" && hasFailed(container);
+  return state === "exited" && (story ? story.tone === "bad" : hasFailed(container));
 }
 
-function passes(container: ContainerSummary, filter: Filter): boolean {
+function passes(container: ContainerSummary, filter: Filter, stories: Stories): boolean {
   switch (filter) {
     case "all":
       return true;
@@ -66,12 +69,12 @@ function passes(container: ContainerSummary, filter: Filter): boolean {
     case "exited":
       return container.state === "exited" || container.state === "dead";
     case "attention":
-      return needsAttention(container);
+      return needsAttention(container, stories.get(container.id));
   }
 }
 
-export function counts(containers: readonly ContainerSummary[]): Record<Filter, number> {
-  const count = (filter: Filter) => containers.reduce((sum, c) => sum + (passes(c, filter) ? 1 : 0), 0);
+export function counts(containers: readonly ContainerSummary[], stories: Stories): Record<Filter, number> {
+  const count = (filter: Filter) => containers.reduce((sum, c) => sum + (passes(c, filter, stories) ? 1 : 0), 0);
   return {
     all: containers.length,
     running: count("running"),
@@ -153,6 +156,7 @@ export function choices(containers: readonly ContainerSummary[]): { networks: On
 
 export type View = {
   filter: Filter;
+  stories: Stories;
   search: string;
   only: Only | null;
   byProject: boolean;
@@ -193,7 +197,7 @@ function sorted(containers: ContainerSummary[], { sort: { by, down }, loads }: V
  */
 export function items(containers: readonly ContainerSummary[], view: View): Item[] {
   const words = view.search.toLowerCase().split(/\s+/).filter(Boolean);
-  const shown = containers.filter((c) => passes(c, view.filter) && isOf(c, view.only) && finds(c, words));
+  const shown = containers.filter((c) => passes(c, view.filter, view.stories) && isOf(c, view.only) && finds(c, words));
   const row = (container: ContainerSummary): Row => ({ kind: "container", key: container.id, container });
 
   const projects = new Map<string, ContainerSummary[]>();
