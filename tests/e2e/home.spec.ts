@@ -32,6 +32,34 @@ test("what runs is measured, told and found", async ({ page, testbed }) => {
   await expect(told.getByText("busy was removed")).toBeVisible();
 });
 
+test("the last hour has what happened while no window was open", async ({ page, context, request, testbed }) => {
+  clear(testbed);
+  docker(testbed, "run", "--detach", "--name", "busy", "busybox", "/bin/sh", "-c", "while true; do true; done");
+  await enter(page, testbed);
+  const charts = page.getByRole("region", { name: "What containers use" });
+  await expect(charts.getByRole("slider", { name: "Read CPU" })).toBeAttached();
+  const token = new URL(testbed.address).searchParams.get("token") ?? "";
+  /** What is kept, asked as no window asks. */
+  const kept = async () => {
+    const answer = await request.post(new URL("/api/call/engine.history", testbed.address).href, {
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      data: "null",
+    });
+    return ((await answer.json()) as { total: { at: number; cpu: number }[] }).total;
+  };
+  await expect.poll(async () => (await kept()).length).toBeGreaterThan(0);
+  await page.close();
+  const closed = Date.now();
+  await expect.poll(async () => (await kept()).filter(({ at }) => at > closed).length).toBeGreaterThan(0);
+
+  const again = await context.newPage();
+  await enter(again, testbed);
+  await again.getByRole("button", { name: "Show as table" }).click();
+  const rows = again.getByRole("region", { name: "What containers use" }).getByRole("row");
+  await expect(rows.nth(2)).toContainText("%");
+  clear(testbed);
+});
+
 test("exactly what is ticked is reclaimed, and never a volume by itself", async ({ page, testbed }) => {
   clear(testbed);
   docker(testbed, "import", testbed.busybox, "unused-one:1");

@@ -230,7 +230,8 @@ async fn measure(engine: Engine, kept: Arc<Kept>) {
                     Ok(round) => {
                         let pause = match (round.has_new, *lookers.borrow_and_update()) {
                             (true, _) => SOON,
-                            (false, 0) => KEPT_EVERY,
+                            // Who has stopped looking leaves the time since the last one that was kept behind.
+                            (false, 0) => kept.history().until_kept(now()).max(SOON),
                             (false, _) => LIVE_EVERY,
                         };
                         least = began.elapsed() * 4;

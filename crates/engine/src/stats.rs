@@ -245,6 +245,11 @@ pub(crate) struct Round {
 }
 
 impl History {
+    /// How long until a sample is to be kept.
+    pub(crate) fn until_kept(&self, now: u64) -> Duration {
+        KEPT_EVERY.saturating_sub(Duration::from_millis(now.saturating_sub(self.kept_at)))
+    }
+
     /// `memory` is what the engine has.
     pub(crate) fn round(&mut self, at: u64, memory: u64, answers: Vec<(String, Counters)>) -> Round {
         self.fill(at);
@@ -467,6 +472,17 @@ mod tests {
             (hour.recent_cpu.len(), hour.recent_memory.as_slice()),
             (RECENT, &[64; RECENT][..])
         );
+    }
+
+    #[test]
+    fn who_stops_looking_leaves_what_is_left_of_ten_seconds() {
+        let mut history = History::default();
+        for seconds in (0..=14).step_by(2) {
+            round(&mut history, seconds, &["a"]);
+        }
+        // The last one that was kept was that of the tenth second.
+        assert_eq!(history.until_kept(14_000), Duration::from_secs(6));
+        assert_eq!(history.until_kept(40_000), Duration::ZERO);
     }
 
     #[test]
