@@ -104,6 +104,7 @@ pub(super) fn back(runs: u32) -> Result<Vec<Figure>, Error> {
 pub(super) fn idle(runs: u32) -> Result<Vec<Figure>, Error> {
     let machine = Machine::prepared()?;
     machine.start()?;
+    machine.stay()?;
     let status = machine.status()?;
     let lock = fs_err::read_to_string(machine.home().join("run/daemon.lock"))?;
     let processes = [pid(&status), lock.trim().to_owned()];

@@ -59,6 +59,11 @@ impl Machine {
         Ok(begun.elapsed().as_secs_f64())
     }
 
+    /// It is not suspended while it is measured at rest.
+    pub(super) fn stay(&self) -> Result<(), Error> {
+        process::capture(&mut self.wherry(&["set", "sleep-after", "off"])).map(|_| ())
+    }
+
     pub(super) fn stop(&self) -> Result<(), Error> {
         process::capture(&mut self.wherry(&["stop"])).map(|_| ())
     }
