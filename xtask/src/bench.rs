@@ -8,6 +8,7 @@ mod image;
 mod list;
 mod logs;
 mod machine;
+mod names;
 mod native;
 mod page;
 mod ports;
@@ -98,6 +99,14 @@ const BENCHES: &[Bench] = &[
         packages: &["wherry", "wherry-tests", "wherry-serve"],
         machine: true,
         measure: socket::measure,
+    },
+    Bench {
+        name: "names",
+        about: "how long a container waits for a name, and how soon it hears of a change",
+        needs: &[Need::Machine, Need::Image, Need::Engine],
+        packages: &["wherry"],
+        machine: true,
+        measure: names::measure,
     },
     Bench {
         name: "ports",

@@ -22,17 +22,27 @@ static HOMES: AtomicUsize = AtomicUsize::new(0);
 
 pub(super) struct Machine {
     home: PathBuf,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Machine {
     /// A home whose machine has run once, so that its disk is formatted. Nothing runs.
     pub(super) fn prepared() -> Result<Self, Error> {
+        Self::prepared_with(&[])
+    }
+
+    /// The same, its daemon being given these files by the variables' names.
+    pub(super) fn prepared_with(environment: &[(&'static str, &Path)]) -> Result<Self, Error> {
         // Short: the path of a socket has at most 104 bytes. Never used before: the daemon of an earlier bench stays
         // for some seconds.
         let nth = HOMES.fetch_add(1, Ordering::Relaxed);
         let home = std::env::temp_dir().join(format!("wherry-bench-{}-{nth}", std::process::id()));
         fs_err::create_dir_all(&home)?;
-        let machine = Self { home };
+        let environment = environment.iter().map(|(name, file)| (*name, file.to_path_buf()));
+        let machine = Self {
+            home,
+            environment: environment.collect(),
+        };
         machine.start()?;
         machine.stop()?;
         Ok(machine)
@@ -49,6 +59,7 @@ impl Machine {
     fn wherry(&self, arguments: &[&str]) -> Command {
         let mut command = process::command(workspace::release_program("wherry"), arguments);
         command.env("WHERRY_HOME", &self.home);
+        command.envs(self.environment.iter().map(|(name, file)| (name, file)));
         command
     }
 
