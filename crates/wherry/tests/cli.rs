@@ -114,7 +114,7 @@ fn a_proxys_password_comes_from_standard_input_and_is_never_shown() {
         assert!(!shown.contains("s3cret"), "{shown}");
     }
     let shown = said(&wherry(home.path(), "", &["settings"]));
-    let line = "proxy        http://mira:***@proxy.example:3128 --except a,b\n";
+    let line = "proxy               http://mira:***@proxy.example:3128 --except a,b\n";
     assert!(shown.contains(line), "{shown}");
     let kept = || std::fs::read_to_string(home.path().join("machine/settings.json")).expect("kept");
     assert!(kept().contains("mira:s3cret@"));
