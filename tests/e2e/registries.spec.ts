@@ -68,7 +68,9 @@ test("a login is tried first, then good for a push and a pull, and ends", async 
 
 test("a registry without encryption is told in words, with what lets the engine ask it", async ({ page, testbed }) => {
   const server = createServer((_, response) => response.writeHead(200, { "Content-Type": "application/json" }).end("{}"));
-  const gateway = docker(testbed, "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}");
+  // An engine says its bridge's gateway only when the bridge was there before it. It is the first address.
+  const subnet = docker(testbed, "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}");
+  const gateway = subnet.replace(/\.\d+\/\d+$/, ".1");
   await new Promise<void>((resolve) => server.listen(0, gateway, resolve));
   const registry = `${gateway}:${(server.address() as AddressInfo).port}`;
   await enter(page, testbed);
