@@ -96,14 +96,12 @@ fn work(machine: &Machine, address: &str, amount: Amount) {
 }
 
 fn held(machine: &Machine) -> BTreeMap<&'static str, Held> {
-    let daemons = machine.daemons();
-    let mut files = machine
-        .processes("wherry")
-        .into_iter()
-        .filter(|pid| !daemons.contains(pid));
-    let mut held = BTreeMap::from([("daemon", on_host(daemons[0]))]);
-    held.extend(files.next().map(|pid| ("file server's keeper", on_host(pid))));
-    held.extend(files.next().map(|pid| ("file server", on_host(pid))));
+    let mut held = BTreeMap::from([("daemon", on_host(machine.daemons()[0]))]);
+    let mut keepers = machine.file_keepers().into_iter();
+    held.extend(keepers.next().map(|pid| ("file server's keeper", on_host(pid))));
+    held.extend(keepers.next().map(|pid| ("its spare", on_host(pid))));
+    let mut servers = machine.file_servers().into_iter();
+    held.extend(servers.next().map(|pid| ("file server", on_host(pid))));
     held.insert("agent", in_machine(machine));
     held
 }
