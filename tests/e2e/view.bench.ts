@@ -31,7 +31,7 @@ test("the view of a log", async ({ page, testbed }) => {
   for (let run = 0; run < RUNS; run += 1) {
     // Anew each time: a log of gigabytes would fill the disk.
     clear(testbed);
-    docker(testbed, "run", "--detach", "--name", "flood", "busybox", "/bin/yes", LINE);
+    docker(testbed, "run", "--detach", "--name", "flood", "busybox", "/bin/busybox", "yes", LINE);
     await page.goto("about:blank");
     figures.add("empty", await frames(page, 0));
 
