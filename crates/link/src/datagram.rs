@@ -51,8 +51,8 @@ pub const FLOWS: usize = 4096;
 /// The longest datagram there is.
 pub const LONGEST_DATAGRAM: usize = u16::MAX as usize;
 
-/// How many datagrams are taken from a socket before the stream, and others who wait, have their turn.
-pub const BURST: usize = 64;
+/// How many datagrams are taken at once before others who wait have their turn.
+pub(crate) const BURST: usize = 64;
 
 const HEADER: usize = 6;
 
@@ -146,15 +146,12 @@ impl<R: AsyncRead + Unpin> Datagrams<R> {
         }
     }
 
-    /// The next datagram, or None at the end of the stream. Cancelling it loses nothing.
-    pub async fn next(&mut self) -> io::Result<Option<(Flow, &[u8])>> {
-        let (flow, length) = loop {
-            let mut read = &self.buffer[self.start..self.end];
-            if read.len() >= HEADER {
-                let (flow, length) = (read.get_u32(), usize::from(read.get_u16()));
-                if read.len() >= length {
-                    break (flow, length);
-                }
+    /// The next datagrams of one flow, in their order: as many as have come, at least one and at most [`BURST`]. None at
+    /// the end of the stream. Cancelling it loses nothing.
+    pub async fn next(&mut self) -> io::Result<Option<(Flow, Run<'_>)>> {
+        let flow = loop {
+            if let Some((flow, _)) = first(&self.buffer[self.start..self.end]) {
+                break flow;
             }
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
@@ -168,10 +165,37 @@ impl<R: AsyncRead + Unpin> Datagrams<R> {
             }
             self.end += read;
         };
-        let begin = self.start + HEADER;
-        self.start = begin + length;
-        Ok(Some((flow, &self.buffer[begin..self.start])))
+        let begin = self.start;
+        for _ in 0..BURST {
+            match first(&self.buffer[self.start..self.end]) {
+                Some((next, datagram)) if next == flow => self.start += HEADER + datagram.len(),
+                Some(_) | None => break,
+            }
+        }
+        let run = Run(&self.buffer[begin..self.start]);
+        Ok(Some((flow, run)))
     }
+}
+
+/// Datagrams of one flow, as they came from the stream.
+#[derive(Clone)]
+pub struct Run<'a>(&'a [u8]);
+
+impl<'a> Iterator for Run<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (_, datagram) = first(self.0)?;
+        self.0 = &self.0[HEADER + datagram.len()..];
+        Some(datagram)
+    }
+}
+
+/// The first datagram, when it is there as a whole.
+fn first(mut bytes: &[u8]) -> Option<(Flow, &[u8])> {
+    let flow = bytes.try_get_u32().ok()?;
+    let length = usize::from(bytes.try_get_u16().ok()?);
+    Some((flow, bytes.get(..length)?))
 }
 
 #[cfg(test)]

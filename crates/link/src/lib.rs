@@ -6,6 +6,7 @@
 //! chunks that carry the session's key, yamux makes streams of them, [`session`] drives it, and [`message`] is
 //! what the streams say first.
 
+pub mod batch;
 mod clients;
 mod datagram;
 mod error;
@@ -20,7 +21,7 @@ mod stream;
 mod wire;
 
 pub use clients::Clients;
-pub use datagram::{BURST, Datagrams, FLOW_IDLE, FLOWS, Flow, LONGEST_DATAGRAM, Outbox};
+pub use datagram::{Datagrams, FLOW_IDLE, FLOWS, Flow, LONGEST_DATAGRAM, Outbox, Run};
 pub use error::Error;
 pub use files::{FilesAnswer, FilesView, RefusedFolder};
 pub use message::{

@@ -1,7 +1,6 @@
 //! The guest's half of a `Connect` to a port: reaches it and carries what comes and goes.
 
 use std::{
-    cell::RefCell,
     collections::BTreeMap,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -20,16 +19,13 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    Error, Stream,
-    datagram::{BURST, Datagrams, FLOW_IDLE, FLOWS, Flow, LONGEST_DATAGRAM, Outbox, named},
+    Error, Stream, batch,
+    datagram::{Datagrams, FLOW_IDLE, FLOWS, Flow, Outbox, Run, named},
     splice::splice,
 };
 
 /// How long a port may take to answer a connection.
 const DIAL: Duration = Duration::from_secs(10);
-
-/// What a socket may hold that nobody has read yet: some milliseconds of a fast sender.
-const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 
 /// Takes the connection to the port and carries the bytes both ways.
 pub async fn tcp(
@@ -83,16 +79,16 @@ pub async fn udp(mut stream: Stream, addresses: &[SocketAddr], make: &MakeSocket
     }));
     loop {
         tokio::select! {
-            datagram = datagrams.next() => {
-                let Some((flow, bytes)) = datagram? else { return Ok(()) };
-                if let Some((flow, client)) = named(flow, bytes) {
+            datagrams = datagrams.next() => {
+                let Some((flow, run)) = datagrams? else { return Ok(()) };
+                if let Some((flow, client)) = run.clone().next().and_then(|bytes| named(flow, bytes)) {
                     if names.len() >= FLOWS {
                         names.pop_first();
                     }
                     names.insert(flow, client);
                 } else {
                     let make = |address| make(names.get(&flow).copied(), address);
-                    deliver(&mut flows, flow, bytes, (addresses, &make), &outbox).await;
+                    deliver(&mut flows, flow, run, (addresses, &make), &outbox).await;
                 }
             }
             broken = &mut draining => return Err(broken.unwrap_or_else(io::Error::other).into()),
@@ -116,6 +112,26 @@ struct Client {
 async fn deliver(
     flows: &mut BTreeMap<Flow, Client>,
     flow: Flow,
+    run: Run<'_>,
+    (addresses, make): (&[SocketAddr], &(dyn Fn(SocketAddr) -> io::Result<UdpSocket> + Sync)),
+    outbox: &Arc<Outbox>,
+) {
+    // With several addresses each datagram may find out which one is right.
+    if addresses.len() > 1 {
+        for datagram in run {
+            try_each(flows, flow, datagram, (addresses, make), outbox).await;
+        }
+        return;
+    }
+    if let Some(client) = client(flows, flow, 0, (addresses, make), outbox).await {
+        // That nobody listens there is no news: the network may drop any.
+        let _ = batch::send(&client.socket, None, run).await;
+    }
+}
+
+async fn try_each(
+    flows: &mut BTreeMap<Flow, Client>,
+    flow: Flow,
     datagram: &[u8],
     (addresses, make): (&[SocketAddr], &(dyn Fn(SocketAddr) -> io::Result<UdpSocket> + Sync)),
     outbox: &Arc<Outbox>,
@@ -128,22 +144,11 @@ async fn deliver(
     // Each of them once: who is refused at the last begins with the first again.
     for _ in addresses {
         at %= addresses.len();
-        if flows.get(&flow).is_none_or(|client| client.at != at) {
-            let client = match Client::new(flow, at, (addresses, make), outbox).await {
-                Ok(client) => client,
-                Err(error) => return tracing::debug!(?addresses, %error, "a datagram was dropped"),
-            };
-            if flows.len() >= FLOWS && !flows.contains_key(&flow) {
-                flows.pop_first();
-            }
-            flows.insert(flow, client);
-        }
-        let Some(client) = flows.get(&flow) else { return };
-        client.moved.store(true, Ordering::Relaxed);
+        let Some(client) = client(flows, flow, at, (addresses, make), outbox).await else {
+            return;
+        };
         // That nobody listens there is often known when the call returns, and otherwise told with the next datagram.
-        // It is no news: the network may drop any.
         let refused = match client.socket.send(datagram).await {
-            Ok(_) if addresses.len() == 1 => false,
             Ok(_) => matches!(client.socket.take_error(), Ok(Some(error)) if is_refusal(&error)),
             Err(error) => is_refusal(&error),
         };
@@ -152,6 +157,32 @@ async fn deliver(
         }
         at += 1;
     }
+}
+
+/// Who sends for this flow to the address with this number, and is made where nobody does.
+async fn client<'a>(
+    flows: &'a mut BTreeMap<Flow, Client>,
+    flow: Flow,
+    at: usize,
+    (addresses, make): (&[SocketAddr], &(dyn Fn(SocketAddr) -> io::Result<UdpSocket> + Sync)),
+    outbox: &Arc<Outbox>,
+) -> Option<&'a Client> {
+    if flows.get(&flow).is_none_or(|client| client.at != at) {
+        let client = match Client::new(flow, at, (addresses, make), outbox).await {
+            Ok(client) => client,
+            Err(error) => {
+                tracing::debug!(?addresses, %error, "datagrams were dropped");
+                return None;
+            }
+        };
+        if flows.len() >= FLOWS && !flows.contains_key(&flow) {
+            flows.pop_first();
+        }
+        flows.insert(flow, client);
+    }
+    let client = flows.get(&flow)?;
+    client.moved.store(true, Ordering::Relaxed);
+    Some(client)
 }
 
 impl Client {
@@ -163,7 +194,7 @@ impl Client {
     ) -> io::Result<Self> {
         let address = *addresses.get(at).ok_or(io::ErrorKind::AddrNotAvailable)?;
         let socket = make(address)?;
-        let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
+        batch::make_room(&SockRef::from(&socket));
         socket.connect(address).await?;
         let socket = Arc::new(socket);
         let moved = Arc::new(AtomicBool::new(true));
@@ -193,8 +224,11 @@ async fn answers(
     outbox: Arc<Outbox>,
 ) {
     while socket.readable().await.is_ok() {
-        if let Err(error) = take_burst(flow, &socket, &refused, &outbox) {
-            return tracing::debug!(%error, "a flow of datagrams ended");
+        match batch::receive(&socket, |_, datagram| outbox.push(flow, datagram)) {
+            Ok(()) => {}
+            // Nobody listens at the port, now.
+            Err(error) if is_refusal(&error) => refused.store(true, Ordering::Relaxed),
+            Err(error) => return tracing::debug!(%error, "a flow of datagrams ended"),
         }
         moved.store(true, Ordering::Relaxed);
         outbox.send();
@@ -207,24 +241,4 @@ fn is_refusal(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
     )
-}
-
-thread_local! {
-    /// One for all flows: there may be thousands, each idle most of the time.
-    static DATAGRAM: RefCell<Vec<u8>> = RefCell::new(vec![0; LONGEST_DATAGRAM]);
-}
-
-fn take_burst(flow: Flow, socket: &UdpSocket, refused: &AtomicBool, outbox: &Outbox) -> io::Result<()> {
-    DATAGRAM.with_borrow_mut(|buffer| {
-        for _ in 0..BURST {
-            match socket.try_recv(buffer) {
-                Ok(length) => outbox.push(flow, &buffer[..length]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // Nobody listens at the port, now.
-                Err(error) if is_refusal(&error) => refused.store(true, Ordering::Relaxed),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    })
 }

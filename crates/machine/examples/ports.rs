@@ -202,11 +202,14 @@ mod linux {
                 let halves = Halves::start("udp", at)?;
                 let straight = datagrams(at, &counted, rate, time)?;
                 let before = halves.spent();
+                let dropped = [dropped(at), dropped(halves.at)];
                 let through = datagrams(halves.at, &counted, rate, time)?;
                 let cores = (halves.spent() - before) / time.as_secs_f64();
+                let [full, unread] = [(at, dropped[0]), (halves.at, dropped[1])]
+                    .map(|(at, before)| (self::dropped(at) - before) / time.as_secs_f64());
                 json!({
                     "straight": straight.received, "through": through.received, "cores": cores,
-                    "straightSent": straight.sent, "sent": through.sent,
+                    "straightSent": straight.sent, "sent": through.sent, "full": full, "unread": unread,
                 })
             }
             other => return Err(format!("no figure {other}").into()),
@@ -367,6 +370,18 @@ mod linux {
             all += thread.join().map_err(|_| "a client broke")??;
         }
         Ok(float(all) / begun.elapsed().as_secs_f64())
+    }
+
+    /// How many datagrams the socket at this port has dropped because it was full.
+    fn dropped(at: SocketAddr) -> f64 {
+        let sockets = fs_err::read_to_string("/proc/net/udp").unwrap_or_default();
+        let port = format!(":{:04X}", at.port());
+        let dropped = sockets.lines().find_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let ours = fields.get(1)?.ends_with(&port);
+            ours.then(|| fields.last()?.parse().ok())?
+        });
+        dropped.unwrap_or_default()
     }
 
     struct Counted {

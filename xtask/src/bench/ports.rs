@@ -125,6 +125,8 @@ fn note(all: &dyn Fn(&str) -> Vec<f64>) -> Option<String> {
         ("throughP99", "99th percentile through"),
         ("straightSent", "sent straight"),
         ("sent", "sent through"),
+        ("unread", "a second dropped before our socket was read"),
+        ("full", "a second dropped because the container's socket was full"),
     ];
     let notes: Vec<String> = ALSO
         .iter()

@@ -142,11 +142,11 @@ async fn bring(
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            datagram = datagrams.next() => {
-                let (flow, bytes) = datagram.ok()??;
+            datagrams = datagrams.next() => {
+                let (flow, run) = datagrams.ok()??;
                 let client = lock(clients).of(flow);
                 if let Some(client) = client {
-                    answer(answers, port, client, bytes);
+                    run.for_each(|bytes| answer(answers, port, client, bytes));
                 }
             }
             _ = sweep.tick() => if lock(clients).forget_idle() {

@@ -6,17 +6,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use wherry_link::{
-    BURST, Clients, Datagrams, FLOW_IDLE, FLOWS, Flow, HostRequest, LONGEST_DATAGRAM, Outbox, Session, Target,
-};
+use wherry_link::{Clients, Datagrams, FLOW_IDLE, FLOWS, Flow, HostRequest, Outbox, Session, Target, batch};
 
-/// What the socket may hold that nobody has read yet: some milliseconds of a fast sender. The system may allow less.
-const RECEIVE_BUFFER: usize = 4 << 20;
 /// How long reading pauses after an error that is not one client's.
 const BROKEN: Duration = Duration::from_millis(100);
 
@@ -25,7 +21,7 @@ pub(super) fn bind(host: SocketAddr) -> io::Result<UdpSocket> {
     if host.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    batch::make_room(&SockRef::from(&socket));
     socket.bind(&host.into())?;
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket.into())
@@ -37,7 +33,6 @@ pub(super) async fn serve(socket: UdpSocket, container: SocketAddr, session: Ses
     let mut link: Option<Link> = None;
     let mut sweep = interval_at(Instant::now() + FLOW_IDLE, FLOW_IDLE);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut buffer = vec![0; LONGEST_DATAGRAM];
     loop {
         tokio::select! {
             () = token.cancelled() => {
@@ -65,24 +60,24 @@ pub(super) async fn serve(socket: UdpSocket, container: SocketAddr, session: Ses
             link = None;
         }
         let link = link.get_or_insert_with(|| Link::open(&session, container, &socket, &clients));
-        for _ in 0..BURST {
-            match socket.try_recv_from(&mut buffer) {
-                Ok((length, client)) => {
-                    let flow = lock(&clients).flow(client);
-                    link.name(flow, client.ip().to_canonical());
-                    link.outbox.push(flow, &buffer[..length]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // Windows tells here that a client whom we answered is gone.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
-                Err(error) => {
-                    tracing::warn!(%error, "could not receive datagrams");
-                    tokio::time::sleep(BROKEN).await;
-                    break;
-                }
+        let received = {
+            let mut clients = lock(&clients);
+            batch::receive(&socket, |client, datagram| {
+                let flow = clients.flow(client);
+                link.name(flow, client.ip().to_canonical());
+                link.outbox.push(flow, datagram);
+            })
+        };
+        link.outbox.send();
+        match received {
+            Ok(()) => {}
+            // Windows tells here that a client whom we answered is gone.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+            Err(error) => {
+                tracing::warn!(%error, "could not receive datagrams");
+                tokio::time::sleep(BROKEN).await;
             }
         }
-        link.outbox.send();
     }
 }
 
@@ -148,11 +143,11 @@ async fn carry(
         async move { outbox.drain(writer).await }
     }));
     let mut answers = Datagrams::new(reader);
-    while let Some((flow, answer)) = answers.next().await? {
+    while let Some((flow, run)) = answers.next().await? {
         let client = lock(clients).of(flow);
         if let Some(client) = client {
             // A client who is gone or cannot be reached now is no reason to stop answering others.
-            let _ = socket.send_to(answer, client).await;
+            let _ = batch::send(socket, Some(client), run).await;
         }
     }
     Ok(())
