@@ -125,6 +125,8 @@ describe("narrowing the list", () => {
       container("failed", { state: "exited", exitCode: 1 }),
       container("stopped", { state: "exited", exitCode: 137 }),
       container("starved", { state: "exited", exitCode: 137, outOfMemory: true }),
+      container("new", { state: "created" }),
+      container("unstartable", { state: "created" }),
     ];
     expect(names(items(sick, { ...view, filter: "attention" }))).toEqual(["sick", "loop", "failed", "starved"]);
     expect(counts(sick, new Map()).attention).toBe(4);
@@ -132,8 +134,18 @@ describe("narrowing the list", () => {
     const stories = new Map([
       ["id-stopped", { id: "id-stopped", cause: "memoryLimit", short: "Out of memory", tone: "bad" } as const],
       ["id-failed", { id: "id-failed", cause: "stopped", short: "Stopped", tone: "plain" } as const],
+      [
+        "id-unstartable",
+        { id: "id-unstartable", cause: "commandNotFound", short: "Command not found", tone: "bad" } as const,
+      ],
     ]);
-    expect(names(items(sick, { ...view, filter: "attention", stories }))).toEqual(["sick", "loop", "stopped", "starved"]);
+    expect(names(items(sick, { ...view, filter: "attention", stories }))).toEqual([
+      "sick",
+      "loop",
+      "stopped",
+      "starved",
+      "unstartable",
+    ]);
   });
 });
 

@@ -55,6 +55,8 @@ export function needsAttention(container: ContainerSummary, story?: WhyLine): bo
   const { state, health } = container;
   if (state === "dead" || state === "restarting") return true;
   if (state === "running") return health === "unhealthy";
+  // One that could not be started has no end, and its story says why.
+  if (state === "created") return story?.tone === "bad";
   return state === "exited" && (story ? story.tone === "bad" : hasFailed(container));
 }
 
