@@ -68,6 +68,21 @@ test("one that grew until its memory ran out shows how, and a full disk opens wh
   clear(testbed);
 });
 
+test("one that never started says why, and counts as in need of attention", async ({ page, testbed }) => {
+  clear(testbed);
+  expect(() => docker(testbed, "run", "--detach", "--name", "typo", "busybox", "fastapi", "run")).toThrow(/fastapi/);
+  await enter(page, testbed);
+  await page.getByRole("link", { name: /^Containers/ }).click();
+  const row = page.getByRole("row", { name: "typo" });
+  await expect(row).toContainText("Created");
+  await page.getByRole("button", { name: /^Needs attention,? ?1$/ }).click();
+  await row.getByRole("link", { name: "Why? typo" }).click();
+  const story = page.getByRole("region", { name: "There is no fastapi in the image" });
+  await expect(story.getByRole("button", { name: "Change the command" })).toBeVisible();
+  await axe(page, "Never started");
+  clear(testbed);
+});
+
 test("a crash loop is told with its reason and can be stopped", async ({ page, testbed }) => {
   clear(testbed);
   const script = "echo \"ModuleNotFoundError: No module named 'flask'\" >&2; exit 1";

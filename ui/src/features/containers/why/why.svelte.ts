@@ -20,6 +20,8 @@ export class Story {
   value = $state.raw<Why | null>(null);
   /** Of its last run, where its memory is what the story is about. */
   samples = $state.raw<Sample[]>([]);
+  /** Nothing is known yet. */
+  looking = $state(true);
 
   #id: string;
   #timers: number[] = [];
@@ -54,6 +56,7 @@ export class Story {
       // The page says what is wrong with the engine; a story of before may be no longer true.
       if (asked === this.#asked) this.value = null;
     }
+    if (asked === this.#asked) this.looking = false;
   }
 
   /** The story is complete without them. */
