@@ -9,7 +9,7 @@ use wherry_machine::Home;
 use crate::Problem;
 
 /// What Wherry makes in its folder, which may be one that the person has chosen and has other things in.
-const MADE: [&str; 12] = [
+const MADE: [&str; 13] = [
     "backup.lock",
     "clicked.jsonl",
     "docker-command.json",
@@ -17,6 +17,7 @@ const MADE: [&str; 12] = [
     "logs",
     "machine",
     "registries.json",
+    "registries.lock",
     "run",
     "set-aside",
     "settings.json",

@@ -9,6 +9,7 @@ mod holdings;
 mod hub;
 mod keychain;
 mod logins;
+mod remembered;
 mod settings;
 
 use std::fmt;

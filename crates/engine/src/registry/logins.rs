@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::docker_command::{ConfigError, DockerCommand, OWN_HELPER, write_whole};
+use crate::docker_command::{ConfigError, DockerCommand, OWN_HELPER};
+use crate::registry::remembered::ListFile;
 use crate::registry::{HUB, Keychain, Login};
 
 /// The person may be asked to unlock it.
@@ -54,40 +55,22 @@ pub struct KnownRegistry {
     pub login: Option<(String, Kept)>,
 }
 
-/// What is kept in Wherry's own file: no secrets.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Remembered {
-    registries: BTreeMap<String, RememberedRegistry>,
-}
-
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct RememberedRegistry {
-    added: bool,
-    /// The keychain has a login of this user's. It cannot be asked for everything it has.
-    keychain_user: Option<String>,
-}
-
 /// The logins of this person. Cheap to clone.
 #[derive(Clone)]
 pub struct Logins {
-    file: PathBuf,
+    list: ListFile,
     keychain: Arc<dyn Keychain>,
     /// Locked for a look or one change.
     session: Arc<Mutex<HashMap<String, Login>>>,
-    /// Held while the file is read and written.
-    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Logins {
     /// `file` remembers what the keychain holds, and which registries were added.
     pub fn new(file: PathBuf, keychain: Arc<dyn Keychain>) -> Logins {
         Logins {
-            file,
+            list: ListFile::new(file),
             keychain,
             session: Arc::default(),
-            turn: Arc::default(),
         }
     }
 
@@ -186,7 +169,8 @@ impl Logins {
         let asked = registry.to_owned();
         self.keychain(move |keychain| keychain.set(&asked, &login)).await?;
         self.session().remove(registry);
-        self.change(registry, |known| known.keychain_user = Some(user)).await
+        let remembered = self.list.change(registry, |known| known.keychain_user = Some(user));
+        Ok(remembered.await?)
     }
 
     pub(super) async fn in_keychain(&self, registry: &str) -> Result<Option<Login>, LoginError> {
@@ -196,7 +180,7 @@ impl Logins {
 
     /// The registries that the keychain has a login for, each with its user.
     pub(super) fn known_in_keychain(&self) -> Vec<(String, String)> {
-        let known = self.remembered().registries.into_iter();
+        let known = self.list.all().into_iter();
         known
             .filter_map(|(registry, known)| Some((registry, known.keychain_user?)))
             .collect()
@@ -224,14 +208,14 @@ impl Logins {
         if self.remembers_keychain(registry) || docker.asks_own_helper(registry)? {
             let asked = registry.to_owned();
             self.keychain(move |keychain| keychain.remove(&asked)).await?;
-            self.change(registry, |known| known.keychain_user = None).await?;
+            self.list.change(registry, |known| known.keychain_user = None).await?;
         }
         Ok(())
     }
 
     /// Lists the registry even without a login, or no longer.
     pub async fn set_added(&self, registry: &str, added: bool) -> Result<(), LoginError> {
-        self.change(registry, |known| known.added = added).await
+        Ok(self.list.change(registry, move |known| known.added = added).await?)
     }
 
     /// Every registry that is worth a line: Docker Hub, those with a login, those that were added.
@@ -248,7 +232,7 @@ impl Logins {
         for (address, login) in self.session().iter() {
             entry(&mut all, address, Some((login.user.clone(), Kept::Session)));
         }
-        for (address, known) in self.remembered().registries {
+        for (address, known) in self.list.all() {
             let login = known.keychain_user.map(|user| (user, Self::in_keychain_for(&address)));
             entry(&mut all, &address, login);
             if let Some(listed) = all.get_mut(&address) {
@@ -277,32 +261,7 @@ impl Logins {
     }
 
     fn remembers_keychain(&self, registry: &str) -> bool {
-        let remembered = self.remembered();
-        let known = remembered.registries.get(registry);
-        known.is_some_and(|known| known.keychain_user.is_some())
-    }
-
-    fn remembered(&self) -> Remembered {
-        let Ok(text) = fs_err::read(&self.file) else {
-            return Remembered::default();
-        };
-        serde_json::from_slice(&text).unwrap_or_else(|error| {
-            tracing::warn!(file = %self.file.display(), %error, "the list of registries cannot be read");
-            Remembered::default()
-        })
-    }
-
-    async fn change(&self, registry: &str, change: impl FnOnce(&mut RememberedRegistry)) -> Result<(), LoginError> {
-        let _turn = self.turn.lock().await;
-        let mut remembered = self.remembered();
-        let known = remembered.registries.entry(registry.to_owned()).or_default();
-        change(known);
-        if !known.added && known.keychain_user.is_none() {
-            remembered.registries.remove(registry);
-        }
-        // Maps with text for keys cannot fail to be JSON.
-        let text = serde_json::to_vec_pretty(&remembered).unwrap_or_default();
-        Ok(write_whole(&self.file, &text)?)
+        self.list.of(registry).keychain_user.is_some()
     }
 
     async fn keychain<T: Send + 'static>(
