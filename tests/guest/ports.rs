@@ -1,6 +1,7 @@
 //! Published ports, and who holds a taken one. One machine, looked at from many sides.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
@@ -86,23 +87,15 @@ fn starts_stops_and_names_the_holder(machine: &Machine) {
 
 fn every_kind_of_publication(machine: &Machine) {
     let [every, local, only6, range] = [free_port(), free_port(), free_port(), free_ports(3)];
-    run(machine
-        .docker()
-        .args(["run", "--detach", "--name", "echo"])
-        .args(["--publish", &format!("{every}:7000/tcp")])
-        .args(["--publish", &format!("{every}:7001/udp")])
-        .args(["--publish", &format!("127.0.0.1:{local}:7000")])
-        .args(["--publish", &format!("[::1]:{only6}:7001/udp")])
-        .args(["--publish", &format!("{range}-{}:8000-8002", range + 2)])
-        .args([
-            "echo",
-            "/bin/echo",
-            "tcp/7000",
-            "udp/7001",
-            "tcp/8000",
-            "tcp/8001",
-            "tcp/8002",
-        ]));
+    let published = [
+        format!("--publish={every}:7000/tcp"),
+        format!("--publish={every}:7001/udp"),
+        format!("--publish=127.0.0.1:{local}:7000"),
+        format!("--publish=[::1]:{only6}:7001/udp"),
+        format!("--publish={range}-{}:8000-8002", range + 2),
+    ];
+    let listening = ["tcp/7000", "udp/7001", "tcp/8000", "tcp/8001", "tcp/8002"];
+    run_echo(machine, "echo", &published, &listening);
     for address in [LOOPBACK, LOOPBACK6] {
         echoes((address, every).into());
         says_back((address, every).into());
@@ -118,7 +111,7 @@ fn every_kind_of_publication(machine: &Machine) {
     }
 
     // Each client is one to the container too, and keeps what is its own.
-    let clients: Vec<_> = (0..20).map(|_| asker((LOOPBACK, every).into())).collect();
+    let clients: Vec<_> = (0..20).map(|_| asker(LOOPBACK, (LOOPBACK, every).into())).collect();
     let seen: BTreeSet<_> = clients.iter().map(|client| ask(client, b"who am I")).collect();
     assert_eq!(seen.len(), clients.len());
 
@@ -135,12 +128,7 @@ fn a_port_that_the_engine_chooses_is_one_that_is_free_here(machine: &Machine) {
         let port = text.lines().next().and_then(|line| line.rsplit(':').next());
         port.and_then(|port| port.trim().parse().ok()).expect("a port")
     };
-    let echo = |name: &str| {
-        run(machine
-            .docker()
-            .args(["run", "--detach", "--name", name, "--publish-all", "echo"])
-            .args(["/bin/echo", "tcp/7000", "udp/7001"]));
-    };
+    let echo = |name: &str| run_echo(machine, name, &["--publish-all"], &["tcp/7000", "udp/7001"]);
     echo("first");
     let first = published("first", "7000/tcp");
     echoes((LOOPBACK, first).into());
@@ -161,12 +149,9 @@ fn a_port_that_the_engine_chooses_is_one_that_is_free_here(machine: &Machine) {
 fn a_hundred_ports_and_a_thousand_connections(machine: &Machine) {
     let first = free_ports(100);
     let ports = first..first + 100;
-    run(machine
-        .docker()
-        .args(["run", "--detach", "--name", "many"])
-        .args(["--publish", &format!("127.0.0.1:{first}-{}:9000-9099", first + 99)])
-        .args(["echo", "/bin/echo"])
-        .args((9000..9100).map(|port| format!("tcp/{port}"))));
+    let published = format!("--publish=127.0.0.1:{first}-{}:9000-9099", first + 99);
+    let listening: Vec<String> = (9000..9100).map(|port| format!("tcp/{port}")).collect();
+    run_echo(machine, "many", &[published], &listening);
     for port in ports.clone() {
         answers((LOOPBACK, port).into());
     }
@@ -224,21 +209,9 @@ fn a_container_sees_who_its_client_is(machine: &Machine) {
         }
     });
     let datagrams = free_port();
-    run(machine
-        .docker()
-        .args([
-            "run",
-            "--detach",
-            "--name",
-            "echo",
-            "--publish",
-            &format!("{datagrams}:7001/udp"),
-        ])
-        .args(["echo", "/bin/echo", "udp/7001"]));
-    let asker = UdpSocket::bind((own, 0)).expect("a port");
-    asker.connect((own, datagrams)).expect("an address");
-    asker.set_read_timeout(Some(ANSWER)).expect("a bound");
-    let said = ask(&asker, b"who?");
+    let published = format!("--publish={datagrams}:7001/udp");
+    run_echo(machine, "echo", &[published], &["udp/7001"]);
+    let said = ask(&asker(own, (own, datagrams).into()), b"who?");
     assert!(said.contains(&format!("{own}:")), "datagrams as well: {said}");
     run(machine.docker().args(["rm", "--force", "echo"]));
     // This computer itself is what it was: the gateway.
@@ -277,21 +250,7 @@ fn own_address(to: SocketAddr) -> Option<IpAddr> {
 fn the_machines_own_network(machine: &Machine) {
     let every = free_ports(4);
     let (local, datagrams, taken) = (every + 1, every + 2, every + 3);
-    let run_on_host = |name: &str, arguments: &[&str]| {
-        run(machine
-            .docker()
-            .args([
-                "run",
-                "--detach",
-                "--name",
-                name,
-                "--network",
-                "host",
-                "echo",
-                "/bin/echo",
-            ])
-            .args(arguments))
-    };
+    let run_on_host = |name: &str, listening: &[&str]| run_echo(machine, name, &["--network=host"], listening);
     let id = run_on_host("every", &[&format!("tcp/{every}"), &format!("udp/{datagrams}")]);
     run_on_host("local", &["127.0.0.1", &format!("tcp/{local}")]);
     listens((LOOPBACK, every).into());
@@ -351,10 +310,8 @@ fn the_ingress_of_a_swarm(machine: &Machine) {
 
 fn a_port_of_a_container_that_runs_waits_until_it_is_free(machine: &Machine) {
     let port = free_port();
-    run(machine
-        .docker()
-        .args(["run", "--detach", "--name", "stays", "--restart", "always"])
-        .args(["--publish", &format!("{port}:7000"), "echo", "/bin/echo", "tcp/7000"]));
+    let options = ["--restart=always".to_owned(), format!("--publish={port}:7000")];
+    run_echo(machine, "stays", &options, &["tcp/7000"]);
     echoes((LOOPBACK, port).into());
     machine.wherry(&["stop"]);
     let holder = TcpListener::bind((LOOPBACK, port)).expect("free while the machine is stopped");
@@ -368,6 +325,16 @@ fn a_port_of_a_container_that_runs_waits_until_it_is_free(machine: &Machine) {
     drop(holder);
     listens((LOOPBACK, port).into());
     echoes((LOOPBACK, port).into());
+}
+
+/// Runs the service that says back what it hears, and returns its container's id.
+fn run_echo<T: AsRef<OsStr>, U: AsRef<OsStr>>(machine: &Machine, name: &str, options: &[T], listening: &[U]) -> String {
+    run(machine
+        .docker()
+        .args(["run", "--detach", "--name", name])
+        .args(options)
+        .args(["echo", "/bin/echo"])
+        .args(listening))
 }
 
 /// Waits until the container's program listens, which is later than its port is there.
@@ -406,9 +373,8 @@ fn listens(at: SocketAddr) {
     until(&format!("{at} to listen"), || TcpStream::connect(at).ok());
 }
 
-fn asker(at: SocketAddr) -> UdpSocket {
-    let any: IpAddr = if at.is_ipv4() { LOOPBACK } else { LOOPBACK6 };
-    let socket = UdpSocket::bind((any, 0)).expect("a port");
+fn asker(from: IpAddr, at: SocketAddr) -> UdpSocket {
+    let socket = UdpSocket::bind((from, 0)).expect("a port");
     socket.connect(at).expect("an address");
     socket.set_read_timeout(Some(ANSWER)).expect("a bound");
     socket
@@ -427,7 +393,7 @@ fn ask(socket: &UdpSocket, question: &[u8]) -> String {
 }
 
 fn says_back(at: SocketAddr) {
-    let socket = asker(at);
+    let socket = asker(if at.is_ipv4() { LOOPBACK } else { LOOPBACK6 }, at);
     for size in [1, 1400, 9000, 60_000] {
         ask(&socket, &vec![3; size]);
     }

@@ -1,6 +1,6 @@
 //! Errors of the engine, with what this computer knows about them.
 
-use wherry_engine::{Engine, Error, Protocol, PublishedPort};
+use wherry_engine::{ContainerAction, Engine, Error, Protocol, PublishedPort};
 
 use crate::port::{self, Published};
 use crate::{Action, Code, Problem};
@@ -10,6 +10,19 @@ pub(crate) async fn container_name(engine: &Engine, id: &str) -> String {
     match engine.container_name(id).await {
         Ok(name) if !name.is_empty() => name,
         Ok(_) | Err(_) => id.get(..12).unwrap_or(id).to_owned(),
+    }
+}
+
+/// What is done to a container, as it stands in "Could not …".
+pub(crate) fn verb(action: &ContainerAction) -> &'static str {
+    match action {
+        ContainerAction::Stop { .. } => "stop",
+        ContainerAction::Kill { .. } => "kill",
+        ContainerAction::Pause => "pause",
+        ContainerAction::Resume => "resume",
+        ContainerAction::Rename { .. } => "rename",
+        ContainerAction::Commit { .. } => "make an image of",
+        ContainerAction::Update { .. } => "change the limits of",
     }
 }
 

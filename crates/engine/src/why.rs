@@ -157,6 +157,21 @@ pub enum Remedy {
     },
 }
 
+impl Remedy {
+    /// What the run form is filled with, where that is the remedy.
+    pub fn form(&self) -> Option<&RunSpec> {
+        match self {
+            Remedy::RunAgain { spec } => Some(spec),
+            Remedy::Start
+            | Remedy::Stop
+            | Remedy::ShowLogs
+            | Remedy::Resources
+            | Remedy::FreeSpace
+            | Remedy::Copy { .. } => None,
+        }
+    }
+}
+
 /// Everything the rules look at.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {

@@ -3,6 +3,7 @@
 use wherry_engine::{ContainerAction, RunSpec};
 
 use super::{Click, name};
+use crate::explain::verb;
 use crate::{App, ContainerAct, ContainerRef, ContainerRemove, ProcessSignal, RunRequest};
 
 pub(crate) async fn start(app: &App, container: &ContainerRef) -> Click {
@@ -43,18 +44,18 @@ pub(crate) async fn remove(app: &App, container: &ContainerRemove) -> Click {
 
 pub(crate) async fn act(app: &App, act: &ContainerAct) -> Click {
     let name = name(app, &act.id).await;
-    let (done, verb) = match &act.action {
-        ContainerAction::Stop { .. } => (format!("Stopped {name}"), "stop"),
-        ContainerAction::Kill { signal } => (format!("Sent {signal} to {name}"), "kill"),
-        ContainerAction::Pause => (format!("Paused {name}"), "pause"),
-        ContainerAction::Resume => (format!("Resumed {name}"), "resume"),
-        ContainerAction::Rename { name: new } => (format!("Renamed {name} to {new}"), "rename"),
-        ContainerAction::Commit { reference } => (format!("Made the image {reference} of {name}"), "make an image of"),
-        ContainerAction::Update { .. } => (format!("Changed the limits of {name}"), "change the limits of"),
+    let done = match &act.action {
+        ContainerAction::Stop { .. } => format!("Stopped {name}"),
+        ContainerAction::Kill { signal } => format!("Sent {signal} to {name}"),
+        ContainerAction::Pause => format!("Paused {name}"),
+        ContainerAction::Resume => format!("Resumed {name}"),
+        ContainerAction::Rename { name: new } => format!("Renamed {name} to {new}"),
+        ContainerAction::Commit { reference } => format!("Made the image {reference} of {name}"),
+        ContainerAction::Update { .. } => format!("Changed the limits of {name}"),
     };
     let words = wherry_engine::action_words(&name, &act.action);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    Click::new(done, format!("Could not {verb} {name}"), &words)
+    Click::new(done, format!("Could not {} {name}", verb(&act.action)), &words)
 }
 
 pub(crate) async fn signal(app: &App, signal: &ProcessSignal) -> Click {

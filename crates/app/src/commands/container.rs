@@ -1,11 +1,11 @@
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use wherry_engine::{
-    CommandLine, ContainerAction, ContainerHistory, ContainerSummary, Engine, Error, LineChange, Logins, MadeOf,
-    Pasted, Processes, PullPolicy, RareChoice, Removal, RunSpec, Why, WhyLine, registry_of,
+    CommandLine, ContainerHistory, ContainerSummary, Engine, Error, LineChange, Logins, MadeOf, Pasted, Processes,
+    PullPolicy, RareChoice, Removal, RunSpec, Why, WhyLine, registry_of,
 };
 
-use crate::explain::{container_name, failed};
+use crate::explain::{container_name, failed, verb};
 use crate::kernel;
 use crate::preflight::{self, Preflight};
 use crate::recreate::Recreate;
@@ -77,17 +77,8 @@ pub(crate) async fn history(app: &App, container: ContainerRef) -> Result<Contai
 
 pub(crate) async fn act(app: &App, act: ContainerAct) -> Result<(), Problem> {
     let engine = app.engine().await?;
-    let verb = match &act.action {
-        ContainerAction::Stop { .. } => "stop",
-        ContainerAction::Kill { .. } => "kill",
-        ContainerAction::Pause => "pause",
-        ContainerAction::Resume => "resume",
-        ContainerAction::Rename { .. } => "rename",
-        ContainerAction::Commit { .. } => "make an image of",
-        ContainerAction::Update { .. } => "change the limits of",
-    };
     let result = engine.act(&act.id, &act.action).await;
-    explained(&engine, verb, &act.id, result).await
+    explained(&engine, verb(&act.action), &act.id, result).await
 }
 
 pub(crate) async fn line(_app: &App, act: ContainerAct) -> Result<CommandLine, Problem> {

@@ -41,18 +41,7 @@ fn told(facts: &Facts) -> Why {
 
 /// The spec that the first button opens the form with.
 fn first_spec(why: &Why) -> &RunSpec {
-    why.fixes
-        .iter()
-        .find_map(|fix| match &fix.remedy {
-            Remedy::RunAgain { spec } => Some(spec.as_ref()),
-            Remedy::Start
-            | Remedy::Stop
-            | Remedy::ShowLogs
-            | Remedy::Resources
-            | Remedy::FreeSpace
-            | Remedy::Copy { .. } => None,
-        })
-        .expect("a form")
+    why.fixes.iter().find_map(|fix| fix.remedy.form()).expect("a form")
 }
 
 #[test]

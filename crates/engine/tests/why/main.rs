@@ -61,15 +61,7 @@ fn says(why: &Why, text: &str) -> bool {
 }
 
 fn form(why: &Why) -> Option<&RunSpec> {
-    why.fixes.iter().find_map(|fix| match &fix.remedy {
-        Remedy::RunAgain { spec } => Some(spec.as_ref()),
-        Remedy::Start
-        | Remedy::Stop
-        | Remedy::ShowLogs
-        | Remedy::Resources
-        | Remedy::FreeSpace
-        | Remedy::Copy { .. } => None,
-    })
+    why.fixes.iter().find_map(|fix| fix.remedy.form())
 }
 
 fn write(folder: &Path, name: &str, text: &str) {
