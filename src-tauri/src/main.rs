@@ -4,6 +4,7 @@
 
 #![windows_subsystem = "windows"]
 
+mod choose;
 mod commands;
 mod instance;
 mod log;
@@ -75,6 +76,7 @@ fn desktop(home: Home, app: App, turn: Turn) -> tauri::Result<()> {
                 .open_js_links_on_click(false)
                 .build(),
         )
+        .plugin(tauri_plugin_dialog::init())
         .plugin(
             tauri_plugin_window_state::Builder::new()
                 .with_filename(window_file)
@@ -90,7 +92,8 @@ fn desktop(home: Home, app: App, turn: Turn) -> tauri::Result<()> {
             commands::open,
             commands::more,
             commands::say,
-            commands::close
+            commands::close,
+            choose::choose
         ])
         .setup(move |handle| {
             let handle = handle.handle().clone();

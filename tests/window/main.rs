@@ -3,9 +3,10 @@
 mod screen;
 mod tray;
 
+use std::path::Path;
 use std::process::Command;
 
-use screen::Screen;
+use screen::{Screen, Window};
 use tray::Tray;
 use wherry_tests::engine::Engine;
 use wherry_tests::fetch::{page_with, refused};
@@ -44,17 +45,22 @@ fn from_an_image_to_a_page_and_through_a_crash() {
     window.type_into(&field("Name"), "site");
     window.type_into("//dialog[@open]//input[@aria-label='Port on this computer']", "8000");
     window.type_into("//dialog[@open]//input[@aria-label='Port in the container']", "8000");
-    window.type_into(&field("Command"), "python -m http.server 8000");
+    window.type_into(&field("Command"), "python -m http.server --directory /site 8000");
+    let site = home.path().join("my site");
+    fs_err::create_dir(&site).expect("a folder");
+    fs_err::write(site.join("index.html"), "chosen in a dialog").expect("a page");
+    fs_err::write(site.join(".env"), "MODE=on").expect("a file of variables");
+    chooses_with_the_systems_dialog(&screen, &window, &site);
     window.click("//dialog[@open]//button[normalize-space()='Run']");
     window.find("//h1[contains(., 'site')]");
-    page_with("127.0.0.1:8000", "Directory listing");
+    page_with("127.0.0.1:8000", "chosen in a dialog");
     screen.picture("window-container");
 
     // A crash of the window touches nothing.
     let pid = window.pid();
     signal(pid, "KILL");
     until("the window to end", || (!alive(pid)).then_some(()));
-    page_with("127.0.0.1:8000", "Directory listing");
+    page_with("127.0.0.1:8000", "chosen in a dialog");
     drop(window);
 
     let tray = Tray::start(home.path());
@@ -176,6 +182,32 @@ fn the_machine_goes_on_without_the_window() {
     window.click("//button[normalize-space()='Start engine']");
     window.find("//footer[contains(., 'Engine running')]");
     drop(window);
+}
+
+/// A folder and a file come into the run form without being typed, and what is asked and shown follows at once.
+fn chooses_with_the_systems_dialog(screen: &Screen, window: &Window, site: &Path) {
+    window.click("//dialog[@open]//button[@aria-label='Add a folder or volume']");
+    window.type_into("//dialog[@open]//input[@aria-label='Path in the container']", "/site");
+    let row = "//dialog[@open]//*[@role='group'][@aria-label='Folder or volume 1']";
+    window.click(&format!("{row}//button[@aria-label='Choose…']"));
+    window.click(&format!("{row}//button[normalize-space()='Choose a folder…']"));
+    screen.choose("Choose a folder", site, Some("window-choose"));
+    window.find(&format!("//dialog[@open]//*[contains(., '{}:/site')]", site.display()));
+    window.find("//dialog[@open]//*[contains(text(), 'is there')]");
+
+    window.click("//dialog[@open]//button[contains(., 'Import .env')]");
+    let row = "//dialog[@open]//*[@role='group'][@aria-label='File of variables']";
+    window.click(&format!("{row}//button[@aria-label='Choose…']"));
+    screen.choose("Choose a file of variables", &site.join(".env"), None);
+    window.click(&format!("{row}//button[normalize-space()='What it really says']"));
+    window.find("//dialog[@open]//tr[contains(., 'MODE')][contains(., 'on')]");
+    window.click("//dialog[@open]//button[normalize-space()='Back to the form']");
+
+    // Nothing chosen is nothing changed.
+    window.click(&format!("{row}//button[@aria-label='Choose…']"));
+    screen.press("Choose a file of variables", "Escape");
+    window.find(&format!("{row}//button[@aria-label='Choose…'][not(@disabled)]"));
+    window.find("//dialog[@open]//*[contains(., '--env-file')]");
 }
 
 /// A person's computer on which no Docker was ever installed.

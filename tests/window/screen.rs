@@ -66,6 +66,70 @@ impl Screen {
         }
     }
 
+    /// Types a path into the system's dialog of this title, as a person who knows it does, and accepts it.
+    pub(crate) fn choose(&self, title: &str, path: &Path, picture: Option<&str>) {
+        self.take_up(title);
+        // The first stroke opens the line for it, and what comes before it is open is lost.
+        let before = self.rest(None);
+        self.hand(&["key", "slash"]);
+        self.rest(Some(&before));
+        let text = path.display().to_string();
+        self.hand(&["type", text.trim_start_matches('/')]);
+        if let Some(picture) = picture {
+            self.picture(picture);
+        }
+        self.hand(&["key", "Return"]);
+        self.gone(title);
+    }
+
+    /// A key in the system's dialog of this title, which ends it.
+    pub(crate) fn press(&self, title: &str, key: &str) {
+        self.take_up(title);
+        self.hand(&["key", key]);
+        self.gone(title);
+    }
+
+    /// Waits until the window with this title is there, and gives it the keyboard: no window manager does.
+    fn take_up(&self, title: &str) {
+        let found = self.hand(&["search", "--sync", "--onlyvisible", "--name", &format!("^{title}$")]);
+        let dialog = found.lines().next().expect("a window");
+        self.hand(&["windowfocus", "--sync", dialog]);
+    }
+
+    fn gone(&self, title: &str) {
+        until("the dialog to close", || {
+            let mut look = self.xdotool(&["search", "--onlyvisible", "--name", &format!("^{title}$")]);
+            (!output(&mut look).status.success()).then_some(())
+        });
+    }
+
+    /// Waits until what is on the screen is another picture than this one and stays so for two looks.
+    fn rest(&self, before: Option<&Vec<u8>>) -> Vec<u8> {
+        let look = || {
+            let mut import = Command::new("import");
+            import.args(["-window", "root", "rgb:-"]).env("DISPLAY", &self.display);
+            output(&mut import).stdout
+        };
+        until("the screen to rest", || {
+            let now = look();
+            (before != Some(&now) && now == look()).then_some(now)
+        })
+    }
+
+    fn hand(&self, arguments: &[&str]) -> String {
+        run(&mut self.xdotool(arguments))
+    }
+
+    fn xdotool(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("timeout");
+        command
+            .arg(PATIENCE.as_secs().to_string())
+            .arg("xdotool")
+            .args(arguments)
+            .env("DISPLAY", &self.display);
+        command
+    }
+
     /// Keeps a picture of the whole screen in `target/window/`. Not the driver's own: WebKit's answer to that never
     /// came once.
     pub(crate) fn picture(&self, name: &str) {

@@ -93,7 +93,7 @@ impl Problem {
         Problem::plain(Code::Cancelled, "It was cancelled")
     }
 
-    pub(crate) fn plain(code: Code, message: impl Into<String>) -> Problem {
+    pub fn plain(code: Code, message: impl Into<String>) -> Problem {
         Problem {
             code,
             message: message.into(),

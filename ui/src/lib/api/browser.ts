@@ -73,6 +73,7 @@ export function browserHost(): Host {
       window.open(url, "_blank", "noopener");
     },
     copyText,
+    choose: null,
     minimize: nothing,
     toggleMaximize: nothing,
     close: nothing,

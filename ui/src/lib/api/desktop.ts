@@ -60,6 +60,7 @@ export function desktopHost(): Host {
     frame: globalThis.window.__WHERRY__?.frame ?? "none",
     openUrl,
     copyText,
+    choose: (choice) => asProblem(invoke<string | null>("choose", { wanted: choice })),
     minimize: () => window.minimize(),
     toggleMaximize: () => window.toggleMaximize(),
     close: () => window.close(),

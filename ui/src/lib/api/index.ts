@@ -8,7 +8,7 @@ import { transport } from "./transport";
 export type * from "./generated";
 export { ProblemError, problemOf } from "./problem";
 export type { Stream } from "./stream";
-export { host, type Host, type WindowFrame } from "./transport";
+export { host, type Choice, type Host, type WindowFrame } from "./transport";
 
 /** Commands without parameters are called with the name alone. */
 type Arguments<Params> = [Params] extends [null] ? [] : [params: Params];

@@ -15,12 +15,20 @@ export interface Transport {
  */
 export type WindowFrame = "drawn" | "overlay" | "none";
 
+/** What the person is to choose with the system's dialog. `path`: what the field holds now, it opens there. */
+export type Choice = { what: "folder" | "file" | "newFile"; title: string; path: string };
+
 export interface Host {
   readonly kind: "desktop" | "browser";
   readonly frame: WindowFrame;
   /** In the person's browser. Web addresses only. */
   openUrl(url: string): Promise<void>;
   copyText(text: string): Promise<void>;
+  /**
+   * The system's own dialog for a file or folder of this computer: a whole path, or `null` when nothing was chosen.
+   * A browser has none.
+   */
+  readonly choose: ((choice: Choice) => Promise<string | null>) | null;
   /** The window's controls do nothing in a browser. */
   minimize(): Promise<void>;
   toggleMaximize(): Promise<void>;
