@@ -13,6 +13,7 @@ pub mod machine;
 pub mod process;
 pub mod proxy;
 pub mod registry;
+pub mod serve;
 pub mod soak;
 pub mod token;
 pub mod tools;

@@ -1,9 +1,11 @@
 //! What happens when something is killed, missing or damaged. The person loses nothing and is told why.
 
+use serde_json::json;
 use wherry_tests::fetch::{page_with, refused};
 use wherry_tests::images::PAGE;
 use wherry_tests::machine::{Machine, START};
-use wherry_tests::process::{alive, run, signal, until};
+use wherry_tests::process::{alive, output, run, signal, until};
+use wherry_tests::serve::Serve;
 
 #[test]
 fn killed_daemon_and_killed_machine_lose_nothing() {
@@ -35,6 +37,31 @@ fn killed_daemon_and_killed_machine_lose_nothing() {
         run(machine.docker().args(["ps"])).contains("web"),
         "its container is back by its restart policy"
     );
+    the_machines_memory_runs_out(&machine);
+    page_with(&at, PAGE);
+}
+
+/// A container without a limit that wants more than there is: the machine's kernel ends it, and nobody else.
+fn the_machines_memory_runs_out(machine: &Machine) {
+    let hungry = [
+        "run",
+        "--name",
+        "hungry",
+        "busybox",
+        "/bin/busybox",
+        "tail",
+        "/dev/zero",
+    ];
+    assert_eq!(output(machine.docker().args(hungry)).status.code(), Some(137));
+    let why = Serve::of(machine).call("container.why", &json!({ "id": "hungry" }));
+    assert_eq!(why["cause"], "machineMemory", "{why}");
+    let evidence = why["evidence"].to_string();
+    assert!(
+        evidence.contains("global_oom") && evidence.contains("task=busybox"),
+        "{why}"
+    );
+    let fixes = why["fixes"].to_string();
+    assert!(fixes.contains("resources"), "the machine can be given more: {why}");
 }
 
 #[test]

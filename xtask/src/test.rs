@@ -118,6 +118,21 @@ const STAGES: &[Stage] = &[
         run: |inputs, log| suite("faults", inputs, log),
     },
     Stage {
+        name: "why",
+        about: "containers that die or are not reached, with servers that weigh hundreds of megabytes; by name only",
+        needs: &[Need::Interface, Need::Window, Need::Engine],
+        inputs: &[Input::Interface, Input::Programs],
+        run: |inputs, log| {
+            let programs = inputs.programs().iter();
+            let mut why =
+                programs.filter(|program| program.suite && program.package == "engine" && program.name == "why");
+            match why.next() {
+                Some(program) => Ok(run_program(program, true, log)?.confirmed("why", true)),
+                None => Ok(Tally::fail("the package engine has no suite why")),
+            }
+        },
+    },
+    Stage {
         name: "docker-py",
         about: "docker-py's own tests, all of them, on the engine and through the machine's socket; by name only",
         needs: &[Need::Interface, Need::Window, Need::Machine, Need::Image, Need::Engine],
@@ -134,7 +149,7 @@ const STAGES: &[Stage] = &[
 ];
 
 /// Stages that take too long to be among all. A short form of each is part of another one.
-const BY_NAME_ONLY: &[&str] = &["docker-py", "soak"];
+const BY_NAME_ONLY: &[&str] = &["why", "docker-py", "soak"];
 
 /// Test programs of the package `tests` that are stages of their own; everything else is a unit test.
 const SUITES: &[&str] = &["guest", "window", "clients", "files", "faults", "docker-py", "soak"];

@@ -6,19 +6,33 @@ use super::*;
 async fn told(engine: &Engine, spec: &RunSpec) -> (String, Why) {
     let id = engine.create(spec).await.expect("created");
     engine.start(&id).await.expect("started");
-    let mut story = None;
-    for _ in 0..600 {
-        story = engine.why(&id, &Known::default()).await.expect("facts");
-        if story.is_some() {
-            break;
+    let story = tokio::time::timeout(wherry_tests::PATIENCE, async {
+        loop {
+            if let Some(story) = engine.why(&id, &Known::default()).await.expect("facts") {
+                break story;
+            }
+            let state = engine.container(&id).await.expect("it is there").state;
+            assert_eq!(state, ContainerState::Running, "{:?} has ended", spec.name);
+            tokio::task::yield_now().await;
         }
-        let state = engine.container(&id).await.expect("it is there").state;
-        assert_eq!(state, ContainerState::Running, "{:?} has ended", spec.name);
-        tokio::task::yield_now().await;
-    }
-    let story = story.unwrap_or_else(|| panic!("{:?} listens inside only", spec.name));
+    });
+    let story = story
+        .await
+        .unwrap_or_else(|_| panic!("{:?} listens inside only", spec.name));
     assert_eq!(story.cause, Cause::OnlyInside, "{story:#?}");
     (id, story)
+}
+
+/// The story with this remedy: some listen before they print who they are.
+async fn known_by_its_words(engine: &Engine, id: &str, mut story: Why, title: &str) -> Why {
+    let known = tokio::time::timeout(wherry_tests::PATIENCE, async {
+        while story.fixes[0].title != title {
+            let again = engine.why(id, &Known::default()).await.expect("facts");
+            story = again.expect("it still listens inside only");
+        }
+    });
+    assert!(known.await.is_ok(), "it never says who it is");
+    story
 }
 
 /// What the first remedy makes of it answers with this page. The container itself goes.
@@ -174,19 +188,115 @@ async fn servers_of_python_packages_are_told_and_the_remedy_works() {
         ("in-flask-code", "flasks.py", "Tell Flask in its code"),
         ("in-uvicorn-code", "asgi.py", "Tell uvicorn in its code"),
     ] {
-        let (id, mut story) = told(&engine, &ran(name, &[&python, "-u", file])).await;
-        // They listen before they print who they are.
-        for _ in 0..600 {
-            if story.fixes[0].title == line {
-                break;
-            }
-            let again = engine.why(&id, &Known::default()).await.expect("facts");
-            story = again.expect("it still listens inside only");
-        }
+        let (id, story) = told(&engine, &ran(name, &[&python, "-u", file])).await;
+        let story = known_by_its_words(&engine, &id, story, line).await;
         assert_eq!(story.fixes[0].title, line, "{story:#?}");
         engine.remove(&id, Removal::FORCED).await.expect("removed");
     }
 }
+
+/// What people show data with. The packages of all but the first weigh hundreds of megabytes each: they are part of the
+/// long form, `cargo xtask test why`.
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_of_notebooks_are_told_and_the_remedy_works() {
+    need_dockerd!();
+    let token = "--IdentityProvider.token=";
+    let servers = [
+        (
+            "in-jupyter",
+            "jupyter-server==2.21.1",
+            &[
+                "-m",
+                "jupyter_server",
+                "--allow-root",
+                "--no-browser",
+                "--port=8000",
+                token,
+            ][..],
+            "Start Jupyter for everybody",
+            "--ip=0.0.0.0",
+            "Server: TornadoServer",
+        ),
+        (
+            "in-streamlit",
+            "streamlit==1.67.0",
+            &[
+                "-m",
+                "streamlit",
+                "run",
+                "lit.py",
+                "--server.port=8000",
+                "--server.address=127.0.0.1",
+                "--server.headless=true",
+            ],
+            "Start Streamlit for everybody",
+            "--server.address=0.0.0.0",
+            "<title>Streamlit</title>",
+        ),
+        (
+            "in-gradio",
+            "gradio==6.31.0",
+            &["-u", "radio.py"],
+            "Start Gradio for everybody",
+            "GRADIO_SERVER_NAME=0.0.0.0",
+            "gradio",
+        ),
+    ];
+    let count = if wherry_tests::long() { servers.len() } else { 1 };
+    // Before the engine is taken, which tests share.
+    let servers: Vec<_> = servers
+        .into_iter()
+        .take(count)
+        .map(|server| (wherry_tests::tools::python(&[server.1]), server))
+        .collect();
+    let dockerd = dockerd();
+    let engine = Engine::connect(address(&dockerd));
+    let code = tempfile::tempdir_in(dockerd.folder()).expect("a folder");
+    for (name, text) in [("lit.py", STREAMLIT), ("radio.py", GRADIO)] {
+        fs_err::write(code.path().join(name), text).expect("a program");
+    }
+    for (python, (name, package, words, title, told_by, page)) in servers {
+        let packages = python.ancestors().nth(2).expect("the folder of the packages");
+        let python = python.display().to_string();
+        let words: Vec<&str> = std::iter::once(python.as_str()).chain(words.iter().copied()).collect();
+        let mut spec = with_libraries(spec(BUSYBOX, name, &words), packages);
+        spec.mounts.push(mount(code.path(), "/code", true));
+        spec.working_directory = Some("/code".into());
+        spec.mounts.push(RunMount {
+            source: MountSource::Memory,
+            target: "/tmp".into(),
+            read_only: false,
+            options: Vec::new(),
+        });
+        // A folder for what they remember; and nobody is to be told of the test.
+        for (name, value) in [
+            ("HOME", "/tmp"),
+            ("GRADIO_ANALYTICS_ENABLED", "False"),
+            ("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "false"),
+        ] {
+            spec.environment.push(Variable {
+                name: name.into(),
+                value: value.into(),
+            });
+        }
+        let (id, story) = told(&engine, &published(spec)).await;
+        let story = known_by_its_words(&engine, &id, story, title).await;
+        assert_eq!(story.fixes[0].title, title, "{story:#?}");
+        assert_eq!(story.fixes[0].note, told_by);
+        remedied(&engine, &id, &story, page).await;
+        wherry_tests::process::say(&format!(
+            "{package}: \u{201c}{}\u{201d}, {}: {told_by}",
+            story.headline, story.fixes[0].title
+        ));
+    }
+}
+
+const STREAMLIT: &str = "import streamlit\nstreamlit.write('served by Streamlit')\n";
+
+const GRADIO: &str = r#"
+import gradio
+gradio.Interface(lambda text: text, "text", "text").launch(server_port=8000)
+"#;
 
 const FLASK: &str = r#"
 import flask

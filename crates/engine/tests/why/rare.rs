@@ -1,5 +1,5 @@
-//! Ends that few people see, with containers that really end so. Only one story has none: memory of the whole machine
-//! that runs out would take the tests with it.
+//! Ends that few people see, with containers that really end so. Only one story has none here: memory of the whole
+//! machine that runs out would take the tests with it, so `tests/guest/faults.rs` has a machine for that.
 
 use super::*;
 
