@@ -29,6 +29,10 @@ const GREETING: Duration = Duration::from_secs(10);
 /// How long events are collected before the UI is told. Starting one container makes five.
 const COALESCE: Duration = Duration::from_millis(100);
 
+/// Docker tells that a container ended before it writes that down, and its list knows only what is written down: on a
+/// busy disk it says "running" for a while. So long after an end the list is asked again.
+const LATE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+
 /// How many changes may wait for a slow receiver. Later ones say the same.
 const CHANGES: usize = 16;
 
@@ -381,9 +385,11 @@ impl Keeper {
         let mut lines = std::pin::pin!(lines.fuse());
         let mut waiting: Vec<Change> = Vec::new();
         let mut flush: Option<Instant> = None;
+        let mut late: [Option<Instant>; 2] = [None; 2];
         loop {
+            let next = late.iter().chain([&flush]).flatten().min().copied();
             let due = async {
-                match flush {
+                match next {
                     Some(at) => tokio::time::sleep_until(at).await,
                     None => std::future::pending().await,
                 }
@@ -394,6 +400,9 @@ impl Keeper {
                         let event = serde_json::from_str::<wire::Event>(&line).unwrap_or_default();
                         if is_another_end(&event) {
                             self.ends.forget(&event.actor.id);
+                        }
+                        if is_end(&event) {
+                            late = LATE.map(|after| Some(Instant::now() + after));
                         }
                         if let Some(happening) = Happening::of(&event) {
                             let _ = self.happenings.send(happening);
@@ -409,6 +418,11 @@ impl Keeper {
                     Some(Err(_)) | None => return,
                 },
                 () = due => {
+                    let now = Instant::now();
+                    if late.iter().any(|at| at.is_some_and(|at| at <= now)) && !waiting.contains(&Change::Containers) {
+                        waiting.push(Change::Containers);
+                    }
+                    late = late.map(|at| at.filter(|at| *at > now));
                     flush = None;
                     for change in waiting.drain(..) {
                         let _ = self.changes.send(change);
@@ -422,6 +436,10 @@ impl Keeper {
 /// How the container ended before counts no more.
 fn is_another_end(event: &wire::Event) -> bool {
     event.kind == "container" && ["start", "die", "destroy", "remove"].contains(&event.action.as_str())
+}
+
+fn is_end(event: &wire::Event) -> bool {
+    event.kind == "container" && event.action == "die"
 }
 
 fn changed_by(event: &wire::Event) -> &'static [Change] {
