@@ -95,6 +95,15 @@ test("levels, JSON, stderr and hostile lines are shown as what they are", async 
   await axe(page, "A long line");
   await line.getByRole("button", { name: "Close" }).last().click();
   await axe(page, "Logs");
+  // Patterns with many ways through a line of a megabyte: the page goes on answering.
+  await page.getByRole("button", { name: "Regular expression" }).click();
+  const sought = page.getByRole("searchbox", { name: "Search logs" });
+  for (const [pattern, found] of [["(x+x+)+y", "None"], [".*.*.*=.*", "1 of 1"], ["(x+)+$", "1 of 1"]] as const) {
+    await sought.fill(pattern);
+    await expect(page.getByText(found, { exact: true })).toBeVisible();
+  }
+  await sought.fill("");
+  await page.getByRole("button", { name: "Regular expression" }).click();
   await page.getByRole("combobox", { name: "Levels" }).selectOption({ label: "Errors" });
   await expect(log.locator(".l")).toHaveCount(1);
   await page.getByRole("combobox", { name: "Levels" }).selectOption({ label: "All levels" });

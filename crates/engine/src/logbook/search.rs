@@ -1,6 +1,7 @@
 //! What is looked for in lines. Whole stretches of text are gone through at once, as grep does it: most of a log has
 //! nothing that could be found, and is passed over without ever being taken apart into lines.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use grep_matcher::{LineMatchKind, LineTerminator, Matcher as _};
@@ -53,10 +54,11 @@ impl Search {
         Ok(Search { matcher, together })
     }
 
-    /// The numbers of the lines with a match, in order. Each stretch is a thread's.
-    pub(super) fn lines(&self, stretches: &[Stretch]) -> Vec<u64> {
+    /// The numbers of the lines with a match, in order. Each stretch is a thread's. Gives up when nobody wants it any
+    /// more.
+    pub(super) fn lines(&self, stretches: &[Stretch], unwanted: &AtomicBool) -> Vec<u64> {
         if let [stretch] = stretches {
-            return self.lines_of(stretch);
+            return self.lines_of(stretch, unwanted);
         }
         thread::scope(|scope| {
             let work: Vec<_> = stretches
@@ -64,7 +66,7 @@ impl Search {
                 .map(|stretch| {
                     // Of its own: what a pattern is made into while it runs is not shared without waiting.
                     let search = self.clone();
-                    scope.spawn(move || search.lines_of(stretch))
+                    scope.spawn(move || search.lines_of(stretch, unwanted))
                 })
                 .collect();
             work.into_iter()
@@ -73,13 +75,14 @@ impl Search {
         })
     }
 
-    fn lines_of(&self, stretch: &Stretch) -> Vec<u64> {
+    fn lines_of(&self, stretch: &Stretch, unwanted: &AtomicBool) -> Vec<u64> {
+        let wanted = || !unwanted.load(Ordering::Relaxed);
         let cleaned = plain_lines(&stretch.text);
         let text = cleaned.as_ref().map_or(stretch.text.as_slice(), String::as_bytes);
         let mut found = Vec::new();
         let (mut number, mut at) = (stretch.first, 0);
         if !self.together {
-            while let Some(line) = line_at(text, at) {
+            while let Some(line) = line_at(text, at).filter(|_| wanted()) {
                 if self.is_in(line) {
                     found.push(number);
                 }
@@ -88,7 +91,9 @@ impl Search {
             }
             return found;
         }
-        while let Some((place, sure)) = self.next(&text[at..]) {
+        while wanted()
+            && let Some((place, sure)) = self.next(&text[at..])
+        {
             let begin = memchr::memrchr(b'\n', &text[..at + place]).map_or(0, |end| end + 1);
             let Some(line) = line_at(text, begin) else { break };
             number += memchr::memchr_iter(b'\n', &text[at..begin]).count() as u64;
@@ -160,7 +165,9 @@ mod tests {
     }
 
     fn found(words: &str, regex: bool, text: &str) -> Vec<u64> {
-        Search::new(words, regex).expect("a pattern").lines(&[stretch(text)])
+        Search::new(words, regex)
+            .expect("a pattern")
+            .lines(&[stretch(text)], &AtomicBool::new(false))
     }
 
     #[test]
@@ -209,7 +216,10 @@ mod tests {
             })
             .collect();
         let search = Search::new("YES", false).expect("a pattern");
-        assert_eq!(search.lines(&stretches), [1, 4, 7, 10, 13, 16, 19]);
+        let unwanted = AtomicBool::new(false);
+        assert_eq!(search.lines(&stretches, &unwanted), [1, 4, 7, 10, 13, 16, 19]);
+        unwanted.store(true, Ordering::Relaxed);
+        assert!(search.lines(&stretches, &unwanted).is_empty());
     }
 
     #[test]
@@ -236,7 +246,7 @@ mod tests {
                 .filter(|(_, line)| search.is_in(super::super::plain::plain(line).as_bytes()))
                 .map(|(number, _)| number)
                 .collect();
-            prop_assert_eq!(search.lines(&[stretch(&text)]), expected);
+            prop_assert_eq!(search.lines(&[stretch(&text)], &AtomicBool::new(false)), expected);
         }
     }
 }

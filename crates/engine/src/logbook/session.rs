@@ -2,17 +2,20 @@
 //! reads and writes files and searches through gigabytes.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use super::plain::plain;
 use super::store::Store;
-use super::view::View;
+use super::view::{Done, View, Work};
 use super::{LogNews, LogOpen, LogState, LogWish};
 use crate::logs::Lines;
 use crate::{Engine, Error};
@@ -42,6 +45,7 @@ impl Engine {
         let session = Session {
             store: Store::new(),
             view: View::all(),
+            searching: None,
             step: None,
             window: None,
             told: None,
@@ -85,6 +89,8 @@ fn as_text(lines: &Lines, names: &[String]) -> String {
 struct Session {
     store: Store,
     view: View,
+    /// Goes on beside all else: a pattern can be slow on a long line.
+    searching: Option<Searching>,
     /// What the page draws: from where (`None`: the end) and how many.
     window: Option<(Option<u64>, u32)>,
     /// A match that is asked for, and may be in what was not looked at yet: from which line on, and whether forward.
@@ -100,6 +106,37 @@ struct Session {
 /// The page has gone.
 struct Gone;
 
+/// Work on a thread of its own, which is given up when nobody waits for it any more.
+struct Searching {
+    done: JoinHandle<Done>,
+    unwanted: Arc<AtomicBool>,
+}
+
+impl Searching {
+    fn begin(work: Work) -> Searching {
+        let unwanted = Arc::new(AtomicBool::new(false));
+        let its = Arc::clone(&unwanted);
+        Searching {
+            done: tokio::task::spawn_blocking(move || work.run(&its)),
+            unwanted,
+        }
+    }
+
+    /// Never, while there is none.
+    async fn end(of: &mut Option<Searching>) -> Result<Done, JoinError> {
+        match of {
+            Some(searching) => (&mut searching.done).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Searching {
+    fn drop(&mut self) {
+        self.unwanted.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Session {
     async fn run(
         mut self,
@@ -108,7 +145,7 @@ impl Session {
     ) {
         let mut due = Instant::now();
         loop {
-            let behind = self.view.is_behind(&self.store);
+            let behind = self.searching.is_none() && self.view.is_behind(&self.store);
             tokio::select! {
                 biased;
                 () = self.news.closed() => return,
@@ -124,13 +161,28 @@ impl Session {
                     }
                     due = Instant::now() + TELL;
                 }
-                () = std::future::ready(()), if behind => {
-                    if let Err(source) = self.view.look(&mut self.store) {
+                done = Searching::end(&mut self.searching) => {
+                    self.searching = None;
+                    let done = match done.map_err(JoinError::try_into_panic) {
+                        Ok(done) => done,
+                        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+                        // Everything ends.
+                        Err(Err(_)) => return,
+                    };
+                    if let Err(source) = self.view.take(&mut self.store, done) {
                         return self.fail(source).await;
                     }
-                    self.changed = true;
-                    if self.step_now().await.is_err() {
+                    if self.looked().await.is_err() {
                         return;
+                    }
+                }
+                () = std::future::ready(()), if behind => {
+                    match self.view.look(&mut self.store) {
+                        Ok(Some(work)) => self.searching = Some(Searching::begin(work)),
+                        Ok(None) => if self.looked().await.is_err() {
+                            return;
+                        },
+                        Err(source) => return self.fail(source).await,
                     }
                 }
                 came = lines.next(), if !self.ended => {
@@ -152,6 +204,12 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// More is known of what is shown.
+    async fn looked(&mut self) -> Result<(), Gone> {
+        self.changed = true;
+        self.step_now().await
     }
 
     async fn fail(&self, source: std::io::Error) {
@@ -176,6 +234,7 @@ impl Session {
             } => match View::new(&search, regex, matching_only, levels) {
                 Ok(view) => {
                     self.view = view;
+                    self.searching = None;
                     self.step = None;
                     // Said even when nothing is found, which is no change.
                     self.told = None;
@@ -204,6 +263,7 @@ impl Session {
             },
             LogWish::Clear => {
                 self.store.clear();
+                self.searching = None;
                 self.view.clear(&self.store);
                 self.changed = true;
                 Ok(())

@@ -1,6 +1,7 @@
 //! Which lines are shown and which a search has found. Looked for a part at a time, so that nobody waits.
 
 use std::io;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use roaring::RoaringBitmap;
@@ -24,6 +25,40 @@ const THREADS: usize = 4;
 
 /// More of a line is not drawn until somebody asks for all of it.
 const LONGEST: usize = 16 << 10;
+
+/// Matches are not marked in further lines of a view after so long: it would not be drawn any more.
+const MARKING: Duration = Duration::from_millis(100);
+
+/// Text to be searched through.
+pub(super) struct Work {
+    search: Search,
+    stretches: Vec<Stretch>,
+    /// So many of them.
+    used: usize,
+    from: u64,
+    to: u64,
+}
+
+pub(super) struct Done {
+    found: Vec<u64>,
+    stretches: Vec<Stretch>,
+    from: u64,
+    to: u64,
+    took: Duration,
+}
+
+impl Work {
+    pub(super) fn run(self, unwanted: &AtomicBool) -> Done {
+        let begun = Instant::now();
+        Done {
+            found: self.search.lines(&self.stretches[..self.used], unwanted),
+            stretches: self.stretches,
+            from: self.from,
+            to: self.to,
+            took: begun.elapsed(),
+        }
+    }
+}
 
 pub(super) struct View {
     search: Option<Search>,
@@ -75,20 +110,60 @@ impl View {
         !self.is_plain() && self.looked < store.end()
     }
 
-    /// Looks at the next lines.
-    pub(super) fn look(&mut self, store: &mut Store) -> io::Result<()> {
+    /// Looks at the next lines, as far as that is quick. What is to be searched for is given to whoever has a thread for
+    /// it: on a line of a megabyte a pattern can take seconds.
+    pub(super) fn look(&mut self, store: &mut Store) -> io::Result<Option<Work>> {
         if self.is_plain() {
-            return Ok(());
+            return Ok(None);
         }
-        let gone = short(store.first());
-        self.matches.remove_range(..gone);
-        self.passing.remove_range(..gone);
         let from = self.looked.max(store.first());
-        let (found, to) = match &self.search {
-            Some(_) => self.find(store, from)?,
-            None => (Vec::new(), from.saturating_add(AT_ONCE).min(store.end())),
+        let Some(search) = self.search.clone() else {
+            let to = from.saturating_add(AT_ONCE).min(store.end());
+            self.add(store, RoaringBitmap::new(), from, to)?;
+            return Ok(None);
         };
-        let mut found: RoaringBitmap = found.into_iter().map(short).collect();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+        let (mut number, mut used) = (from, 0);
+        let mut stretches = std::mem::take(&mut self.stretches);
+        while used < threads && number < store.end() {
+            if used == stretches.len() {
+                stretches.push(Stretch {
+                    first: 0,
+                    text: Vec::new(),
+                });
+            }
+            let stretch = &mut stretches[used];
+            stretch.first = number;
+            number = store.text(number, self.part, &mut stretch.text)?;
+            used += 1;
+        }
+        Ok(Some(Work {
+            search,
+            stretches,
+            used,
+            from,
+            to: number,
+        }))
+    }
+
+    /// What the work has found.
+    pub(super) fn take(&mut self, store: &mut Store, done: Done) -> io::Result<()> {
+        if done.took < QUICK {
+            self.part = (self.part * 2).min(MOST);
+        } else if done.took > SLOW {
+            self.part = (self.part / 2).max(LEAST);
+        }
+        if done.to >= store.end() {
+            // The memory is not kept for the few lines that come now and then.
+            self.part = LEAST;
+        } else {
+            self.stretches = done.stretches;
+        }
+        let found = done.found.into_iter().map(short).collect();
+        self.add(store, found, done.from, done.to)
+    }
+
+    fn add(&mut self, store: &mut Store, mut found: RoaringBitmap, from: u64, to: u64) -> io::Result<()> {
         if !self.levels.is_empty() {
             let mut passing = RoaringBitmap::new();
             store.levels(from, to, |number, level| {
@@ -101,42 +176,11 @@ impl View {
         }
         self.matches |= found;
         self.looked = to;
+        // The oldest may have gone meanwhile.
+        let gone = short(store.first());
+        self.matches.remove_range(..gone);
+        self.passing.remove_range(..gone);
         Ok(())
-    }
-
-    /// The lines with a match from there on, and where it has stopped looking.
-    fn find(&mut self, store: &mut Store, from: u64) -> io::Result<(Vec<u64>, u64)> {
-        let Some(search) = &self.search else {
-            return Ok((Vec::new(), from));
-        };
-        let begun = Instant::now();
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
-        let (mut number, mut used) = (from, 0);
-        while used < threads && number < store.end() {
-            if used == self.stretches.len() {
-                self.stretches.push(Stretch {
-                    first: 0,
-                    text: Vec::new(),
-                });
-            }
-            let stretch = &mut self.stretches[used];
-            stretch.first = number;
-            number = store.text(number, self.part, &mut stretch.text)?;
-            used += 1;
-        }
-        let found = search.lines(&self.stretches[..used]);
-        let took = begun.elapsed();
-        if took < QUICK {
-            self.part = (self.part * 2).min(MOST);
-        } else if took > SLOW {
-            self.part = (self.part / 2).max(LEAST);
-        }
-        if number >= store.end() {
-            // The memory is not kept for the few lines that come now and then.
-            self.stretches = Vec::new();
-            self.part = LEAST;
-        }
-        Ok((found, number))
     }
 
     /// Everything that was there is gone.
@@ -182,18 +226,20 @@ impl View {
                 lines
             }
         };
-        Ok(lines.iter().map(|line| self.drawn(line)).collect())
+        let begun = Instant::now();
+        let drawn = lines.iter().map(|line| self.drawn(line, begun.elapsed() < MARKING));
+        Ok(drawn.collect())
     }
 
-    fn drawn(&self, line: &Stored) -> ShownLine {
+    fn drawn(&self, line: &Stored, marked: bool) -> ShownLine {
         let mut text = coloured(&line.text).into_owned();
         let cut = text.len() > LONGEST || (line.text.len() as u64) < line.length;
         if cut {
             text.truncate(text.floor_char_boundary(LONGEST));
         }
         let found = match &self.search {
-            Some(search) => search.places(&plain(&text)),
-            None => Vec::new(),
+            Some(search) if marked => search.places(&plain(&text)),
+            Some(_) | None => Vec::new(),
         };
         ShownLine {
             number: line.number,
@@ -265,7 +311,10 @@ mod tests {
 
     fn looked(store: &mut Store, mut view: View) -> View {
         while view.is_behind(store) {
-            view.look(store).expect("looked");
+            if let Some(work) = view.look(store).expect("looked") {
+                let done = work.run(&AtomicBool::new(false));
+                view.take(store, done).expect("taken");
+            }
         }
         view
     }
@@ -327,5 +376,31 @@ mod tests {
         let lines = view.lines(&mut store, 0, 2).expect("lines");
         assert_eq!((lines[0].text.len(), lines[0].length), (LONGEST, Some((1 << 20) + 6)));
         assert_eq!((lines[1].text.as_str(), lines[1].length), ("short", None));
+    }
+
+    #[test]
+    fn a_pattern_with_many_ways_is_not_slow_on_a_line_of_a_megabyte() {
+        let mut store = Store::new();
+        let mut lines = Lines::default();
+        let line = Line {
+            of: 0,
+            source: LogSource::Stdout,
+            millis: None,
+            begin: 0,
+        };
+        for text in [format!("{}b", "a".repeat(1 << 20)), "a".repeat(1 << 20), "x=1".into()] {
+            lines.push(line, &text);
+        }
+        store.add(&lines).expect("added");
+        for (pattern, numbers) in [("(a+)+$", vec![1]), (".*.*.*=.*", vec![2])] {
+            let view = View::new(pattern, true, true, Vec::new()).expect("a pattern");
+            let view = looked(&mut store, view);
+            let found = view.lines(&mut store, 0, 10).expect("lines");
+            assert_eq!(
+                found.iter().map(|line| line.number).collect::<Vec<_>>(),
+                numbers,
+                "{pattern}"
+            );
+        }
     }
 }
