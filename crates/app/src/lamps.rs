@@ -155,7 +155,7 @@ async fn look_at(
         match port.protocol {
             Protocol::Tcp => match keeps(host).await {
                 Ok(()) if nobody => lamp(Light::Ok, "Answers here", "another program may answer"),
-                Ok(()) => lamp(Light::Ok, "Answers here", "a connection was made and kept"),
+                Ok(()) => lamp(Light::Ok, "Answers here", "a connection stays open"),
                 Err(why) if nobody => lamp(Light::Off, "No answer, as expected", why),
                 Err(why) => lamp(Light::Fails, "No answer here", why),
             },

@@ -342,7 +342,19 @@ fn familiar_refusal(words: &str) -> Option<(String, String)> {
     if words.to_lowercase().contains("no command specified") {
         return Some(("The image does not say what to run".into(), "Give a command.".into()));
     }
+    if is_no_image(words) {
+        let hint = "A tar of plain files, as docker export writes it, becomes an image when you type a name for it.";
+        return Some(("No image is in this file".into(), hint.into()));
+    }
     registry_trouble(words)
+}
+
+/// A file that was to be loaded, in the words of several engines:
+/// `open /var/lib/docker/tmp/docker-import-123/bin/json: no such file or directory`.
+fn is_no_image(words: &str) -> bool {
+    (words.contains("/docker-import-") && words.contains("no such file"))
+        || words.contains("does not contain a manifest.json")
+        || words.contains("unrecognized image format")
 }
 
 /// Why a registry could not be asked, from what the engine's HTTP client says:
@@ -571,6 +583,10 @@ mod tests {
             (
                 "toomanyrequests: You have reached your pull rate limit.",
                 "The registry allows no more pulls for now",
+            ),
+            (
+                "open /var/lib/docker/tmp/docker-import-4196500422/bin/json: no such file or directory",
+                "No image is in this file",
             ),
         ] {
             assert_eq!(familiar_refusal(words).map(|(said, _)| said).as_deref(), Some(message));

@@ -34,8 +34,8 @@ test("durations", () => {
 test("ages use the docker command's words and limits", () => {
   const now = 10_000_000;
   const words = (seconds: number) => age(now - seconds, now);
-  expect(words(0)).toBe("Less than a second");
-  expect(words(-60)).toBe("Less than a second");
+  expect(words(0)).toBe("1 second");
+  expect(words(-60)).toBe("1 second");
   expect(words(1)).toBe("1 second");
   expect(words(59)).toBe("59 seconds");
   expect(words(90)).toBe("About a minute");

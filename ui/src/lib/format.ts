@@ -58,7 +58,6 @@ export function span(millis: number): string {
 export function age(seconds: number, now: number = Date.now() / 1000): string {
   const old = Math.max(0, now - seconds);
   const hours = Math.round(old / 3600);
-  if (old < 1) return "Less than a second";
   if (old < 2) return "1 second";
   if (old < 60) return `${Math.floor(old)} seconds`;
   if (old < 120) return "About a minute";

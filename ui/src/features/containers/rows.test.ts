@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ContainerSummary } from "$lib/api";
-import { deadPorts, exitWords, firstUrl, healthWord, portLinks, reason, removal, stateOf, upFor } from "./rows";
+import { deadPorts, exitWords, firstUrl, healthWord, inRow, portLinks, reason, removal, stateOf, upFor } from "./rows";
 
 function container(name: string, change: Partial<ContainerSummary> = {}): ContainerSummary {
   return {
@@ -128,4 +128,16 @@ describe("a state with its story", () => {
     const line = { id: "id-a", cause: "memoryLimit", short: "Out of memory", tone: "bad" } as const;
     expect(stateOf(killed, undefined, line)).toEqual({ look: "error", word: "Exited 137" });
   });
+});
+
+it("shows as many ports as a row holds, and never hides one that does not work", () => {
+  const link = (label: string, dead: string | null = null) => ({ label, href: null, dead });
+  const labels = (...links: ReturnType<typeof link>[]) => {
+    const { shown, others } = inRow(links);
+    return [shown.map(({ label }) => label), others.length];
+  };
+  expect(labels(link("127.0.0.1:8080:80"), link("8443:443"))).toEqual([["127.0.0.1:8080:80", "8443:443"], 0]);
+  expect(labels(link("8080:80"), link("8443:443"), link("9000:9000"))).toEqual([["8080:80", "8443:443"], 1]);
+  expect(labels(link("127.0.0.1:8080:80"), link("8443:443"), link("9000:9000"))).toEqual([["127.0.0.1:8080:80"], 2]);
+  expect(labels(link("8080:80"), link("8443:443"), link("22:22", "taken"))).toEqual([["22:22"], 2]);
 });

@@ -123,6 +123,18 @@ export function exitWords(code: number): string {
   return "Ended with an error";
 }
 
+/** So many letters of a port leave room for another beside it. */
+const SHORT = 9;
+
+/** What a row of two lines holds: one that does not work is among it. */
+export function inRow(links: readonly PortLink[]): { shown: PortLink[]; others: PortLink[] } {
+  if (links.length <= 2) return { shown: [...links], others: [] };
+  const sorted = [...links].sort((a, b) => Number(a.dead === null) - Number(b.dead === null));
+  const first = sorted.slice(0, 2);
+  const most = first.every(({ label, dead }) => label.length <= SHORT && dead === null) ? 2 : 1;
+  return { shown: sorted.slice(0, most), others: sorted.slice(most) };
+}
+
 /**
  * Published ports, once each: an engine lists 0.0.0.0 and :: apart. A link only where something can answer it. What
  * the machine forwards says which of them do not work, and names those of a container on the machine's own network.

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Happened, Happening } from "$lib/api";
-import { story } from "./story";
+import { kills, story, withMemory } from "./story";
 
 function happening(at: number, name: string, what: Happened): Happening {
   return { at, name, what, id: `id-${name}`, project: null };
@@ -60,4 +60,26 @@ test("no more lines than asked for, and a page only for what is here", () => {
   expect(said(many, 4)).toHaveLength(4);
   const [line] = story([happening(1, "web", { type: "started" })], () => false, 4);
   expect(line?.container).toBeNull();
+});
+
+test("a kill that is known to be about memory is told as that, and only the last one", () => {
+  const all = [
+    happening(90_000, "web", { type: "ended", exitCode: 137 }),
+    happening(80_000, "job", { type: "ended", exitCode: 0 }),
+    happening(70_000, "job", { type: "ended", exitCode: 137 }),
+    happening(60_000, "trainer", { type: "ended", exitCode: 137 }),
+    happening(10_000, "trainer", { type: "ended", exitCode: 137 }),
+  ];
+  const killed = kills(all);
+  expect(killed.map(({ name, at }) => [name, at])).toEqual([
+    ["web", 90_000],
+    ["trainer", 60_000],
+  ]);
+  expect(said(withMemory(all, killed.slice(1)))).toEqual([
+    "web was stopped",
+    "job finished",
+    "job was stopped",
+    "trainer ran out of memory",
+    "trainer was stopped",
+  ]);
 });

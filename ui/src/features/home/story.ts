@@ -26,6 +26,22 @@ const TOLD = new Set([0, 130, 137, 143]);
 /** Things that come together within this are one line. */
 const TOGETHER_MILLIS = 10_000;
 
+/** By the force that memory ends programs with, and people too. */
+const KILLED = 137;
+
+/** The last end of each container that was killed. Whether its memory had run out, an engine does not always say. */
+export function kills(happenings: readonly Happening[]): Happening[] {
+  const last = new Map<string, Happening>();
+  for (const one of happenings) if (one.what.type === "ended" && !last.has(one.id)) last.set(one.id, one);
+  return [...last.values()].filter(({ what }) => what.type === "ended" && what.exitCode === KILLED);
+}
+
+/** With what others found out about those. */
+export function withMemory(happenings: readonly Happening[], ranOut: readonly Happening[]): Happening[] {
+  const known = new Set(ranOut);
+  return happenings.map((one) => (known.has(one) ? { ...one, what: { type: "outOfMemory" } } : one));
+}
+
 /**
  * Latest first, as given. The same thing again and again is said once with how often, and a container that ended and
  * was removed at once, as with `--rm`, is one line.

@@ -106,7 +106,11 @@ export function freed(rows: Row[], sizes: ReadonlyMap<string, ImageSize> | null)
 export function bulkRemoval(rows: Row[], all: ImageSummary[], sizes: ReadonlyMap<string, ImageSize> | null): Removal {
   const [only] = rows;
   if (only && rows.length === 1) return removal(only);
-  const used = rows.filter(({ image }) => image.usedBy.length > 0).length;
+  /** The engine keeps what a container was made from, and lets go a name where the image has another. */
+  const used = rows.filter(({ image, otherNames }) => {
+    const others = rows.filter((other) => other.image.id === image.id).length - 1;
+    return image.usedBy.length > 0 && otherNames <= others;
+  }).length;
   const space = freed(rows, sizes);
   const back = space > 0 ? ` At least ${bytes(space)} of ${bytes(totalSize(all))} come back.` : "";
   const kept = used > 0 ? ` ${counted(used, "of them is", "of them are")} used by containers and stay.` : "";

@@ -46,7 +46,7 @@ export function doneWords(task: Task): string {
 }
 
 export const EXISTING: { value: Existing; label: string }[] = [
-  { value: "refuse", label: "Ask" },
+  { value: "refuse", label: "Stop" },
   { value: "keep", label: "Keep" },
   { value: "replace", label: "Replace" },
 ];

@@ -107,7 +107,7 @@ export function engineWords(view: EngineView): string {
     case "standsStill":
       return "Engine stands still";
     case "failed":
-      return "Engine could not start";
+      return view.failure.step === null ? "Engine stopped working" : "Engine could not start";
     case "away":
       return "Engine does not answer";
   }
