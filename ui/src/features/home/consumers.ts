@@ -53,7 +53,8 @@ export function consumers(
       cpu: sample ? (sum.cpu ?? 0) + sample.cpu : sum.cpu,
       memory: sample ? (sum.memory ?? 0) + sample.memory : sum.memory,
       cpuMean: sum.cpuMean + hour.cpuMean,
-      memoryMost: sum.memoryMost + hour.memoryMost,
+      // What is used now may be newer than the last thing that was written down.
+      memoryMost: sum.memoryMost + Math.max(hour.memoryMost, sample?.memory ?? 0),
       network: sum.network + hour.network,
       disk: sum.disk + hour.disk,
     });
