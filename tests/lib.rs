@@ -12,6 +12,7 @@ pub mod images;
 pub mod machine;
 pub mod process;
 pub mod proxy;
+pub mod reach;
 pub mod registry;
 pub mod serve;
 pub mod soak;

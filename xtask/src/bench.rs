@@ -1,6 +1,7 @@
 //! Figures, each beside a baseline that was measured in the same run: machines are shared and noisy, so a time by
 //! itself says little.
 
+mod bare;
 mod boot;
 mod figures;
 mod giveback;
@@ -13,6 +14,8 @@ mod native;
 mod page;
 mod ports;
 mod resume;
+#[cfg(unix)]
+mod shares;
 mod socket;
 mod window;
 
@@ -107,6 +110,15 @@ const BENCHES: &[Bench] = &[
         packages: &["wherry"],
         machine: true,
         measure: names::measure,
+    },
+    #[cfg(unix)]
+    Bench {
+        name: "shares",
+        about: "shared folders beside plain virtiofsd, and how soon a container hears of a change",
+        needs: &[Need::Machine, Need::Image, Need::Engine, Need::PlainFiles],
+        packages: &["wherry"],
+        machine: true,
+        measure: shares::measure,
     },
     Bench {
         name: "ports",

@@ -22,6 +22,8 @@ pub(crate) enum Need {
     ImageArm64,
     /// Images for containers, a registry that serves them, a native engine to compare with.
     Engine,
+    /// The file server that ours is made of, as it comes.
+    PlainFiles,
     /// A browser for the interface's tests, and fonts that make its pages look the same everywhere.
     Browser,
     /// A display that nobody sees, and a hand for the window on it.
@@ -99,6 +101,7 @@ fn packages(need: Need) -> &'static [Package] {
         program("gnome-keyring", "gnome-keyring-daemon"),
         program("golang-docker-credential-helpers", "docker-credential-secretservice"),
     ];
+    const PLAIN_FILES: &[Package] = &[package("libcap-ng-dev"), package("libseccomp-dev")];
     const BROWSER: &[Package] = &[
         program("chromium", "chromium"),
         package("fonts-inter"),
@@ -126,6 +129,7 @@ fn packages(need: Need) -> &'static [Package] {
         Need::Image => IMAGE,
         Need::ImageArm64 => IMAGE_ARM64,
         Need::Engine => ENGINE,
+        Need::PlainFiles => PLAIN_FILES,
         Need::Browser => BROWSER,
         Need::Display => DISPLAY,
         Need::OtherSystems => OTHER_SYSTEMS,

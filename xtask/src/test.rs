@@ -140,6 +140,13 @@ const STAGES: &[Stage] = &[
         run: |inputs, log| suite("docker-py", inputs, log),
     },
     Stage {
+        name: "reach",
+        about: "every port of the host's loopback tried from inside of containers; by name only",
+        needs: &[Need::Interface, Need::Window, Need::Machine, Need::Image, Need::Engine],
+        inputs: &[Input::Interface, Input::Programs, Input::Image],
+        run: |inputs, log| suite("reach", inputs, log),
+    },
+    Stage {
         name: "soak",
         about: "connections, commands and containers for an hour, and nothing that grows; by name only",
         needs: &[Need::Interface, Need::Window, Need::Machine, Need::Image, Need::Engine],
@@ -149,10 +156,19 @@ const STAGES: &[Stage] = &[
 ];
 
 /// Stages that take too long to be among all. A short form of each is part of another one.
-const BY_NAME_ONLY: &[&str] = &["why", "docker-py", "soak"];
+const BY_NAME_ONLY: &[&str] = &["why", "docker-py", "reach", "soak"];
 
 /// Test programs of the package `tests` that are stages of their own; everything else is a unit test.
-const SUITES: &[&str] = &["guest", "window", "clients", "files", "faults", "docker-py", "soak"];
+const SUITES: &[&str] = &[
+    "guest",
+    "window",
+    "clients",
+    "files",
+    "faults",
+    "docker-py",
+    "reach",
+    "soak",
+];
 
 /// The names of all stages and what each is about.
 pub(crate) fn list() {

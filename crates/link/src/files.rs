@@ -31,6 +31,8 @@ pub enum FilesAnswer {
     Changed { changes: Vec<Change> },
     /// The guest keeps so many files that there may soon be no room for another.
     Crowded,
+    /// Nothing is served for now: servers have died of what they were asked for.
+    GivenUp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

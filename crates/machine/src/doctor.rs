@@ -264,9 +264,14 @@ fn folders(status: &Status) -> Check {
             .why("Their server has ended, and containers that use them wait for it.")
             .remedy(Remedy::Restart);
     }
+    if status.notes.iter().any(|note| note == shares::GIVEN_UP) {
+        return Check::fail(NAME, TITLE)
+            .why("Their server broke off several times. Containers find errors in their folders.")
+            .remedy(Remedy::Restart);
+    }
     if status.notes.iter().any(|note| note == shares::ANEW) {
         return Check::warn(NAME, TITLE)
-            .why("Their server broke off and was started again. Containers from before find errors in their folders.")
+            .why("Their server broke off and was started again. A container from before may find errors in its folder.")
             .remedy(Remedy::Restart);
     }
     Check::pass(NAME, TITLE)

@@ -153,6 +153,11 @@ impl Home {
         system::endpoint(&self.root, "run/files-control.sock")
     }
 
+    /// Where whoever keeps that server's connection to QEMU hands over what the next one needs.
+    pub(crate) fn files_heir(&self) -> PathBuf {
+        self.files_device().with_extension("heir")
+    }
+
     /// What that server had to say.
     pub(crate) fn files_log(&self) -> PathBuf {
         self.logs().join("files.log")

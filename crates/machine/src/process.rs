@@ -20,6 +20,17 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it so that it outlives us; what it says goes to the log.
     pub(crate) fn spawn(program: &Path, arguments: &[OsString], log: &Path, makes: system::Makes) -> io::Result<Self> {
+        Self::spawn_with(Stdio::null(), program, arguments, log, makes)
+    }
+
+    /// The same, with something to read.
+    pub(crate) fn spawn_with(
+        input: Stdio,
+        program: &Path,
+        arguments: &[OsString],
+        log: &Path,
+        makes: system::Makes,
+    ) -> io::Result<Self> {
         let log = fs_err::OpenOptions::new()
             .create(true)
             .append(true)
@@ -28,7 +39,7 @@ impl Process {
             .0;
         let mut command = Command::new(program);
         command.args(arguments).current_dir("/");
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command.stdin(input).stdout(log.try_clone()?).stderr(log);
         system::detach(&mut command, makes);
         let child = command.spawn()?;
         let pid = child.id();

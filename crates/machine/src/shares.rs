@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::BufReader;
@@ -12,12 +13,16 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use wherry_link::{Binds, Change, FilesAnswer, FilesView, Folder, HostRequest, RefusedFolder, Session};
 
+use crate::backend::FilesLaunch;
+use crate::process::Process;
 use crate::{Failure, FailureCode, Home, control, settings, system};
 
 /// How long the file server may take to listen, and to do what it is asked for.
 const ANSWER: Duration = Duration::from_secs(10);
 /// Between two attempts to reach one that was just started. It listens some 10 ms after its start.
 const LISTEN_PAUSE: Duration = Duration::from_millis(5);
+/// How long a keeper may take to hand over what it knows.
+const HEIR: Duration = Duration::from_secs(2);
 /// How long the guest may take to put folders in their places.
 const SHARE: Duration = Duration::from_secs(20);
 
@@ -92,9 +97,20 @@ pub(crate) fn is_not_shared(path: &Path, folders: &[PathBuf]) -> Failure {
 pub(crate) const GONE: &str = "The server of the shared folders has ended, and containers that use them wait for it. \
                                Restart the machine.";
 
+/// What the person is told when servers die one after another.
+pub(crate) const GIVEN_UP: &str = "The server of the shared folders broke off several times. Containers find errors in \
+                                   their folders. It is started once more in a minute; if that does not help, restart \
+                                   the machine.";
+
 /// What the person is told when a server has died and another one serves in its place.
-pub(crate) const ANEW: &str = "The server of the shared folders broke off and was started again. Containers that were \
-                               running find errors in their folders until you restart them.";
+pub(crate) const ANEW: &str = "The server of the shared folders broke off and was started again. Containers go on with \
+                               what they had open; restart one that finds errors in its folder.";
+
+/// Says this of the file server, and nothing else.
+pub(crate) fn note(notes: &mut Vec<String>, note: &str) {
+    notes.retain(|before| ![GONE, GIVEN_UP, ANEW].contains(&before.as_str()));
+    notes.push(note.into());
+}
 
 /// A connection to the file server; it serves on when this is dropped.
 #[derive(Clone, Debug)]
@@ -104,6 +120,8 @@ pub(crate) struct Files {
     served: Arc<tokio::sync::Mutex<Served>>,
     /// The server has ended.
     gone: CancellationToken,
+    /// It serves nothing.
+    given_up: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
@@ -185,15 +203,24 @@ impl Files {
         };
         let (asked, asks) = mpsc::channel(4);
         let (told, said) = mpsc::channel(CHANGES);
-        let gone = CancellationToken::new();
-        let ended = gone.clone();
+        let files = Self {
+            asked,
+            served: Arc::default(),
+            gone: CancellationToken::new(),
+            given_up: Arc::default(),
+        };
+        let (ended, given_up) = (files.gone.clone(), Arc::clone(&files.given_up));
         tokio::spawn(async move {
-            if let Err(error) = converse(stream, asks, told, ended).await {
+            if let Err(error) = converse(stream, asks, told, ended, &given_up).await {
                 tracing::warn!(%error, "the file server is gone");
             }
         });
-        let served = Arc::default();
-        Ok((Self { asked, served, gone }, said))
+        Ok((files, said))
+    }
+
+    /// Whether it has refused to serve anything.
+    pub(crate) fn have_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire)
     }
 
     /// Returns when the server has ended, with its machine or before it.
@@ -218,6 +245,7 @@ async fn converse(
     mut asks: mpsc::Receiver<Ask>,
     told: mpsc::Sender<Said>,
     ended: CancellationToken,
+    given_up: &AtomicBool,
 ) -> io::Result<()> {
     let (answers, mut requests) = tokio::io::split(stream);
     let mut answers = BufReader::new(answers);
@@ -229,7 +257,12 @@ async fn converse(
         while let Some(answer) = control::read::<FilesAnswer>(&mut answers).await? {
             match answer {
                 FilesAnswer::Served { refused } => {
-                    if read.send(refused).await.is_err() {
+                    if read.send(Some(refused)).await.is_err() {
+                        break;
+                    }
+                }
+                FilesAnswer::GivenUp => {
+                    if read.send(None).await.is_err() {
                         break;
                     }
                 }
@@ -243,7 +276,9 @@ async fn converse(
     while let Some(Ask { view, answer }) = asks.recv().await {
         control::write(&mut requests, &view).await?;
         match answered.recv().await {
-            Some(refused) => drop(answer.send(refused)),
+            Some(Some(refused)) => drop(answer.send(refused)),
+            // Whoever waits for the answer gets none.
+            Some(None) => given_up.store(true, Ordering::Release),
             None => break,
         }
     }
@@ -274,13 +309,22 @@ pub(crate) async fn share(
 }
 
 /// Connects to the server that has taken over from the one that died, and has the guest find the folders anew. None when
-/// there is no such server.
+/// there is no such server, and no keeper that would start it: this one, or one that is there already.
 pub(crate) async fn share_anew(
     home: &Home,
     settings: &settings::Store,
     session: &Session,
+    keeper: Option<&Process>,
 ) -> Option<(Files, Vec<String>)> {
-    let (files, said) = find(home).await?;
+    let control = home.files_control();
+    let (files, said) = match keeper {
+        // It does not have its turn from the beginning.
+        Some(keeper) => tokio::select! {
+            connected = Files::connect(&control) => connected.ok()?,
+            () = keeper.ended() => return None,
+        },
+        None => find(home).await?,
+    };
     let notes = give(home, settings, Some(&files), session, true).await;
     follow(&files, said, session);
     Some((files, notes))
@@ -306,6 +350,53 @@ async fn until_given_up(home: &Home) {
 fn is_kept(home: &Home) -> bool {
     let tried = std::fs::File::open(home.files_turn()).map(|turn| turn.try_lock_shared());
     matches!(tried, Ok(Err(std::fs::TryLockError::WouldBlock)))
+}
+
+/// What a keeper of files has handed to the daemon: all that another one needs when it is killed together with its
+/// spare. It stands in the connection, and is read by nobody before.
+#[derive(Debug, Default)]
+pub(crate) struct Estate(Option<system::Stream>);
+
+impl Estate {
+    /// That of the keeper that is there now.
+    pub(crate) async fn renew(&mut self, home: &Home) {
+        // One that has just taken over listens here after its server does.
+        let connected = timeout(HEIR, async {
+            loop {
+                match system::connect(&home.files_heir()).await {
+                    Ok(stream) => break stream,
+                    Err(_) => tokio::time::sleep(LISTEN_PAUSE).await,
+                }
+            }
+        });
+        if let Ok(stream) = connected.await {
+            self.0 = Some(stream);
+        } else {
+            tracing::debug!("the keeper of the files hands nothing over");
+        }
+    }
+
+    /// Starts another keeper with it, if there is anything to start one with.
+    pub(crate) fn pass_on(&mut self, home: &Home, launch: &FilesLaunch) -> Option<Process> {
+        let stream = self.0.take()?;
+        let started = system::as_input(stream).and_then(|input| {
+            let arguments = [&launch.arguments[..], &["--spare".into()]].concat();
+            let (program, log, makes) = (&launch.program, home.files_log(), system::Makes::Anything);
+            Process::spawn_with(input, program, &arguments, &log, makes)
+        });
+        match started {
+            Ok(process) => {
+                // It ends with the machine, when nobody asks after it any more, and has to be reaped.
+                let watched = process.clone();
+                tokio::spawn(async move { watched.ended().await });
+                Some(process)
+            }
+            Err(error) => {
+                tracing::error!(%error, "no keeper of files could be started");
+                None
+            }
+        }
+    }
 }
 
 /// Passes on what the server says to the guest and the other way round, for as long as both are there.
@@ -459,5 +550,51 @@ mod tests {
         assert!(!files.gone.is_cancelled(), "it serves");
         drop(connection);
         timeout(ANSWER, files.ended()).await.map_err(io::Error::from)
+    }
+
+    #[tokio::test]
+    async fn a_server_that_refuses_everything_is_not_waited_for() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let control = folder.path().join("control.sock");
+        let server = tokio::net::UnixListener::bind(&control)?;
+        let (files, _said) = Files::connect(&control).await?;
+        let (connection, _) = server.accept().await?;
+        let (asked, mut answers) = connection.into_split();
+        tokio::spawn(async move {
+            let mut asked = BufReader::new(asked);
+            while let Some(_view) = control::read::<FilesView>(&mut asked).await? {
+                control::write(&mut answers, &FilesAnswer::GivenUp).await?;
+            }
+            Ok::<(), io::Error>(())
+        });
+        for _ in 0..2 {
+            assert!(files.show(FilesView::default()).await.is_err());
+        }
+        assert!(files.have_given_up());
+        assert!(!files.gone.is_cancelled(), "it is there, and another one follows");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_new_keeper_is_given_what_the_one_before_has_said() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let home = Home::at(folder.path());
+        home.create()?;
+        let launch = FilesLaunch {
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".into(), "cat; echo; echo \"$0\"".into()],
+            control: home.files_control(),
+        };
+        let mut estate = Estate::default();
+        assert!(estate.pass_on(&home, &launch).is_none(), "nobody has said anything");
+        let keeper = tokio::net::UnixListener::bind(home.files_heir())?;
+        estate.renew(&home).await;
+        let (mut said, _) = keeper.accept().await?;
+        tokio::io::AsyncWriteExt::write_all(&mut said, b"all of it").await?;
+        drop(said);
+        let process = estate.pass_on(&home, &launch).ok_or(io::ErrorKind::NotFound)?;
+        process.ended().await;
+        assert_eq!(fs_err::read_to_string(home.files_log())?, "all of it\n--spare\n");
+        Ok(())
     }
 }

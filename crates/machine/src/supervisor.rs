@@ -1080,16 +1080,20 @@ impl Task {
                 tracing::error!(pid, "the server of the shared folders has ended");
                 up.live.files = None;
                 self.phase = Phase::Running(up);
-                self.change(|status| status.notes.push(shares::GONE.into()));
+                self.change(|status| shares::note(&mut status.notes, shares::GONE));
             }
             (Phase::Running(mut up), Event::FilesAnew { pid, files, notes }) if up.live.process.pid == pid => {
-                tracing::error!(pid, "another server of the shared folders has taken over");
+                let given_up = files.have_given_up();
+                tracing::error!(pid, given_up, "another server of the shared folders has taken over");
                 up.live.files = Some(files);
                 self.phase = Phase::Running(up);
                 self.change(|status| {
-                    status.notes.retain(|note| note != shares::ANEW);
-                    status.notes.push(shares::ANEW.into());
-                    status.notes.extend(notes);
+                    if given_up {
+                        shares::note(&mut status.notes, shares::GIVEN_UP);
+                    } else {
+                        shares::note(&mut status.notes, shares::ANEW);
+                        status.notes.extend(notes);
+                    }
                 });
             }
             (Phase::Running(up), Event::Forwards { pid }) if up.live.process.pid == pid => {
@@ -1701,13 +1705,23 @@ async fn watch_files(
     let Some(mut files) = files else {
         return;
     };
+    let mut estate = shares::Estate::default();
     loop {
+        estate.renew(&context.home).await;
         files.ended().await;
         // It ends with the machine too, whose end is told otherwise.
         if timeout(PROCESS_ENDS_WITH_LINK, session.closed()).await.is_ok() {
             return;
         }
-        let Some((next, notes)) = shares::share_anew(&context.home, &context.settings, &session).await else {
+        let (home, settings) = (&context.home, &context.settings);
+        let mut shared = shares::share_anew(home, settings, &session, None).await;
+        if shared.is_none()
+            && let Some(keeper) = pass_on(&mut estate, &context)
+        {
+            tracing::error!("both keepers of the files were killed; another one is started");
+            shared = shares::share_anew(home, settings, &session, Some(&keeper)).await;
+        }
+        let Some((next, notes)) = shared else {
             let _ = events.send(Event::FilesGone { pid }).await;
             return;
         };
@@ -1720,6 +1734,11 @@ async fn watch_files(
             })
             .await;
     }
+}
+
+fn pass_on(estate: &mut shares::Estate, context: &Context) -> Option<Process> {
+    let launch = (context.find_backend)().ok()?.files(&context.home)?;
+    estate.pass_on(&context.home, &launch)
 }
 
 async fn listen_for_knocks(activity: Activity, events: mpsc::Sender<Event>) {

@@ -43,6 +43,25 @@ pub(crate) fn answer(listener: UnixListener, folders: Folders, watch: Option<Wat
     });
 }
 
+/// Says to everything in the background that nothing is served.
+pub(crate) fn refuse(listener: UnixListener) {
+    std::thread::spawn(move || {
+        for daemon in listener.incoming() {
+            let refused = daemon.and_then(|daemon| {
+                let mut answers = daemon.try_clone()?;
+                for line in BufReader::new(daemon).lines() {
+                    line?;
+                    tell(&mut answers, &FilesAnswer::GivenUp)?;
+                }
+                Ok(())
+            });
+            if let Err(error) = refused {
+                tracing::warn!(%error, "the daemon left");
+            }
+        }
+    });
+}
+
 fn serve(daemon: UnixStream, folders: &Folders, watch: Option<&Watch>, present: &Daemon) -> io::Result<()> {
     present.is(Some(daemon.try_clone()?));
     for line in BufReader::new(daemon).lines() {

@@ -7,14 +7,14 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::io::{self, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use rustix::fs::{MemfdFlags, RenameFlags};
+use rustix::fs::{MemfdFlags, OFlags, RenameFlags};
 use rustix::io::Errno;
 use virtiofsd::filesystem::{
     Context, DirEntry, DirectoryIterator, Entry, Extensions, FileSystem, FsOptions, GetxattrReply, ListxattrReply,
@@ -26,6 +26,7 @@ use virtiofsd::read_dir::ReadDir;
 use virtiofsd::soft_idmap::Id;
 use wherry_link::{FilesView, Raise, RefusedFolder};
 
+use crate::ledger::{Known, Ledger, Opened};
 use crate::numbers;
 use crate::owner::{self, ATTRIBUTE, FOLDER, KIND, Owner, Person};
 use crate::raise::{self, Moving, Raising};
@@ -52,6 +53,12 @@ pub(crate) struct Shared {
     person: Person,
     /// Nodes below this one, but for the root, are those of a server before.
     first: Node,
+    /// Those of them that were found again.
+    kept: HashSet<Node>,
+    /// For whoever follows this server. None when it cannot be written any more. Locked for single lines.
+    ledger: Mutex<Option<Ledger>>,
+    /// Nothing is served: whatever the guest asks for is an error.
+    refuses: bool,
     /// What the daemon asked for last. Locked while it is put into effect, so that two never mix.
     wanted: Mutex<FilesView>,
     /// Read by each request of the guest; written when the daemon asks for something else.
@@ -76,29 +83,50 @@ enum Kept {
 }
 
 impl Folders {
-    pub(crate) fn new(files: PassthroughFs, person: Person) -> Self {
-        Self::beginning(files, person, 0)
+    pub(crate) fn new(files: PassthroughFs, person: Person, ledger: File) -> io::Result<Self> {
+        let ledger = Ledger::begin(ledger)?;
+        Ok(Self::beginning(files, person, 0, HashSet::new(), ledger, false))
     }
 
     /// Takes over from a server that died a guest that has mounted.
-    pub(crate) fn following(files: PassthroughFs, person: Person) -> io::Result<Self> {
+    pub(crate) fn following(files: PassthroughFs, person: Person, ledger: File, refuses: bool) -> io::Result<Self> {
         let first = numbers::first();
-        let state = numbers::state(first).map_err(io::Error::other)?;
-        let mut file = File::from(rustix::fs::memfd_create("state", MemfdFlags::CLOEXEC)?);
-        file.write_all(&state)?;
-        file.rewind()?;
-        let folders = Self::beginning(files, person, first);
-        folders.deserialize_and_apply(file)?;
+        let (ledger, known, opened) = Ledger::take_over(ledger)?;
+        let mut known = if refuses { Vec::new() } else { numbers::leading(known) };
+        if let Err(error) = take_over(&files, first, &known, &opened) {
+            tracing::error!(%error, "what the guest has open is lost");
+            known.clear();
+            take_over(&files, first, &[], &[])?;
+        }
+        let kept = found_again(&files, &person, &known);
+        tracing::info!(
+            known = known.len(),
+            found = kept.len(),
+            open = opened.len(),
+            "taken over"
+        );
+        let folders = Self::beginning(files, person, first, kept, ledger, refuses);
+        folders.begin();
         Ok(folders)
     }
 
-    fn beginning(files: PassthroughFs, person: Person, first: Node) -> Self {
+    fn beginning(
+        files: PassthroughFs,
+        person: Person,
+        first: Node,
+        kept: HashSet<Node>,
+        ledger: Ledger,
+        refuses: bool,
+    ) -> Self {
         let mut view = View::default();
         view.gates.insert(ROOT_ID, HashSet::new());
         Self(Arc::new(Shared {
             files,
             person,
             first,
+            kept,
+            ledger: Mutex::new(Some(ledger)),
+            refuses,
             wanted: Mutex::default(),
             view: RwLock::new(view),
             once_hidden: Mutex::default(),
@@ -107,6 +135,37 @@ impl Folders {
             raising: Mutex::default(),
         }))
     }
+}
+
+/// A file in memory with this in it.
+fn in_memory(bytes: &[u8]) -> io::Result<File> {
+    let mut file = File::from(rustix::fs::memfd_create("state", MemfdFlags::CLOEXEC)?);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+fn take_over(files: &PassthroughFs, first: Node, known: &[Known], opened: &[Opened]) -> io::Result<()> {
+    let state = numbers::state(first, known, opened).map_err(io::Error::other)?;
+    files.deserialize_and_apply(in_memory(&state)?)
+}
+
+/// Those that are still the files that they were, in folders that are: the host may have put others under their names.
+/// Each stands behind the folder that it is in.
+fn found_again(files: &PassthroughFs, person: &Person, known: &[Known]) -> HashSet<Node> {
+    let mut found = HashSet::from([ROOT_ID]);
+    for known in known {
+        let attributes = files.getattr(person.context(), known.node, None);
+        // The number of one that was resumed with the machine is not written down.
+        let same = attributes.is_ok_and(|(attributes, _)| known.number == 0 || attributes.ino == known.number);
+        if same && found.contains(&known.parent) {
+            found.insert(known.node);
+        } else {
+            // Or what has its name now would be given its number.
+            files.forget(person.context(), known.node, u64::MAX);
+        }
+    }
+    found
 }
 
 impl std::ops::Deref for Folders {
@@ -226,12 +285,37 @@ impl Shared {
         Ok(way)
     }
 
-    /// In whose name the server acts on the host: always its own.
     fn context(&self) -> Context {
-        Context {
-            uid: self.person.host.uid.into(),
-            gid: self.person.host.gid.into(),
-            pid: 0,
+        self.person.context()
+    }
+
+    /// Writes into the ledger. Without it a server that follows knows nothing of what the guest has, and says so.
+    fn note(&self, write: impl FnOnce(&mut Ledger) -> io::Result<()>) {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Err(error)) = ledger.as_mut().map(write) {
+            tracing::error!(%error, "what the guest knows is not written down any more");
+            if let Some(Err(error)) = ledger.take().map(|mut ledger| ledger.clear()) {
+                tracing::error!(%error, "nor is that");
+            }
+        }
+    }
+
+    /// The guest is told of a file under this name.
+    fn tell(&self, parent: Node, name: &CStr, entry: &Entry) {
+        self.note(|ledger| ledger.met(&known(parent, name, entry)));
+    }
+
+    fn note_open(&self, node: Node, handle: Option<Handle>, flags: u32) {
+        if let Some(handle) = handle {
+            self.note(|ledger| ledger.opened(Opened { handle, node, flags }));
+        }
+    }
+
+    /// A file has this name now, if it is there.
+    fn note_moved(&self, parent: Node, name: &CStr) {
+        if let Ok(entry) = self.files.lookup(self.context(), parent, name) {
+            self.note(|ledger| ledger.moved(&known(parent, name, &entry)));
+            self.files.forget(self.context(), entry.inode, 1);
         }
     }
 
@@ -249,7 +333,10 @@ impl Shared {
 
     /// The node is one of this server's.
     fn know(&self, node: Node) -> io::Result<()> {
-        if node != ROOT_ID && node < self.first {
+        if self.refuses {
+            return Err(Errno::IO.into());
+        }
+        if node != ROOT_ID && node < self.first && !self.kept.contains(&node) {
             return Err(Errno::STALE.into());
         }
         Ok(())
@@ -326,18 +413,19 @@ impl Shared {
     }
 
     /// Keeps an owner beside the file, or in memory where that cannot be. A file of somebody else on the host stays
-    /// theirs: a `chown` never fails.
-    fn keep(&self, node: Node, attributes: &Attr, owner: Owner) {
+    /// theirs: a `chown` never fails. Whether the owner is beside the file now.
+    fn keep(&self, node: Node, attributes: &Attr, owner: Owner) -> bool {
         if !self.person.owns(attributes) {
-            return;
+            return false;
         }
         if !has_attributes(attributes) {
             self.owners().insert(node, Kept::Here { owner });
-            return;
+            return false;
         }
         let context = self.context();
         // A folder with a kept owner has the mode that it was given, and is not opened to everybody.
-        let done = if owner == self.person.shown(attributes) && attributes.mode & KIND != FOLDER {
+        let needless = owner == self.person.shown(attributes) && attributes.mode & KIND != FOLDER;
+        let done = if needless {
             self.files.removexattr(context, node, ATTRIBUTE)
         } else {
             let text = owner.text();
@@ -345,16 +433,18 @@ impl Shared {
             self.files.setxattr(context, node, ATTRIBUTE, text.as_bytes(), 0, flags)
         };
         self.owners().remove(&node);
-        if let Err(error) = done
+        if let Err(error) = &done
             && error.raw_os_error() != Some(Errno::NODATA.raw_os_error())
         {
             tracing::debug!(%error, "an owner is not kept");
         }
+        done.is_ok() && !needless
     }
 
     /// Something that the guest has just made: it belongs to whoever made it, and to the group of a folder that gives
     /// its group.
-    fn made(&self, by: Context, parent: Node, mut entry: Entry) -> Entry {
+    fn made(&self, by: Context, parent: Node, name: &CStr, mut entry: Entry) -> Entry {
+        self.tell(parent, name, &entry);
         let mut owner = Owner {
             uid: by.uid.into_inner(),
             gid: by.gid.into_inner(),
@@ -366,9 +456,15 @@ impl Shared {
             owner.gid = folder.gid.into_inner();
         }
         if owner != self.person.shown(&entry.attr) || entry.attr.mode & KIND == FOLDER {
-            self.keep(entry.inode, &entry.attr, owner);
+            let kept = self.keep(entry.inode, &entry.attr, owner);
             if let Ok((attributes, _)) = self.files.getattr(self.context(), entry.inode, None) {
                 entry.attr = attributes;
+                if kept {
+                    // It need not be read to be known.
+                    let changed = (attributes.ctime, attributes.ctimensec);
+                    let owner = Some(owner);
+                    self.owners().insert(entry.inode, Kept::Read { changed, owner });
+                }
             }
         }
         self.dress(entry.inode, &mut entry.attr);
@@ -422,6 +518,7 @@ impl Shared {
             self.files.forget(context, entry.inode, 1);
             return Err(Errno::NOENT.into());
         }
+        self.tell(parent, name, &entry);
         self.dress(entry.inode, &mut entry.attr);
         Ok(entry)
     }
@@ -439,6 +536,7 @@ impl Shared {
                 self.files.forget(context, entry.inode, 1);
                 return Err(Errno::NOENT.into());
             }
+            self.tell(*folder, target, &entry);
             self.dress(entry.inode, &mut entry.attr);
             return Ok(entry);
         }
@@ -459,7 +557,8 @@ impl Shared {
 
     /// How many files the guest knows, each of which is kept open.
     pub(crate) fn known(&self) -> usize {
-        self.owners().len()
+        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        ledger.as_ref().map_or_else(|| self.owners().len(), Ledger::len)
     }
 
     fn forget_owner(&self, node: Node) {
@@ -520,6 +619,7 @@ impl FileSystem for Folders {
     fn init(&self, capable: FsOptions) -> io::Result<FsOptions> {
         self.mounted.store(false, Ordering::Release);
         let options = self.files.init(capable)?;
+        self.note(Ledger::clear);
         self.begin();
         Ok(options)
     }
@@ -560,6 +660,7 @@ impl FileSystem for Folders {
             self.files.forget(context, entry.inode, 1);
             return Err(Errno::NOENT.into());
         }
+        self.tell(parent, name, &entry);
         self.dress(entry.inode, &mut entry.attr);
         Ok(entry)
     }
@@ -569,13 +670,15 @@ impl FileSystem for Folders {
             return;
         }
         self.forget_owner(node);
+        self.note(|ledger| ledger.forgotten(node, count));
         self.files.forget(context, node, count);
     }
 
     fn batch_forget(&self, context: Context, mut requests: Vec<(Node, u64)>) {
         requests.retain(|(node, _)| !raise::is_gone(*node));
-        for (node, _) in &requests {
+        for (node, count) in &requests {
             self.forget_owner(*node);
+            self.note(|ledger| ledger.forgotten(*node, *count));
         }
         self.files.batch_forget(context, requests);
     }
@@ -630,7 +733,7 @@ impl FileSystem for Folders {
         let entry = self
             .files
             .symlink(self.context(), target, parent, name, Extensions::default())?;
-        Ok(self.made(context, parent, entry))
+        Ok(self.made(context, parent, name, entry))
     }
 
     fn mknod(
@@ -652,7 +755,7 @@ impl FileSystem for Folders {
         let entry = self
             .files
             .mknod(self.context(), parent, name, mode, device, umask, extensions)?;
-        Ok(self.made(context, parent, entry))
+        Ok(self.made(context, parent, name, entry))
     }
 
     fn mkdir(
@@ -671,7 +774,7 @@ impl FileSystem for Folders {
         let entry = self
             .files
             .mkdir(self.context(), parent, name, mode, umask, Extensions::default())?;
-        Ok(self.made(context, parent, entry))
+        Ok(self.made(context, parent, name, entry))
     }
 
     fn unlink(&self, context: Context, parent: Node, name: &CStr) -> io::Result<()> {
@@ -709,13 +812,19 @@ impl FileSystem for Folders {
             self.move_away(new_parent, new_name)?;
         }
         self.files
-            .rename(context, old_parent, old_name, new_parent, new_name, flags)
+            .rename(context, old_parent, old_name, new_parent, new_name, flags)?;
+        self.note_moved(new_parent, new_name);
+        if flags & RenameFlags::EXCHANGE.bits() != 0 {
+            self.note_moved(old_parent, old_name);
+        }
+        Ok(())
     }
 
     fn link(&self, context: Context, node: Node, new_parent: Node, new_name: &CStr) -> io::Result<Entry> {
         self.reach(node)?;
         self.change(new_parent, new_name)?;
         let mut entry = self.files.link(context, node, new_parent, new_name)?;
+        self.tell(new_parent, new_name, &entry);
         self.dress(entry.inode, &mut entry.attr);
         Ok(entry)
     }
@@ -734,7 +843,9 @@ impl FileSystem for Folders {
         } else {
             flags
         };
-        self.files.open(context, node, kill_priv, flags)
+        let opened = self.files.open(context, node, kill_priv, flags)?;
+        self.note_open(node, opened.0, flags);
+        Ok(opened)
     }
 
     fn create(
@@ -753,6 +864,7 @@ impl FileSystem for Folders {
         if self.raising().pretends(context, parent).is_some() {
             let entry = self.met(context, parent, name, REGULAR)?;
             let (handle, options) = self.files.open(context, entry.inode, false, raise::OPEN)?;
+            self.note_open(entry.inode, handle, raise::OPEN);
             return Ok((entry, handle, options));
         }
         // Only one that was made here gets an owner, so whether it was has to be known.
@@ -768,12 +880,20 @@ impl FileSystem for Folders {
             Extensions::default(),
         );
         match created {
-            Ok((entry, handle, options)) => Ok((self.made(context, parent, entry), handle, options)),
+            Ok((entry, handle, options)) => {
+                let entry = self.made(context, parent, name, entry);
+                self.note_open(entry.inode, handle, flags);
+                Ok((entry, handle, options))
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && flags & EXCLUSIVE == 0 => {
                 let entry = self.lookup(context, parent, name)?;
                 match self.files.open(own, entry.inode, kill_priv, flags) {
-                    Ok((handle, options)) => Ok((entry, handle, options)),
+                    Ok((handle, options)) => {
+                        self.note_open(entry.inode, handle, flags);
+                        Ok((entry, handle, options))
+                    }
                     Err(error) => {
+                        self.note(|ledger| ledger.forgotten(entry.inode, 1));
                         self.files.forget(own, entry.inode, 1);
                         Err(error)
                     }
@@ -863,11 +983,13 @@ impl FileSystem for Folders {
         flock_release: bool,
         lock_owner: Option<u64>,
     ) -> io::Result<()> {
+        self.note(|ledger| ledger.closed(handle));
         self.files
             .release(context, node, flags, handle, flush, flock_release, lock_owner)
     }
 
     fn statfs(&self, context: Context, node: Node) -> io::Result<nix::libc::statvfs64> {
+        self.know(node)?;
         self.files.statfs(context, node)
     }
 
@@ -920,7 +1042,9 @@ impl FileSystem for Folders {
 
     fn opendir(&self, context: Context, node: Node, flags: u32) -> io::Result<(Option<Handle>, OpenOptions)> {
         self.reach(node)?;
-        self.files.opendir(context, node, flags)
+        let opened = self.files.opendir(context, node, flags)?;
+        self.note_open(node, opened.0, flags | OFlags::DIRECTORY.bits());
+        Ok(opened)
     }
 
     fn readdir(
@@ -952,6 +1076,7 @@ impl FileSystem for Folders {
     }
 
     fn releasedir(&self, context: Context, node: Node, flags: u32, handle: Handle) -> io::Result<()> {
+        self.note(|ledger| ledger.closed(handle));
         self.files.releasedir(context, node, flags, handle)
     }
 
@@ -1002,10 +1127,29 @@ impl SerializableFileSystem for Folders {
         self.files.serialize(pipe)
     }
 
-    fn deserialize_and_apply(&self, pipe: File) -> io::Result<()> {
-        self.files.deserialize_and_apply(pipe)?;
+    fn deserialize_and_apply(&self, mut pipe: File) -> io::Result<()> {
+        let mut state = Vec::new();
+        pipe.read_to_end(&mut state)?;
+        self.files.deserialize_and_apply(in_memory(&state)?)?;
+        self.note(|ledger| {
+            ledger.clear()?;
+            let (known, opened) = numbers::of_state(&state).map_err(io::Error::other)?;
+            known.iter().try_for_each(|known| ledger.met(known))?;
+            opened.into_iter().try_for_each(|opened| ledger.opened(opened))
+        });
         self.begin();
         Ok(())
+    }
+}
+
+/// Told of once.
+fn known(parent: Node, name: &CStr, entry: &Entry) -> Known {
+    Known {
+        node: entry.inode,
+        count: 1,
+        parent,
+        number: entry.attr.ino,
+        name: name.to_bytes().into(),
     }
 }
 

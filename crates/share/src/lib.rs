@@ -14,6 +14,8 @@ mod handed;
 #[cfg(target_os = "linux")]
 mod keep;
 #[cfg(target_os = "linux")]
+mod ledger;
+#[cfg(target_os = "linux")]
 mod message;
 #[cfg(target_os = "linux")]
 mod numbers;
@@ -33,5 +35,5 @@ mod watch;
 #[cfg(target_os = "linux")]
 pub use {
     keep::{keep, stand_by},
-    serve::{Error, serve},
+    serve::{Begins, Error, serve},
 };

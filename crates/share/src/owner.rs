@@ -5,6 +5,7 @@
 //! refuse to go on, and `chown` must have an effect. So an owner that differs from the person is kept beside the file,
 //! in an extended attribute, and shown to the guest alone.
 
+use virtiofsd::filesystem::Context;
 use virtiofsd::fuse::Attr;
 use virtiofsd::soft_idmap::Id;
 
@@ -77,6 +78,15 @@ impl Person {
             gid: shown(host.gid),
         };
         Self { host, guest }
+    }
+
+    /// In whose name the server acts on the host: always its own.
+    pub(crate) fn context(&self) -> Context {
+        Context {
+            uid: self.host.uid.into(),
+            gid: self.host.gid.into(),
+            pid: 0,
+        }
     }
 
     /// Whether the file is the person's, and may thus have another owner in the guest.

@@ -1,22 +1,25 @@
 //! The server's process: two sockets, one for QEMU and one for the daemon. Between it and QEMU is [`crate::keep`].
 
+use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use rustix::fs::MemfdFlags;
 use vhost::vhost_user::Listener;
 use vhost_user_backend::VhostUserDaemon;
 use virtiofsd::limits::setup_rlimit_nofile;
-use virtiofsd::passthrough::{CachePolicy, Config, PassthroughFs};
+use virtiofsd::passthrough::{CachePolicy, Config, MigrationOnError, PassthroughFs};
 use virtiofsd::vhost_user::VhostUserFsBackendBuilder;
 use vm_memory::{GuestMemoryAtomic, GuestMemoryMmap};
 use wherry_link::FilesAnswer;
 
 use crate::control::{self, Daemon};
 use crate::folders::Folders;
+use crate::keep::WITHIN;
 use crate::owner::Person;
 use crate::watch::Watch;
 
@@ -35,6 +38,17 @@ pub(crate) const CONNECT: Duration = Duration::from_mins(1);
 const LOOK_FOR_ROOM: Duration = Duration::from_millis(200);
 /// How long the guest is given to forget files.
 const FORGETTING: Duration = Duration::from_secs(1);
+
+/// What was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begins {
+    /// Nothing: the machine starts.
+    First,
+    /// Another one has served the same machine, and died.
+    Follows,
+    /// Several have, and died one after another. It refuses everything, and ends after a while.
+    Refuses,
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -57,8 +71,8 @@ pub enum Error {
 }
 
 /// Serves files to the one machine that connects to `device`, and does what the daemon says on `control`, until the
-/// machine ends. `follows` when another one has done so before, and died.
-pub fn serve(device: &Path, control: &Path, follows: bool) -> Result<(), Error> {
+/// machine ends.
+pub fn serve(device: &Path, control: &Path, begins: Begins) -> Result<(), Error> {
     // It would go on with one thread less, and the guest would wait for that one.
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!("{panic}");
@@ -78,15 +92,19 @@ pub fn serve(device: &Path, control: &Path, follows: bool) -> Result<(), Error> 
         xattr: true,
         // Without it the guest would ask for a program's privileges before each write.
         killpriv_v2: true,
+        // What cannot be found again is lost to the guest, and the rest is not.
+        migration_on_error: MigrationOnError::GuestError,
         guest_fd_limit: descriptors.saturating_sub(OWN_DESCRIPTORS),
         ..Config::default()
     };
     let files = PassthroughFs::new(config).map_err(|source| Error::Root { source })?;
-    let folders = if follows {
-        Folders::following(files, Person::here()).map_err(|source| Error::TakeOver { source })?
-    } else {
-        Folders::new(files, Person::here())
+    let ledger = ledger().map_err(|source| Error::TakeOver { source })?;
+    let refuses = begins == Begins::Refuses;
+    let folders = match begins {
+        Begins::First => Folders::new(files, Person::here(), ledger),
+        Begins::Follows | Begins::Refuses => Folders::following(files, Person::here(), ledger, refuses),
     };
+    let folders = folders.map_err(|source| Error::TakeOver { source })?;
     let unusable = |error: &dyn std::fmt::Debug| Error::Device {
         why: format!("{error:?}"),
     };
@@ -103,8 +121,16 @@ pub fn serve(device: &Path, control: &Path, follows: bool) -> Result<(), Error> 
     let watch = Watch::begin(move |changed| changes.tell(&FilesAnswer::Changed { changes: changed }))
         .inspect_err(|error| tracing::warn!(%error, "containers are not told of changes on this computer"))
         .ok();
-    watch_room(folders.clone(), present.clone(), descriptors);
-    control::answer(listening, folders, watch, present);
+    if refuses {
+        control::refuse(listening);
+        std::thread::spawn(|| {
+            std::thread::sleep(WITHIN);
+            std::process::exit(0);
+        });
+    } else {
+        watch_room(folders.clone(), present.clone(), descriptors);
+        control::answer(listening, folders, watch, present);
+    }
 
     let (connected, came) = mpsc::channel();
     std::thread::spawn(move || {
@@ -118,6 +144,19 @@ pub fn serve(device: &Path, control: &Path, follows: bool) -> Result<(), Error> 
     // It ends with the machine, whichever way that ends.
     let _ = daemon.wait();
     Ok(())
+}
+
+/// What the keeper has given as standard input: a file in memory, written by the server before this one.
+fn ledger() -> io::Result<File> {
+    let given = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    if given.metadata()?.is_file() {
+        return Ok(given);
+    }
+    new_ledger()
+}
+
+pub(crate) fn new_ledger() -> io::Result<File> {
+    Ok(rustix::fs::memfd_create("wherry-files", MemfdFlags::CLOEXEC)?.into())
 }
 
 /// Waits until nobody else uses this socket; the next one waits until this file, and each that is the same, is closed.

@@ -182,6 +182,9 @@ pub(crate) enum Command {
         /// Another one has served the same machine before, and died
         #[arg(long)]
         follows: bool,
+        /// Several have, and died: refuse everything for a while
+        #[arg(long)]
+        refuses: bool,
     },
 }
 

@@ -45,9 +45,15 @@ fn main() -> ExitCode {
         device,
         control,
         follows,
+        refuses,
     } = &arguments.command
     {
-        return files(|| wherry_share::serve(device, control, *follows));
+        let begins = match (*refuses, *follows) {
+            (true, _) => wherry_share::Begins::Refuses,
+            (false, true) => wherry_share::Begins::Follows,
+            (false, false) => wherry_share::Begins::First,
+        };
+        return files(|| wherry_share::serve(device, control, begins));
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -134,14 +134,14 @@ pub(super) fn idle(runs: u32) -> Result<Vec<Figure>, Error> {
 }
 
 /// What processes have done since they started.
-struct Worked {
-    seconds: f64,
+pub(super) struct Worked {
+    pub(super) seconds: f64,
     /// How often one of their threads began to wait, thus was woken.
     wakes: f64,
 }
 
 impl Worked {
-    fn of(processes: &[String]) -> Result<Self, Error> {
+    pub(super) fn of(processes: &[String]) -> Result<Self, Error> {
         let mut worked = Self {
             seconds: 0.0,
             wakes: 0.0,

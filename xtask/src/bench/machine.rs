@@ -75,6 +75,10 @@ impl Machine {
         process::capture(&mut self.wherry(&["set", "sleep-after", "off"])).map(|_| ())
     }
 
+    pub(super) fn share(&self, folder: &Path) -> Result<(), Error> {
+        process::capture(self.wherry(&["share", "add"]).arg(folder)).map(|_| ())
+    }
+
     pub(super) fn stop(&self) -> Result<(), Error> {
         process::capture(&mut self.wherry(&["stop"])).map(|_| ())
     }

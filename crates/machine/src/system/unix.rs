@@ -1,8 +1,9 @@
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -132,6 +133,13 @@ impl Drop for Listener {
 
 pub(crate) async fn connect(path: &Path) -> io::Result<Stream> {
     UnixStream::connect(path).await
+}
+
+/// A connection as a child's input, with all that was said and nobody has read.
+pub(crate) fn as_input(stream: Stream) -> io::Result<Stdio> {
+    let stream = stream.into_std()?;
+    stream.set_nonblocking(false)?;
+    Ok(OwnedFd::from(stream).into())
 }
 
 /// Gives the child a session of its own: no terminal's Ctrl-C reaches it and no parent's end takes it along. Should

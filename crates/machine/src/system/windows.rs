@@ -5,7 +5,7 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -183,6 +183,11 @@ impl AsyncWrite for Stream {
             Self::Client(pipe) => Pin::new(pipe).poll_shutdown(context),
         }
     }
+}
+
+/// Only a server of files is handed a connection, and none runs here.
+pub(crate) fn as_input(_stream: Stream) -> io::Result<Stdio> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 pub(crate) async fn connect(path: &Path) -> io::Result<Stream> {

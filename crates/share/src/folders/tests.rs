@@ -2,7 +2,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use virtiofsd::passthrough::Config;
+use virtiofsd::passthrough::{Config, MigrationOnError};
 
 use super::*;
 
@@ -10,6 +10,7 @@ use super::*;
 struct Bed {
     folder: TempDir,
     folders: Folders,
+    ledger: File,
 }
 
 fn by(uid: u32, gid: u32) -> Context {
@@ -35,8 +36,13 @@ impl Bed {
             xattr: true,
             ..Config::default()
         };
-        let folders = Folders::new(PassthroughFs::new(config)?, Person::here());
-        let bed = Self { folder, folders };
+        let ledger = tempfile::tempfile()?;
+        let folders = Folders::new(PassthroughFs::new(config)?, Person::here(), ledger.try_clone()?)?;
+        let bed = Self {
+            folder,
+            folders,
+            ledger,
+        };
         assert_eq!(bed.folders.show(&bed.view(&["shared"], &["shared/hidden"])), []);
         bed.folders.init(FsOptions::empty())?;
         Ok(bed)
@@ -464,23 +470,45 @@ fn folders_come_and_go_while_the_guest_runs() -> io::Result<()> {
     Ok(())
 }
 
+impl Bed {
+    /// The server dies, and another one takes over with this ledger.
+    fn follow(self, ledger: &File, refuses: bool) -> io::Result<Self> {
+        let Self {
+            folder,
+            folders,
+            ledger: before,
+        } = self;
+        drop(folders);
+        let config = Config {
+            xattr: true,
+            migration_on_error: MigrationOnError::GuestError,
+            ..Config::default()
+        };
+        let files = PassthroughFs::new(config)?;
+        let folders = Folders::following(files, Person::here(), ledger.try_clone()?, refuses)?;
+        let bed = Self {
+            folder,
+            folders,
+            ledger: before,
+        };
+        assert_eq!(bed.folders.show(&bed.view(&["shared"], &["shared/hidden"])), []);
+        Ok(bed)
+    }
+
+    fn is_stale(&self, node: Node) -> bool {
+        errno(self.folders.getattr(by(0, 0), node, None)) == Some(Errno::STALE)
+    }
+}
+
 #[test]
 fn one_that_follows_another_takes_none_of_its_files_for_one_of_its_own() -> io::Result<()> {
     let bed = Bed::mounted()?;
     let before = bed.find("shared/project/file")?.inode;
-    let config = Config {
-        xattr: true,
-        ..Config::default()
-    };
-    let folders = Folders::following(PassthroughFs::new(config)?, Person::here())?;
-    let Bed { folder, .. } = bed;
-    let bed = Bed { folder, folders };
-    assert_eq!(bed.folders.show(&bed.view(&["shared"], &["shared/hidden"])), []);
-    assert_eq!(
-        errno(bed.folders.getattr(by(0, 0), before, None)),
-        Some(Errno::STALE),
-        "a file of the one before"
-    );
+    // As when the one before could write nothing down.
+    let nothing = tempfile::tempfile()?;
+    drop(crate::ledger::Ledger::begin(nothing.try_clone()?)?);
+    let bed = bed.follow(&nothing, false)?;
+    assert!(bed.is_stale(before), "a file of the one before");
     let parent = bed.folders.lookup(by(0, 0), before, c"file");
     assert_eq!(errno(parent), Some(Errno::STALE));
     // From the root on everything is found anew, under numbers that the one before cannot have given.
@@ -488,5 +516,72 @@ fn one_that_follows_another_takes_none_of_its_files_for_one_of_its_own() -> io::
     assert!(now >= bed.folders.first && now > before, "{now}");
     assert_eq!(errno(bed.find("shared/hidden")), Some(Errno::NOENT));
     assert!(bed.make(by(0, 0), "shared/project", c"new").is_ok());
+    Ok(())
+}
+
+#[test]
+fn what_the_guest_has_goes_on_with_the_one_that_follows_and_what_is_not_there_does_not() -> io::Result<()> {
+    let bed = Bed::mounted()?;
+    for file in ["kept", "moved", "replaced", "removed", "forgotten"] {
+        fs_err::write(bed.path("shared/project").join(file), file)?;
+    }
+    let node = |name: &str| bed.find(&format!("shared/project/{name}")).map(|entry| entry.inode);
+    let project = bed.find("shared/project")?.inode;
+    let [kept, moved, replaced, removed, forgotten] = [
+        node("kept")?,
+        node("moved")?,
+        node("replaced")?,
+        node("removed")?,
+        node("forgotten")?,
+    ];
+    let (handle, _) = bed.folders.open(by(0, 0), kept, false, OFlags::RDWR.bits())?;
+    let (listing, _) = bed.folders.opendir(by(0, 0), project, 0)?;
+    let (closed, _) = bed.folders.open(by(0, 0), kept, false, OFlags::TRUNC.bits())?;
+    let closed = closed.expect("a handle");
+    fs_err::write(bed.path("shared/project/kept"), "kept")?;
+    bed.folders.release(by(0, 0), kept, 0, closed, false, false, None)?;
+    bed.folders
+        .rename(by(0, 0), project, c"moved", project, c"elsewhere", 0)?;
+    bed.folders.forget(by(0, 0), forgotten, 1);
+    // The host's own doing.
+    fs_err::write(bed.path("shared/new"), "another one")?;
+    fs_err::rename(bed.path("shared/new"), bed.path("shared/project/replaced"))?;
+    fs_err::remove_file(bed.path("shared/project/removed"))?;
+
+    let ledger = bed.ledger.try_clone()?;
+    // Twice: the second one reads what the first one has taken over. In between nothing is served at all.
+    let bed = bed.follow(&ledger, false)?.follow(&ledger, true)?;
+    assert_eq!(errno(bed.folders.getattr(by(0, 0), kept, None)), Some(Errno::IO));
+    assert_eq!(errno(bed.folders.getattr(by(0, 0), ROOT_ID, None)), Some(Errno::IO));
+    let bed = bed.follow(&ledger, false)?;
+    for gone in [replaced, removed, forgotten] {
+        assert!(bed.is_stale(gone), "{gone}");
+    }
+    let (attributes, _) = bed.folders.getattr(by(0, 0), kept, handle)?;
+    assert_eq!(attributes.size, 4, "what is open is not emptied");
+    assert!(
+        bed.folders
+            .fsync(by(0, 0), kept, false, handle.expect("a handle"))
+            .is_ok()
+    );
+    assert!(
+        bed.folders
+            .fsyncdir(by(0, 0), project, false, listing.expect("a handle"))
+            .is_ok()
+    );
+    assert!(
+        bed.folders.fsync(by(0, 0), kept, false, closed).is_err(),
+        "closed before"
+    );
+    let (attributes, _) = bed.folders.getattr(by(0, 0), moved, None)?;
+    assert_eq!(
+        attributes.ino,
+        fs_err::metadata(bed.path("shared/project/elsewhere"))?.ino()
+    );
+    // A file is the one that it was, however it is found.
+    assert_eq!(bed.folders.lookup(by(0, 0), project, c"kept")?.inode, kept);
+    assert_eq!(bed.find("shared/project/kept")?.inode, kept);
+    assert!(bed.find("shared/project/replaced")?.inode >= bed.folders.first);
+    assert_eq!(errno(bed.find("shared/hidden")), Some(Errno::NOENT));
     Ok(())
 }

@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// What an engine, our agent and our daemon would answer to.
 const PROBES: [&str; 3] = [
@@ -31,25 +31,28 @@ const AT_ONCE: usize = 64;
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let mut local: BTreeSet<IpAddr> = words.iter().filter_map(|word| word.parse().ok()).collect();
-    let listening: BTreeSet<u16> = words.iter().filter_map(|word| word.strip_prefix("not=")?.parse().ok()).collect();
     let mut outside = gateways();
-    // Every door of the host's loopback but those where somebody is known to be, who is not to be disturbed.
-    for host in words.iter().filter_map(|word| word.strip_prefix("host=")?.parse().ok()) {
+    // `host.docker.internal`: behind it is the loopback of the computer that runs the test, with whatever listens there.
+    let doors: Vec<u16> = read("/ports").lines().filter_map(|port| port.parse().ok()).collect();
+    let hosts: Vec<IpAddr> = words.iter().filter_map(|word| word.strip_prefix("host=")?.parse().ok()).collect();
+    for host in &hosts {
         println!("host {host}");
-        for port in open_ports(host, 1..=u16::MAX, &listening) {
-            told(SocketAddr::new(host, port));
+        let begun = Instant::now();
+        let open = open_ports(*host, &doors);
+        println!("took {:.1} s for {} ports of the host", begun.elapsed().as_secs_f64(), doors.len());
+        for port in open {
+            told(SocketAddr::new(*host, port));
         }
-        outside.remove(&host);
+        outside.remove(host);
     }
     // Who is told addresses has none of its own that could be anybody else's.
     if local.is_empty() {
-        let (host, own): (Vec<IpAddr>, Vec<IpAddr>) = own_addresses().into_iter().partition(leads_to_host);
-        outside.extend(host);
-        local.extend(own);
+        local.extend(own_addresses().into_iter().filter(|address| !hosts.contains(address)));
     }
+    let every: Vec<u16> = (1..=u16::MAX).collect();
     for address in &local {
         println!("local {address}");
-        for port in open_ports(*address, 1..=u16::MAX, &BTreeSet::new()) {
+        for port in open_ports(*address, &every) {
             told(SocketAddr::new(*address, port));
         }
     }
@@ -58,7 +61,7 @@ fn main() {
             continue;
         }
         println!("outside {address}");
-        for port in USUAL.iter().flat_map(|port| open_ports(address, *port..=*port, &BTreeSet::new())) {
+        for port in open_ports(address, &USUAL) {
             told(SocketAddr::new(address, port));
         }
         local.insert(address);
@@ -91,11 +94,6 @@ fn own_addresses() -> Vec<IpAddr> {
         .collect()
 }
 
-/// `host.docker.internal`: behind it is the loopback of the computer that runs the test, with whatever listens there.
-fn leads_to_host(address: &IpAddr) -> bool {
-    matches!(address, IpAddr::V4(address) if address.octets()[3] == 254)
-}
-
 /// The routers, and their neighbours where QEMU's user network has its own services.
 fn gateways() -> BTreeSet<IpAddr> {
     read("/proc/net/route")
@@ -110,21 +108,18 @@ fn gateways() -> BTreeSet<IpAddr> {
         .collect()
 }
 
-fn open_ports(address: IpAddr, ports: std::ops::RangeInclusive<u16>, except: &BTreeSet<u16>) -> Vec<u16> {
-    let next = AtomicU32::new(u32::from(*ports.start()));
+fn open_ports(address: IpAddr, ports: &[u16]) -> Vec<u16> {
+    let next = AtomicUsize::new(0);
     let open = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(ports.len()) {
             let small = std::thread::Builder::new().stack_size(64 << 10);
             let knock = || {
                 loop {
-                    let Ok(port) = u16::try_from(next.fetch_add(1, Ordering::Relaxed)) else { return };
-                    if port > *ports.end() {
-                        return;
-                    }
-                    let to = SocketAddr::new(address, port);
-                    if !except.contains(&port) && TcpStream::connect_timeout(&to, PATIENCE).is_ok() {
-                        open.lock().unwrap().push(port);
+                    let Some(port) = ports.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+                    let to = SocketAddr::new(address, *port);
+                    if TcpStream::connect_timeout(&to, PATIENCE).is_ok() {
+                        open.lock().unwrap().push(*port);
                     }
                 }
             };
