@@ -29,6 +29,8 @@ const WATCHED: (usize, usize) = (1000, 100);
 /// How long the watching machine is left alone, and how long it is looked at then.
 const SETTLE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_secs(20);
+/// How long a container may take to start: on a busy computer an emulated one takes its time.
+const STARTED: Duration = Duration::from_mins(5);
 /// Longer than any event that is worth a figure.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -347,7 +349,7 @@ impl Watcher {
             }
         });
         let watcher = Self { child, typed, said };
-        watcher.until("watching", PATIENCE)?;
+        watcher.until("watching", STARTED)?;
         Ok(watcher)
     }
 
