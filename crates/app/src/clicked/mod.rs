@@ -273,7 +273,7 @@ impl History {
                 .collect();
             text.extend(["\n", remark, " ", &title, "\n"]);
             for line in lines(&clicked.commands, wanted.shell) {
-                text.extend([&line, "\n"]);
+                text.extend([line.as_str(), or_stop(wanted.shell), "\n"]);
             }
         }
         Script {
@@ -285,6 +285,16 @@ impl History {
 
 fn lines(commands: &[Vec<String>], shell: Shell) -> Vec<String> {
     commands.iter().map(|words| shell_line(words, shell)).collect()
+}
+
+/// What makes a script end where a command of it fails. PowerShell's own preference is not about programs.
+fn or_stop(shell: Shell) -> &'static str {
+    match shell {
+        // `set -e`
+        Shell::Posix => "",
+        Shell::PowerShell => "\nif ($LASTEXITCODE) { exit $LASTEXITCODE }",
+        Shell::Cmd => " || exit /b",
+    }
 }
 
 fn millis(time: SystemTime) -> u64 {
@@ -350,6 +360,17 @@ mod tests {
             script.text,
             "#!/bin/sh\n# Made by Wherry. Secrets are left out: set them as variables first.\nset -eu\n\n# Started web\n\
              docker start web\n\n# Started a b rm -rf /\ndocker start 'a b\nrm -rf /'\n"
+        );
+        let text = |shell| again.script(&ClickedScript { ids: vec![1], shell }).text;
+        assert_eq!(
+            text(Shell::PowerShell),
+            "# Made by Wherry. Secrets are left out: set them as variables first.\n$ErrorActionPreference = 'Stop'\n\n\
+             # Started web\ndocker start web\nif ($LASTEXITCODE) { exit $LASTEXITCODE }\n"
+        );
+        assert_eq!(
+            text(Shell::Cmd),
+            "@echo off\r\nrem Made by Wherry. Secrets are left out: set them as variables first.\r\n\r\n\
+             rem Started web\r\ndocker start web || exit /b\r\n"
         );
         again.forget(&[1, 2, 3]).expect("forgotten");
         assert_eq!(history(folder.path()).list().len(), 1);
