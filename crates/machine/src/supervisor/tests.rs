@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 use wherry_link::{GuestFailure, Secret, Stage};
 
 use super::*;
 use crate::backend::Attempt;
 use crate::fake::{Fake, Guest, kill, published, ready, report};
-use crate::{Home, ProxyChoice, SettingsChange, ports, system};
+use crate::{FailureCode, Home, ProxyChoice, SettingsChange, Step, ports, system};
 
 mod disk;
 
