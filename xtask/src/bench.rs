@@ -13,6 +13,8 @@ mod names;
 mod native;
 mod page;
 mod ports;
+#[cfg(unix)]
+mod published;
 mod resume;
 #[cfg(unix)]
 mod shares;
@@ -128,6 +130,15 @@ const BENCHES: &[Bench] = &[
         machine: false,
         measure: ports::measure,
     },
+    #[cfg(unix)]
+    Bench {
+        name: "published",
+        about: "a container's port: from its start to its answer, from its stop to the refusal",
+        needs: &[Need::Machine, Need::Image, Need::Engine],
+        packages: &["wherry"],
+        machine: true,
+        measure: published::measure,
+    },
     Bench {
         name: "list",
         about: "the list command with 1,000 containers; the raw API call",
@@ -176,7 +187,7 @@ const SHOWS: [&str; 2] = ["wherry-desktop", "wherry-serve"];
 /// The names of all figures and what each is about.
 pub(crate) fn list() {
     for bench in BENCHES {
-        output::line(format!("{:8} {}", bench.name, bench.about));
+        output::line(format!("{:9} {}", bench.name, bench.about));
     }
 }
 

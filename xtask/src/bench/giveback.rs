@@ -186,7 +186,7 @@ fn occupied(home: &Path) -> Result<f64, Error> {
 }
 
 /// The path of a tar with nothing but busybox in it.
-fn busybox(folder: &Path) -> Result<String, Error> {
+pub(super) fn busybox(folder: &Path) -> Result<String, Error> {
     let root = folder.join("busybox");
     fs_err::create_dir_all(root.join("bin"))?;
     let busybox = ["/bin/busybox", "/usr/bin/busybox"]
