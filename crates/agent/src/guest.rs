@@ -43,6 +43,7 @@ use std::{
 };
 
 use tokio::{
+    runtime::Handle,
     signal::unix::{SignalKind, signal},
     sync::{Notify, watch},
 };
@@ -75,6 +76,8 @@ struct Guest {
     raiser: Raiser,
     /// The session with the host, while there is one.
     host: watch::Sender<Option<Session>>,
+    /// Where everything runs that does not only carry bytes.
+    runtime: Handle,
     /// Somebody wants the machine to power off.
     power_off: CancellationToken,
 }
@@ -140,13 +143,14 @@ async fn run(mounted: Result<(), mount::Error>) {
         binds: watch::Sender::default(),
         raiser: Raiser::begin(Path::new(share::TREE)),
         host: watch::Sender::new(None),
+        runtime: Handle::current(),
         power_off: CancellationToken::new(),
     });
     tokio::spawn(reap(Arc::clone(&guest)));
     tokio::spawn(rest::watch(Arc::clone(&guest)));
     tokio::spawn(kernel::listen());
     // Before the engine: containers with a restart policy publish their ports as soon as it runs.
-    tokio::spawn(link::keep(Arc::clone(&guest)));
+    wherry_link::carrier().spawn(link::keep(Arc::clone(&guest)));
     mount::limits();
     // Beside all that it needs, which it waits for.
     let mut running = mounted.is_ok().then(|| engine::start(&guest));

@@ -7,6 +7,7 @@
 //! what the streams say first.
 
 pub mod batch;
+mod carrier;
 mod clients;
 mod datagram;
 mod error;
@@ -20,6 +21,7 @@ mod splice;
 mod stream;
 mod wire;
 
+pub use carrier::carrier;
 pub use clients::Clients;
 pub use datagram::{Datagrams, FLOW_IDLE, FLOWS, Flow, LONGEST_DATAGRAM, Outbox, Run};
 pub use error::Error;

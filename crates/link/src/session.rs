@@ -12,6 +12,7 @@ use bytes::BytesMut;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    runtime::Handle,
     sync::{Mutex, Semaphore, mpsc},
     time::{Interval, MissedTickBehavior, timeout},
 };
@@ -62,6 +63,7 @@ struct Inner {
     stop: CancellationToken,
     over: CancellationToken,
     signals: Arc<Signals>,
+    runtime: Handle,
 }
 
 impl Drop for Inner {
@@ -130,6 +132,7 @@ impl Session {
             stop: CancellationToken::new(),
             over: CancellationToken::new(),
             signals: Arc::clone(&signals),
+            runtime: Handle::current(),
         };
         let driver = Driver {
             connection,
@@ -196,6 +199,11 @@ impl Session {
     /// Whether both are handles to one session.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// Where the session is driven. What reads and writes its streams does so with the least effort there.
+    pub fn runtime(&self) -> &Handle {
+        &self.inner.runtime
     }
 
     /// Ends the session; its streams break.

@@ -14,9 +14,9 @@ fn main() {}
 #[cfg(target_os = "linux")]
 #[expect(clippy::print_stdout, reason = "that is how the halves and the bench hear of it")]
 mod linux {
-    use std::io::{BufRead, BufReader, Read, Write};
+    use std::io::{self, BufRead, BufReader, Read, Write};
     use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
     use std::process::{Child, ChildStdin, Command, Stdio};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -37,7 +37,7 @@ mod linux {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         match arguments[..] {
-            ["guest", socket] => tokio::runtime::Runtime::new()?.block_on(guest(Path::new(socket))),
+            ["guest", socket] => carried(guest(socket.into())),
             ["host", socket, protocol, port, container] => {
                 let publication = Publication {
                     protocol: if protocol == "udp" {
@@ -50,18 +50,24 @@ mod linux {
                     container: container.parse()?,
                     owner: None,
                 };
-                tokio::runtime::Runtime::new()?.block_on(host(Path::new(socket), publication))
+                carried(host(socket.into(), publication))
             }
             [figure, seconds] => measure(figure, Duration::from_secs_f64(seconds.parse()?)),
             _ => Err("ports FIGURE SECONDS".into()),
         }
     }
 
-    async fn guest(socket: &Path) -> Outcome {
+    /// Where the machine's halves have what they carry as well.
+    fn carried(half: impl Future<Output = io::Result<()>> + Send + 'static) -> Outcome {
+        let runtime = tokio::runtime::Runtime::new()?;
+        Ok(runtime.block_on(wherry_link::carrier().spawn(half))??)
+    }
+
+    async fn guest(socket: PathBuf) -> io::Result<()> {
         let listener = tokio::net::UnixListener::bind(socket)?;
         println!("ready");
         let (stream, _) = listener.accept().await?;
-        let (_session, mut incoming) = Session::guest(stream).await?;
+        let (_session, mut incoming) = Session::guest(stream).await.map_err(io::Error::other)?;
         while let Some(mut stream) = incoming.next().await {
             tokio::spawn(async move {
                 match stream.read_message().await {
@@ -78,11 +84,11 @@ mod linux {
         Ok(())
     }
 
-    async fn host(socket: &Path, publication: Publication) -> Outcome {
+    async fn host(socket: PathBuf, publication: Publication) -> io::Result<()> {
         let stream = tokio::net::UnixStream::connect(socket).await?;
-        let (session, _incoming) = Session::host(stream, LINK).await?;
+        let (session, _incoming) = Session::host(stream, LINK).await.map_err(io::Error::other)?;
         let forwards = Forwards::new(session);
-        forwards.publish(publication).await?;
+        forwards.publish(publication).await.map_err(io::Error::other)?;
         println!("ready");
         // Until whoever measures lets go.
         let _ = tokio::io::AsyncReadExt::read_u8(&mut tokio::io::stdin()).await;

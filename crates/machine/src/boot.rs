@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use wherry_link::{Error as LinkError, Hello, HostRequest, Incoming, Report, Session};
 
 use crate::activity::Activity;
@@ -272,8 +273,11 @@ impl Boot<'_> {
         Ok(self.bring_up_engine(met, told, socket).await?)
     }
 
-    fn stirring(&self, stream: system::Stream) -> Stirring<system::Stream> {
-        Stirring::new(stream, self.context.doze.clone())
+    /// A session with the guest at the other end, for whom we wait this long.
+    async fn meet(&self, stream: system::Stream, within: Duration) -> Result<(Session, Incoming), LinkError> {
+        let stream = Stirring::new(stream, self.context.doze.clone());
+        let meeting = wherry_link::carrier().spawn(Session::host(stream, within));
+        AbortOnDropHandle::new(meeting).await.unwrap_or(Err(LinkError::Closed))
     }
 
     /// The first exchange with a guest: who are you, and do we understand each other.
@@ -311,11 +315,13 @@ fn fingerprint(facts: &Facts, files: bool) -> String {
     format!("{}{device}", facts.fingerprint)
 }
 
-/// Connects as soon as the process listens.
+/// Connects as soon as the process listens. What is said there is heard by the thread that carries it on.
 async fn connect(link: &Path, process: &Process) -> io::Result<system::Stream> {
     let until = Instant::now() + LISTEN;
     loop {
-        match system::connect(link).await {
+        let socket = link.to_owned();
+        let connecting = wherry_link::carrier().spawn(async move { system::connect(&socket).await });
+        match connecting.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
             Ok(stream) => return Ok(stream),
             Err(error) if Instant::now() >= until => {
                 let why = format!(

@@ -49,7 +49,7 @@ pub(crate) async fn run_with(home: Home, find_backend: FindBackend) -> Result<()
         return Ok(());
     };
     system::raise_open_files();
-    let mut listener = system::Listener::bind(&home.control()).map_err(|source| Error::Io {
+    let (mut listener, _place) = system::Listener::bind(&home.control()).map_err(|source| Error::Io {
         doing: "Could not listen for clients",
         source,
     })?;

@@ -692,7 +692,7 @@ mod tests {
             Verdict::Fail,
             "nobody listens"
         );
-        let _listener = system::Listener::bind(&home.socket())?;
+        let _listening = system::Listener::bind(&home.socket())?;
         assert_eq!(socket(home.clone(), true).await.verdict, Verdict::Pass);
         fs_err::set_permissions(home.socket(), std::fs::Permissions::from_mode(0o666))?;
         let open = socket(home, true).await;

@@ -55,6 +55,8 @@ impl Bound {
         let host = SocketAddr::new(publication.host_address, publication.host_port);
         let token = CancellationToken::new();
         let (container, session, stopped) = (publication.container, session.clone(), token.clone());
+        let runtime = session.runtime().clone();
+        let _beside_the_session = runtime.enter();
         let task = match publication.protocol {
             Protocol::Tcp => tokio::spawn(tcp::serve(tcp::bind(host)?, container, session, stopped)),
             Protocol::Udp => tokio::spawn(udp::serve(udp::bind(host)?, container, session, stopped)),
@@ -115,11 +117,11 @@ impl Forwards {
                         return;
                     }
                     Ok(Some(GuestRequest::Reach { port })) => {
-                        reach::serve(stream, port).await;
+                        forwards.inner.session.runtime().spawn(reach::serve(stream, port));
                         return;
                     }
                     Ok(Some(GuestRequest::ReachUdp { port })) => {
-                        reach::serve_udp(stream, port).await;
+                        forwards.inner.session.runtime().spawn(reach::serve_udp(stream, port));
                         return;
                     }
                     Ok(None) => return,

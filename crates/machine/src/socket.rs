@@ -22,11 +22,14 @@ pub(crate) struct EngineSocket {
     /// The way to the machine. There is none while it sleeps: then clients knock and wait.
     way: watch::Sender<Option<Session>>,
     _stop: DropGuard,
+    _place: system::Place,
 }
 
 impl EngineSocket {
     pub(crate) fn serve(path: &Path, activity: Activity, doze: Doze) -> io::Result<Self> {
-        let mut listener = system::Listener::bind(path)?;
+        let carrier = wherry_link::carrier();
+        let _beside_the_session = carrier.enter();
+        let (mut listener, place) = system::Listener::bind(path)?;
         let token = CancellationToken::new();
         let stop = token.clone().drop_guard();
         let (way, found) = watch::channel(None);
@@ -48,7 +51,11 @@ impl EngineSocket {
                 }
             }
         });
-        Ok(Self { way, _stop: stop })
+        Ok(Self {
+            way,
+            _stop: stop,
+            _place: place,
+        })
     }
 
     /// Leads clients to this machine, those that wait first.

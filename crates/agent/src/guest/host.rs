@@ -100,7 +100,7 @@ pub(super) async fn serve(guest: &Arc<Guest>, addresses: Addresses) -> Result<()
         room: Arc::new(Semaphore::new(ASKING)),
     });
     tokio::spawn(Arc::clone(&host).watch());
-    tokio::spawn(host.accept(listener));
+    wherry_link::carrier().spawn(host.accept(listener));
     datagrams::serve(guest, addresses.host).map_err(|source| Error::Queue { source })?;
     set_rules(guest, "iptables", &rules(addresses)).await?;
     guest.clients.ready();

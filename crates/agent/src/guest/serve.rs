@@ -21,7 +21,15 @@ const REQUEST: Duration = Duration::from_secs(10);
 pub(super) async fn answer(guest: Arc<Guest>, session: Session, mut stream: Stream) {
     match timeout(REQUEST, stream.read_message()).await {
         Ok(Ok(Some(request))) => {
-            let _ = serve(&guest, session, stream, request).await;
+            let carries = matches!(request, HostRequest::Connect { .. });
+            let runtime = guest.runtime.clone();
+            let served = async move { serve(&guest, session, stream, request).await };
+            // All but that may wait for a disk, and whatever is carried would wait for it.
+            if carries {
+                let _ = served.await;
+            } else {
+                runtime.spawn(served);
+            }
         }
         // A host that is newer than this asks for what only a newer system can do.
         Ok(Err(Error::Message { source })) => {
@@ -54,16 +62,7 @@ async fn serve(guest: &Guest, session: Session, mut stream: Stream, request: Hos
             }
             return restart_engine(guest, stream).await;
         }
-        HostRequest::Connect { target: Target::Engine } => return connect_engine(guest, stream).await,
-        HostRequest::Connect {
-            target: Target::Tcp { address, client },
-        } => return reach::tcp(stream, address, guest.clients.dial(client, address)).await,
-        HostRequest::Connect {
-            target: Target::Udp { address },
-        } => {
-            let socket = |client, container| guest.clients.socket(client, container);
-            return reach::udp(stream, &[address], &socket).await;
-        }
+        HostRequest::Connect { target } => return connect(guest, stream, target).await,
         HostRequest::Watch => return watch(guest, stream).await,
         HostRequest::Usage => stream.accept(usage()).await?,
         HostRequest::GiveBack => stream.accept(giveback::everything().await).await?,
@@ -155,6 +154,17 @@ async fn restart_engine(guest: &Guest, mut stream: Stream) -> Result<(), Error> 
         Ok(stream.shutdown().await?)
     } else {
         stream.refuse("The engine did not come back.").await
+    }
+}
+
+async fn connect(guest: &Guest, stream: Stream, target: Target) -> Result<(), Error> {
+    match target {
+        Target::Engine => connect_engine(guest, stream).await,
+        Target::Tcp { address, client } => reach::tcp(stream, address, guest.clients.dial(client, address)).await,
+        Target::Udp { address } => {
+            let socket = |client, container| guest.clients.socket(client, container);
+            reach::udp(stream, &[address], &socket).await
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use wherry_link::{Error as LinkError, Session};
+use wherry_link::Error as LinkError;
 
 use super::failures::{ended_once, io_failure, link_cause};
 use super::{Boot, Met, Partial, Progress, connect, fingerprint};
@@ -207,7 +207,7 @@ impl Boot<'_> {
             () = process.ended() => return Err(ended()),
         };
         let met = tokio::select! {
-            met = Session::host(self.stirring(stream), attempt.first_word) => met,
+            met = self.meet(stream, attempt.first_word) => met,
             () = process.ended() => return Err(ended()),
         };
         let (session, incoming) = match met {

@@ -1,7 +1,5 @@
 //! Going on from the saved memory.
 
-use wherry_link::Session;
-
 use super::failures::{io_failure, link_cause};
 use super::linux::put_aside;
 use super::{Boot, Met, Partial, Progress, TAKE_UP, connect, fingerprint};
@@ -114,7 +112,7 @@ impl Boot<'_> {
             .map_err(|error| lost(suspend::causes(&error)))?;
         drop(qmp);
         let (session, incoming) = tokio::select! {
-            met = Session::host(self.stirring(stream), TAKE_UP) => met.map_err(|error| lost(link_cause(&error)))?,
+            met = self.meet(stream, TAKE_UP) => met.map_err(|error| lost(link_cause(&error)))?,
             () = process.ended() => return Err(lost(self.last_words("its process ended"))),
         };
         partial.session = Some(session.clone());

@@ -1,7 +1,6 @@
 //! Reaching the machine that a daemon before us left running.
 
 use tokio::sync::mpsc;
-use wherry_link::Session;
 
 use super::failures::link_cause;
 use super::{Boot, Ended, Met, Partial, Progress, TAKE_UP, WITH_FOLDERS, connect};
@@ -52,7 +51,8 @@ impl Boot<'_> {
                 let stream = connect(&self.home().link(), &process)
                     .await
                     .map_err(|error| silent(error.to_string()))?;
-                let (session, incoming) = Session::host(self.stirring(stream), TAKE_UP)
+                let (session, incoming) = self
+                    .meet(stream, TAKE_UP)
                     .await
                     .map_err(|error| silent(link_cause(&error)))?;
                 partial.session = Some(session.clone());

@@ -87,17 +87,22 @@ fn named(path: &Path, doing: &str, source: &io::Error) -> io::Error {
     io::Error::new(source.kind(), format!("could not {doing} {}: {source}", path.display()))
 }
 
-/// A local socket that only this user may connect to. Dropping it removes its file.
+/// A local socket that only this user may connect to.
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: UnixListener,
+}
+
+/// Where a listener is found. Dropping it removes the file.
+#[derive(Debug)]
+pub(crate) struct Place {
     path: PathBuf,
     inode: u64,
 }
 
 impl Listener {
     /// Replaces what a killed process left at this path. The caller makes sure that nobody serves it.
-    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+    pub(crate) fn bind(path: &Path) -> io::Result<(Self, Place)> {
         // Bound under another name and moved into place, so that the path never refuses or is open to others.
         let temporary = path.with_extension("new");
         for leftover in [path, &temporary] {
@@ -110,11 +115,11 @@ impl Listener {
         fs_err::set_permissions(&temporary, std::fs::Permissions::from_mode(0o600))?;
         let inode = fs_err::metadata(&temporary)?.ino();
         fs_err::rename(&temporary, path)?;
-        Ok(Self {
-            socket,
+        let place = Place {
             path: path.to_owned(),
             inode,
-        })
+        };
+        Ok((Self { socket }, place))
     }
 
     pub(crate) async fn accept(&mut self) -> io::Result<Stream> {
@@ -122,7 +127,7 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for Place {
     fn drop(&mut self) {
         // What stands there may be another's by now: a home can be removed and made again under a daemon that leaves.
         if fs_err::metadata(&self.path).is_ok_and(|file| file.ino() == self.inode) {

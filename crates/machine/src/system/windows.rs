@@ -129,14 +129,17 @@ pub(crate) struct Listener {
     name: OsString,
 }
 
+/// Where a listener is found: a pipe's name goes with the pipe.
+pub(crate) struct Place;
+
 impl Listener {
-    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+    pub(crate) fn bind(path: &Path) -> io::Result<(Self, Place)> {
         let name = path.as_os_str().to_owned();
         let next = ServerOptions::new()
             .first_pipe_instance(true)
             .reject_remote_clients(true)
             .create(&name)?;
-        Ok(Self { next, name })
+        Ok((Self { next, name }, Place))
     }
 
     pub(crate) async fn accept(&mut self) -> io::Result<Stream> {
