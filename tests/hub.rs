@@ -1,4 +1,4 @@
-//! What stands in for Docker Hub's site: a search that finds two images.
+//! What stands in for Docker Hub's site: a search that finds two images, and the tags of postgres.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -34,6 +34,18 @@ fn answer(mut stream: &TcpStream) -> std::io::Result<()> {
             { "slug": "bitnami/python", "short_description": "Bitnami's Python", "badge": "verified_publisher" },
         ] });
         ("200 OK", found)
+    } else if request.contains("/v2/repositories/library/postgres/tags?") {
+        let image =
+            |architecture: &str, os: &str, size: u64| json!({ "os": os, "architecture": architecture, "size": size });
+        let tags = json!({ "results": [
+            { "name": "17", "last_updated": "2026-11-01T10:00:00Z", "digest": "sha256:17",
+              "images": [image("amd64", "linux", 160_000_000), image("arm64", "linux", 158_000_000)] },
+            { "name": "latest", "last_updated": "2026-11-01T10:00:00Z", "digest": "sha256:17",
+              "images": [image("amd64", "linux", 160_000_000)] },
+            { "name": "windowsservercore", "last_updated": "2022-11-01T10:00:00Z", "digest": "sha256:10",
+              "images": [image("amd64", "windows", 2_100_000_000)] },
+        ] });
+        ("200 OK", tags)
     } else {
         ("404 Not Found", json!({ "message": "object not found" }))
     };

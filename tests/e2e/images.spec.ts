@@ -53,6 +53,30 @@ test("what a pull costs is known before it begins", async ({ page, testbed }) =>
   await expect(before).toContainText("free");
 });
 
+test("tags tell their size, age and platform, at Docker Hub and at any other registry", async ({ page, testbed }) => {
+  const repository = `${testbed.registry}/team/tool`;
+  for (const tag of ["1.0", "1.1"]) {
+    docker(testbed, "tag", "busybox", `${repository}:${tag}`);
+    docker(testbed, "push", "--quiet", `${repository}:${tag}`);
+  }
+  docker(testbed, "rmi", `${repository}:1.0`);
+  await enter(page, testbed);
+  await page.getByRole("link", { name: /^Images/ }).click();
+  await page.getByRole("button", { name: "Pull an image" }).click();
+  const pull = page.getByRole("dialog", { name: /Pull/ });
+  const tags = pull.getByRole("list", { name: "Tags" });
+  await pull.getByRole("textbox", { name: "Image" }).fill(`${repository}:`);
+  const known = tags.getByRole("button", { name: /^1\.1/ });
+  await expect(known).toHaveText(/^1\.1\s*Here\s*[\d.]+ [kM]B\s*\d+ \w+\s*yours$/);
+  await expect(tags.getByRole("button", { name: /^1\.0/ })).toHaveText(/^1\.0\s*[\d.]+ [kM]B\s*\d+ \w+\s*yours$/);
+
+  await pull.getByRole("textbox", { name: "Image" }).fill("postgres:");
+  await expect(tags.getByRole("button", { name: /^17/ })).toHaveText(/160 MB.*yours/);
+  await expect(tags.getByRole("button", { name: /^latest/ })).toHaveText(/moves/);
+  await expect(tags.getByRole("button", { name: /^windowsservercore/ })).toHaveText(/2\.1 GB.*years\s*Windows/);
+  docker(testbed, "rmi", `${repository}:1.1`);
+});
+
 test("unused images are listed before they go, and a file brings them back", async ({ page, testbed }) => {
   clear(testbed);
   docker(testbed, "tag", "busybox", "kept:one");

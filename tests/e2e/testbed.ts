@@ -14,6 +14,8 @@ export interface Testbed {
   address: string;
   /** `DOCKER_HOST` of the engine. */
   docker: string;
+  /** A registry that lets in everybody; the engine asks it in place of Docker Hub. */
+  registry: string;
   /** A registry that lets in `ada` with the password `s:cret`. */
   private: string;
   /** The UI's own folder; docker's configuration is in it. */

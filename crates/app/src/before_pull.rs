@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use wherry_engine::{
@@ -13,6 +14,9 @@ use crate::{App, Problem};
 
 /// Stands in for Docker Hub's site, for tests.
 const SITE: &str = "WHERRY_HUB_SITE";
+
+/// Each look at a tag is up to three questions, one after another.
+const LOOKS_AT_ONCE: usize = 4;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -63,6 +67,15 @@ pub struct TagsRequest {
     pub named: String,
 }
 
+/// Some of what [`RemoteTags`] lists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct TagNames {
+    /// An image's name without a tag.
+    pub reference: String,
+    pub tags: Vec<String>,
+}
+
 impl App {
     async fn hub(&self) -> Result<Hub, Problem> {
         let site = std::env::var(SITE).unwrap_or_else(|_| HUB_SITE.to_owned());
@@ -100,6 +113,29 @@ impl App {
         }
         let client = self.registry_as_person(&name.registry).await?;
         Ok(plain_tags(client.tags(&name.path).await?, named))
+    }
+
+    /// What the list of a registry does not say. A tag that cannot be looked at is left out.
+    pub(crate) async fn tag_details(&self, wanted: &TagNames) -> Result<Vec<RemoteTag>, Problem> {
+        let name = ImageName::parse(wanted.reference.trim())?;
+        let platform = self.engine_platform().await;
+        let mut clients = self.mirrors(&name).await;
+        // Docker Hub would count a pull for each, and the list of its site says it all.
+        if !name.is_on_hub() {
+            clients.push(self.registry_as_person(&name.registry).await?);
+        }
+        let (clients, path, platform) = (&clients, &name.path, &platform);
+        let look = |tag: String| async move {
+            for client in clients {
+                if let Ok(image) = client.image(path, &tag, platform).await {
+                    return Some(described(tag, image));
+                }
+            }
+            None
+        };
+        let looks: Vec<_> = wanted.tags.iter().cloned().map(look).collect();
+        let found: Vec<Option<RemoteTag>> = futures::stream::iter(looks).buffered(LOOKS_AT_ONCE).collect().await;
+        Ok(found.into_iter().flatten().collect())
     }
 
     pub(crate) async fn before(&self, reference: &str) -> Result<BeforePull, Problem> {
@@ -259,6 +295,15 @@ fn free_at(folder: &Path) -> Option<u64> {
         .map(sysinfo::Disk::available_space)
 }
 
+fn described(name: String, image: RemoteImage) -> RemoteTag {
+    RemoteTag {
+        name,
+        bytes: Some(image.bytes),
+        since: (image.created > 0).then_some(image.created),
+        platforms: image.platforms,
+    }
+}
+
 fn plain_tags(all: Vec<String>, named: &str) -> RemoteTags {
     /// What nobody would scroll through.
     const MOST: usize = 500;
@@ -273,7 +318,7 @@ fn plain_tags(all: Vec<String>, named: &str) -> RemoteTags {
             .map(|name| RemoteTag {
                 name,
                 bytes: None,
-                pushed: None,
+                since: None,
                 platforms: Vec::new(),
             })
             .collect(),

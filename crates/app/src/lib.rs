@@ -56,7 +56,7 @@ use crate::settings::SettingsFile;
 use crate::tasks::Tasks;
 use crate::terminals::Terminals;
 
-pub use before_pull::{BeforePull, ImageQuery, RemoteTags, TagsRequest};
+pub use before_pull::{BeforePull, ImageQuery, RemoteTags, TagNames, TagsRequest};
 pub use clicked::{Clicked, ClickedScript, Script};
 pub use docker::{CONTEXT, Docker};
 pub use event::{Event, Topic};

@@ -7,7 +7,7 @@ use wherry_engine::{
     BackupManifest, CommandLine, ContainerHistory, ContainerLoad, ContainerSummary, EngineHistory, EngineLoad,
     EnvFileView, FileContent, FileDifferences, FileList, FoundImage, Greeting, Happening, ImageDetail, ImageSize,
     ImageStep, ImageSummary, LayerFiles, LineChange, LogNews, LogOpen, LogWish, MadeOf, Pasted, Processes, RareChoice,
-    ReclaimRequest, Reclaimable, Reclaimed, Shells, TrashItem, Why, WhyLine,
+    ReclaimRequest, Reclaimable, Reclaimed, RemoteTag, Shells, TrashItem, Why, WhyLine,
 };
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
@@ -22,8 +22,8 @@ use crate::{
     FileSave, FileUpload, FolderRef, ImageFile, ImagePair, ImageQuery, ImageRef, ImageRemove, ImageSave, ImageTag,
     LogSave, MachineErase, MadeOfRequest, PortAnswer, PortLamps, PortQuestion, ProcessSignal, RawJson, RecreateRequest,
     RegistryEntry, RegistryInsecure, RegistryList, RegistryLogin, RegistryLook, RegistryRef, RemoteTags, Removed,
-    RunAsText, RunPaste, RunRequest, RunText, Saved, Settings, SpecPair, TagsRequest, Task, TaskId, TaskRef, Terminal,
-    TerminalInput, TerminalOpen, TerminalOutput, TerminalRef, TrashList, TrashOutcome, TrashRef, UploadPiece,
+    RunAsText, RunPaste, RunRequest, RunText, Saved, Settings, SpecPair, TagNames, TagsRequest, Task, TaskId, TaskRef,
+    Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef, TrashList, TrashOutcome, TrashRef, UploadPiece,
     UploadProgress,
 };
 
@@ -160,6 +160,8 @@ commands! {
         /// In Docker Hub.
         search(ImageQuery) -> Vec<FoundImage>;
         tags(TagsRequest) -> RemoteTags;
+        /// Size, age and platforms of tags, where their list does not say them.
+        tag_details(TagNames) -> Vec<RemoteTag>;
         /// What a pull would bring and cost; pulls nothing.
         before_pull(ImageRef) -> BeforePull;
         pull(ImageRef) -> TaskId as clicked::pull;

@@ -3,10 +3,10 @@ use std::path::PathBuf;
 use futures::StreamExt as _;
 use wherry_engine::{
     Error, FileDifferences, FoundImage, ImageDetail, ImageSize, ImageStep, ImageSummary, LayerFiles, PullProgress,
-    registry_of,
+    RemoteTag, registry_of,
 };
 
-use crate::before_pull::{BeforePull, ImageQuery, RemoteTags, TagsRequest};
+use crate::before_pull::{BeforePull, ImageQuery, RemoteTags, TagNames, TagsRequest};
 use crate::commands::container;
 use crate::newer::{ImagesSeen, Newness};
 use crate::{
@@ -53,6 +53,10 @@ pub(crate) async fn search(app: &App, query: ImageQuery) -> Result<Vec<FoundImag
 
 pub(crate) async fn tags(app: &App, request: TagsRequest) -> Result<RemoteTags, Problem> {
     app.remote_tags(&request).await
+}
+
+pub(crate) async fn tag_details(app: &App, wanted: TagNames) -> Result<Vec<RemoteTag>, Problem> {
+    app.tag_details(&wanted).await
 }
 
 pub(crate) async fn before_pull(app: &App, image: ImageRef) -> Result<BeforePull, Problem> {

@@ -35,8 +35,8 @@ pub struct RemoteTag {
     pub name: String,
     /// To download, for the engine's platform.
     pub bytes: Option<u64>,
-    /// Unix seconds.
-    pub pushed: Option<i64>,
+    /// When it came there, or where a registry does not say that, when it was built: Unix seconds.
+    pub since: Option<i64>,
     pub platforms: Vec<String>,
 }
 
@@ -209,7 +209,7 @@ fn remote_tag(tag: &Tag, platform: &str) -> RemoteTag {
     RemoteTag {
         name: tag.name.clone(),
         bytes: own.or(tag.real().next()).map(|image| image.size),
-        pushed: tag.pushed(),
+        since: tag.pushed(),
         platforms: tag.real().map(TagImage::platform).collect(),
     }
 }
@@ -247,6 +247,6 @@ mod tests {
             (tag.bytes, tag.platforms.as_slice()),
             (Some(20), &["linux/arm64/v8".to_owned(), "linux/amd64".into()][..])
         );
-        assert_eq!(tag.pushed, Some(1_793_527_200));
+        assert_eq!(tag.since, Some(1_793_527_200));
     }
 }

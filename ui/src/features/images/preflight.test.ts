@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { BeforePull, RemoteImage } from "$lib/api";
-import { askable, byVersion, checks, download, savedWords, searchable } from "./preflight";
+import { askable, byVersion, checks, download, platformWord, savedWords, searchable } from "./preflight";
 
 const image: RemoteImage = {
   digest: "sha256:ab",
@@ -57,4 +57,12 @@ test("only what may be a name is asked for", () => {
 
 test("tags are in the order in which people look for them", () => {
   expect(["latest", "3.9", "3.13-slim", "3.13", "alpine", "v4"].sort(byVersion)).toEqual(["v4", "3.13", "3.13-slim", "3.9", "alpine", "latest"]);
+});
+
+test("a tag says for whom it is", () => {
+  expect(platformWord(["linux/arm64/v8", "linux/amd64"], "linux/amd64")).toBe("yours");
+  expect(platformWord(["linux/arm64/v8"], "linux/arm64")).toBe("yours");
+  expect(platformWord(["linux/arm/v7"], "linux/arm64")).toBe("arm");
+  expect(platformWord(["windows/amd64"], "linux/amd64")).toBe("Windows");
+  expect(platformWord([], "linux/amd64")).toBe("");
 });

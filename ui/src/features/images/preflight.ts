@@ -69,6 +69,14 @@ export function askable(text: string): boolean {
   return /^[a-z0-9][a-z0-9._\-/]*(:[0-9]+\/[a-z0-9._\-/]+)?(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?$/i.test(text.trim()) && !/[/:]$/.test(text.trim());
 }
 
+/** For whom a tag is, in a word: "yours", "arm64", "Windows"; nothing where that is not known. */
+export function platformWord(platforms: string[], engine: string): string {
+  // The variant does not matter: linux/arm64/v8 runs on linux/arm64.
+  if (platforms.some((platform) => `${platform}/`.startsWith(`${engine}/`))) return "yours";
+  const [os, architecture] = platforms[0]?.split("/") ?? [];
+  return (os === "windows" ? "Windows" : architecture) ?? "";
+}
+
 /** Numbers before words, the newest number first, as far as names tell: 3.13 before 3.9 before latest. */
 export function byVersion(a: string, b: string): number {
   const numbers = (text: string) => (/^v?(\d+(?:\.\d+)*)/.exec(text)?.[1] ?? "").split(".").filter(Boolean).map(Number);

@@ -121,12 +121,16 @@ export function bulkRemoval(rows: Row[], all: ImageSummary[], sizes: ReadonlyMap
   };
 }
 
+/** `linux/amd64`, of how an engine calls its processor. */
+export function platformOf(architecture: string): string {
+  return `linux/${{ x86_64: "amd64", aarch64: "arm64" }[architecture] ?? architecture}`;
+}
+
 /** The platform where it is another than the engine's, which is worth a badge. */
 export function foreign(image: ImageSummary, sizes: ReadonlyMap<string, ImageSize> | null, engine: string | null): string | null {
   const platform = sizes?.get(image.id)?.platform;
   if (!platform || !engine) return null;
-  const architecture = { x86_64: "amd64", aarch64: "arm64" }[engine] ?? engine;
-  return platform === `linux/${architecture}` ? null : platform;
+  return platform === platformOf(engine) ? null : platform;
 }
 
 export function removal(row: Row): Removal {

@@ -1673,9 +1673,9 @@ export type RemoteTag = { name: string,
  */
 bytes: number | null, 
 /**
- * Unix seconds.
+ * When it came there, or where a registry does not say that, when it was built: Unix seconds.
  */
-pushed: number | null, platforms: Array<string>, };
+since: number | null, platforms: Array<string>, };
 
 export type RemoteTags = { 
 /**
@@ -1966,6 +1966,15 @@ detail: string | null, };
 export type Subnet = string;
 
 export type SystemSocketState = { "type": "free" } | { "type": "ours" } | { "type": "taken", by: string, } | { "type": "unavailable" };
+
+/**
+ * Some of what [`RemoteTags`] lists.
+ */
+export type TagNames = { 
+/**
+ * An image's name without a tag.
+ */
+reference: string, tags: Array<string>, };
 
 export type TagsRequest = { 
 /**
@@ -2311,6 +2320,8 @@ export interface Commands {
   /** In Docker Hub. */
   "image.search": { params: ImageQuery; result: Array<FoundImage> };
   "image.tags": { params: TagsRequest; result: RemoteTags };
+  /** Size, age and platforms of tags, where their list does not say them. */
+  "image.tag_details": { params: TagNames; result: Array<RemoteTag> };
   /** What a pull would bring and cost; pulls nothing. */
   "image.before_pull": { params: ImageRef; result: BeforePull };
   "image.pull": { params: ImageRef; result: TaskId };
