@@ -126,6 +126,15 @@ impl Engine {
         host(&self.socket())
     }
 
+    /// This computer as its containers see it. An engine asks what is there as it asks anybody.
+    pub fn bridge(&self) -> String {
+        let format = "{{(index .IPAM.Config 0).Subnet}}";
+        let subnet = run(self.docker().args(["network", "inspect", "bridge", "--format", format]));
+        // An engine says its bridge's gateway only when the bridge was there before it. It is the first address.
+        let (network, _) = subnet.trim().rsplit_once('.').expect("a subnet");
+        format!("{network}.1")
+    }
+
     /// The docker command against this engine.
     pub fn docker(&self) -> Command {
         docker(&self.socket())

@@ -5,11 +5,13 @@ use std::io::Read as _;
 use std::process::Command;
 
 use serde_json::json;
+use wherry_tests::authority::Authority;
 use wherry_tests::engine::Engine;
 use wherry_tests::hub;
 use wherry_tests::images;
 use wherry_tests::process::{Running, program, say};
 use wherry_tests::registry::{Guests, Registry};
+use wherry_tests::token::TokenServer;
 
 fn main() {
     let storage = images::storage();
@@ -17,6 +19,14 @@ fn main() {
     let home = tempfile::tempdir().expect("a temporary folder");
     let engine = Engine::with_toolkit(&registry.address(), home.path());
     let private = Registry::serve_for(&home.path().join("private"), &Guests::Ada);
+    // Nobody on this computer trusts this authority.
+    let authority = Authority::new("Example University Root CA");
+    let local = authority.identify("127.0.0.1", home.path());
+    let secure = Registry::serve_as_for(&home.path().join("secure"), &local, &Guests::Ada);
+    let bridge = engine.bridge();
+    let identity = authority.identify(&bridge, home.path());
+    let tokens = TokenServer::start();
+    let with_token = Registry::serve_for(&home.path().join("with-token"), &Guests::WithToken(&tokens));
     let ui = std::env::args().nth(1).unwrap_or_else(|| "ui/dist".to_owned());
     let mut serve = Running::start(
         Command::new(program("wherry-serve"))
@@ -35,6 +45,10 @@ fn main() {
         "docker": engine.address(),
         "registry": registry.address(),
         "private": private.address(),
+        "secure": secure.address(),
+        "withToken": with_token.address(),
+        "bridge": bridge,
+        "identity": { "certificate": identity.certificate, "key": identity.key },
         "home": home.path(),
         "busybox": images::busybox_tar(home.path()),
     })

@@ -1,6 +1,8 @@
 // Registries: signing in, sending an image there, getting it back, signing out.
 
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 
 import { axe, docker, enter, expect, test } from "./testbed";
@@ -42,7 +44,7 @@ test("a login is tried first, then good for a push and a pull, and ends", async 
   await sign.getByRole("button", { name: "Sign in", exact: true }).click();
   await expect(sign).toHaveCount(0);
 
-  await push.getByRole("button", { name: "Push", exact: true }).click();
+  // What it was needed for goes on by itself.
   await expect(page.getByRole("dialog", { name: "is pushed" })).toBeVisible();
   await page.keyboard.press("Escape");
   docker(testbed, "rmi", image);
@@ -66,13 +68,86 @@ test("a login is tried first, then good for a push and a pull, and ends", async 
   docker(testbed, "rmi", image);
 });
 
+test("docker login, tag and push where encryption, and where tokens are in use", async ({ page, testbed }) => {
+  await enter(page, testbed);
+  for (const [registry, greeting] of [
+    [testbed.secure, /Answers in \d+ ms$/],
+    [testbed.withToken, /Answers in \d+ ms, without encryption/],
+  ] as const) {
+    // Who is not signed in may look at nothing in there.
+    const image = `${registry}/private/busybox:1`;
+    await page.getByRole("link", { name: /^Images/ }).first().click();
+    await page.getByRole("searchbox").fill("busybox");
+    await page.getByRole("row", { name: /^Select busybox:latest/ }).getByRole("link", { name: "busybox" }).click();
+    await page.getByRole("button", { name: "Push", exact: true }).click();
+    const push = page.getByRole("dialog", { name: /Push to|is pushed/ });
+    await push.getByRole("textbox", { name: "Name at the registry" }).fill(image);
+    await expect(push.getByRole("group", { name: "Equivalent command" })).toContainText(`docker tag busybox:latest ${image} && docker push ${image}`);
+    await push.getByRole("button", { name: "Push", exact: true }).click();
+    await push.getByRole("alert").getByRole("button", { name: "Sign in" }).click();
+    const sign = page.getByRole("dialog", { name: `Sign in to ${registry}` });
+    await expect(sign.getByText(greeting)).toBeVisible();
+    await sign.getByRole("textbox", { name: "User name" }).fill("ada");
+    await sign.getByRole("textbox", { name: "Token or password" }).fill("s:cret");
+    await sign.getByRole("radio", { name: /Only until Wherry quits/ }).check();
+    await sign.getByRole("button", { name: "Sign in", exact: true }).click();
+    await expect(page.getByRole("dialog", { name: `${image} is pushed` })).toBeVisible();
+    await page.keyboard.press("Escape");
+    docker(testbed, "rmi", image);
+
+    await page.getByRole("link", { name: "Registries" }).click();
+    const entry = page.getByRole("listitem", { name: registry });
+    await entry.getByRole("button", { name: "More" }).click();
+    await page.getByRole("menuitem", { name: "Sign out" }).click();
+    await expect(entry).toHaveCount(0);
+    await page.keyboard.press("Control+Shift+P");
+    const pull = page.getByRole("dialog", { name: /Pull|is here/ });
+    await pull.getByRole("textbox", { name: "Image" }).fill(image);
+    await pull.getByRole("button", { name: "Pull", exact: true }).click();
+    await pull.getByRole("alert").getByRole("button", { name: "Sign in" }).click();
+    await sign.getByRole("textbox", { name: "User name" }).fill("ada");
+    await sign.getByRole("textbox", { name: "Token or password" }).fill("s:cret");
+    await sign.getByRole("radio", { name: /Only until Wherry quits/ }).check();
+    await sign.getByRole("button", { name: "Sign in", exact: true }).click();
+    await expect(page.getByRole("dialog", { name: "busybox is here" })).toBeVisible();
+    await page.keyboard.press("Escape");
+    docker(testbed, "rmi", image);
+  }
+});
+
+test("a certificate that nobody vouches for is told in words, with what makes it trusted", async ({ page, testbed }) => {
+  const { certificate, key } = testbed.identity;
+  const server = createSecureServer({ cert: readFileSync(certificate), key: readFileSync(key) }, (_, response) => response.end("{}"));
+  await new Promise<void>((resolve) => server.listen(0, testbed.bridge, resolve));
+  const registry = `${testbed.bridge}:${(server.address() as AddressInfo).port}`;
+  await enter(page, testbed);
+  await page.getByRole("link", { name: /^Images/ }).click();
+  await page.getByRole("button", { name: "Pull an image" }).click();
+  const pull = page.getByRole("dialog", { name: /Pull/ });
+  await pull.getByRole("textbox", { name: "Image" }).fill(`${registry}/team/app:1`);
+  const before = pull.getByRole("region", { name: "Before the download" });
+  await expect(before).toContainText(`The certificate of ${registry} is not trusted`);
+  await pull.getByRole("button", { name: "Pull", exact: true }).click();
+  const alert = pull.getByRole("alert");
+  await expect(alert).toContainText(`The certificate of ${registry} is not trusted`);
+  await alert.getByRole("button", { name: "Trust its certificate" }).click();
+  const trust = page.getByRole("dialog", { name: `Trust the certificate of ${registry}` });
+  await expect(trust).toContainText("whoever runs it");
+  await expect(trust.getByRole("group", { name: "Type this in a terminal" })).toContainText(`sudo cp ca.crt /etc/docker/certs.d/${registry}/`);
+  await axe(page, "an unknown certificate");
+  await trust.getByRole("button", { name: "Done" }).click();
+  await expect(trust).toHaveCount(0);
+  await expect(alert).toContainText(`The certificate of ${registry} is not trusted`);
+  await page.keyboard.press("Escape");
+  await expect(pull).toHaveCount(0);
+  server.closeAllConnections();
+  server.close();
+});
+
 test("a registry without encryption is told in words, with what lets the engine ask it", async ({ page, testbed }) => {
   const server = createServer((_, response) => response.writeHead(200, { "Content-Type": "application/json" }).end("{}"));
-  // An engine says its bridge's gateway only when the bridge was there before it. It is the first address.
-  const subnet = docker(testbed, "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}");
-  const gateway = subnet.replace(/\.\d+\/\d+$/, ".1");
-  await new Promise<void>((resolve) => server.listen(0, gateway, resolve));
-  const registry = `${gateway}:${(server.address() as AddressInfo).port}`;
+  await new Promise<void>((resolve) => server.listen(0, testbed.bridge, resolve));
+  const registry = `${testbed.bridge}:${(server.address() as AddressInfo).port}`;
   await enter(page, testbed);
   await page.getByRole("link", { name: /^Images/ }).click();
   await page.getByRole("button", { name: "Pull an image" }).click();
@@ -92,7 +167,10 @@ test("a registry without encryption is told in words, with what lets the engine 
   await expect(allow.getByRole("group", { name: "What to write" })).toContainText(`"insecure-registries": ["${registry}"]`);
   await expect(allow.getByRole("group", { name: "Type this in a terminal" })).toContainText("systemctl reload docker");
   await axe(page, "an insecure registry");
+  // Here nothing was allowed, so it is told again.
   await allow.getByRole("button", { name: "Done" }).click();
+  await expect(allow).toHaveCount(0);
+  await expect(alert).toContainText(`${registry} speaks plain HTTP`);
   await page.keyboard.press("Escape");
   await expect(pull).toHaveCount(0);
   await page.getByRole("link", { name: "Registries" }).click();

@@ -18,6 +18,14 @@ export interface Testbed {
   registry: string;
   /** A registry that lets in `ada` with the password `s:cret`. */
   private: string;
+  /** The same over TLS, with a certificate that nobody trusts. On this computer itself an engine does not mind. */
+  secure: string;
+  /** The same again, with tokens that another server gives out. */
+  withToken: string;
+  /** This computer under an address that is not its own: an engine asks what is there as it asks anybody. */
+  bridge: string;
+  /** What a server there has whom nobody trusts: two files. */
+  identity: { certificate: string; key: string };
   /** The UI's own folder; docker's configuration is in it. */
   home: string;
   /** A tar for `docker import`. */

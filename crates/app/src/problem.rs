@@ -80,6 +80,10 @@ pub enum Action {
     AllowInsecure {
         registry: String,
     },
+    /// Give the engine the certificate of whoever vouches for this registry.
+    TrustRegistry {
+        registry: String,
+    },
     /// Remove although it runs or is used.
     Force,
     /// A command for the person's terminal: `sudo apt install qemu-system-x86`.
@@ -152,9 +156,7 @@ impl From<&EngineError> for Problem {
                     problem.message = message;
                     problem.hint = Some(hint);
                     problem.code = registry_problem::code_in(&source.message).unwrap_or(problem.code);
-                    problem.action = registry_problem::plain_http_in(&source.message)
-                        .map(|registry| Action::AllowInsecure { registry })
-                        .or(problem.action);
+                    problem.action = registry_problem::remedy_in(&source.message).or(problem.action);
                 } else {
                     problem.message.clone_from(&source.message);
                     problem.causes.clear();
@@ -393,11 +395,8 @@ fn registry_trouble(words: &str) -> Option<(String, String)> {
             format!("{host} could not be found"),
             "See whether this computer is online. In a company's network the engine may need its proxy.",
         )
-    } else if says(&["x509:", "certificate signed by unknown authority"]) {
-        (
-            format!("The certificate of {host} is not trusted"),
-            "A network that inspects traffic has a certificate of its own, which the engine has to be given.",
-        )
+    } else if let Some(fault) = registry_problem::CertificateFault::in_words(words) {
+        (format!("The certificate of {host} is not trusted"), fault.hint())
     } else if says(&["connection refused"]) {
         (
             format!("{host} refuses connections"),

@@ -9,6 +9,51 @@ use crate::{Action, Code, Problem};
 pub(crate) const PLAIN_HTTP: &str = "What goes there can be read and changed on the way, a login as well. An engine asks \
                                      such a registry only when it was told that it may.";
 
+/// Why a certificate is not trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CertificateFault {
+    Expired,
+    OtherName,
+    Unknown,
+}
+
+impl CertificateFault {
+    /// In the words of the engine's client (`x509: …`), or of ours (`invalid peer certificate: UnknownIssuer`).
+    pub(crate) fn in_words(words: &str) -> Option<CertificateFault> {
+        let lower = words.to_lowercase();
+        let says = |any: &[&str]| any.iter().any(|part| lower.contains(part));
+        if !says(&["x509:", "certificate"]) {
+            None
+        } else if says(&["expired", "not yet valid", "notvalidyet"]) {
+            Some(CertificateFault::Expired)
+        } else if says(&["is valid for", "notvalidforname", "not valid for name", "ip sans"]) {
+            Some(CertificateFault::OtherName)
+        } else {
+            Some(CertificateFault::Unknown)
+        }
+    }
+
+    fn of(error: &RegistryError) -> CertificateFault {
+        CertificateFault::in_words(&causes(error).join(" ")).unwrap_or(CertificateFault::Unknown)
+    }
+
+    pub(crate) fn hint(self) -> &'static str {
+        match self {
+            CertificateFault::Expired => {
+                "Its time is over, or has not begun. See whether this computer's clock is right. If it is, only whoever runs \
+                 it can help: they have to renew it."
+            }
+            CertificateFault::OtherName => {
+                "It is for another address. See whether yours is spelled as whoever runs it has given it to you."
+            }
+            CertificateFault::Unknown => {
+                "It is the registry's own, or a network that inspects traffic has put another in place of it. The engine has \
+                 to be given the certificate of who made it."
+            }
+        }
+    }
+}
+
 impl From<RegistryError> for Problem {
     fn from(error: RegistryError) -> Problem {
         let mut problem = Problem {
@@ -55,10 +100,7 @@ fn hint_for(error: &RegistryError) -> Option<String> {
         }
         RegistryError::Unreachable { .. } => "See whether the address and the port are right and it is running.".into(),
         RegistryError::Silent { .. } => "See whether this computer is online, then try again.".into(),
-        RegistryError::NotTrusted { registry, .. } => format!(
-            "Its certificate is its own, or a network that inspects traffic has put its own in place of it. Put the \
-             certificate of who made it at ~/.docker/certs.d/{registry}/ca.crt, or among this computer's own."
-        ),
+        RegistryError::NotTrusted { .. } => CertificateFault::of(error).hint().into(),
         RegistryError::PlainHttp { .. } => PLAIN_HTTP.into(),
         RegistryError::BrokenOff { .. } | RegistryError::Garbled { .. } | RegistryError::Endless { .. } => {
             "Try again. If it stays so, something between you and the registry may be answering instead.".into()
@@ -110,6 +152,11 @@ fn action_for(error: &RegistryError) -> Option<Action> {
         RegistryError::PlainHttp { registry, .. } => Some(Action::AllowInsecure {
             registry: registry.clone(),
         }),
+        RegistryError::NotTrusted { registry, .. } => {
+            (CertificateFault::of(error) == CertificateFault::Unknown).then(|| Action::TrustRegistry {
+                registry: registry.clone(),
+            })
+        }
         RegistryError::Silent { .. }
         | RegistryError::Unreachable { .. }
         | RegistryError::NoSuchHost { .. }
@@ -119,7 +166,6 @@ fn action_for(error: &RegistryError) -> Option<Action> {
         | RegistryError::Failing { .. }
         | RegistryError::TooMany { login: true, .. } => Some(Action::Retry),
         RegistryError::BadAddress { .. }
-        | RegistryError::NotTrusted { .. }
         | RegistryError::Redirects { .. }
         | RegistryError::BadCertificate { .. }
         | RegistryError::Client { .. }
@@ -174,6 +220,17 @@ pub(crate) fn host_in(words: &str) -> Option<&str> {
 pub(crate) fn plain_http_in(words: &str) -> Option<String> {
     let says = words.contains("server gave HTTP response to HTTPS client");
     host_in(words).filter(|_| says).map(str::to_owned)
+}
+
+/// What helps against what the engine's client says of a registry.
+pub(crate) fn remedy_in(words: &str) -> Option<Action> {
+    if let Some(registry) = plain_http_in(words) {
+        return Some(Action::AllowInsecure { registry });
+    }
+    let unknown = CertificateFault::in_words(words) == Some(CertificateFault::Unknown);
+    host_in(words).filter(|_| unknown).map(|host| Action::TrustRegistry {
+        registry: host.to_owned(),
+    })
 }
 
 /// What the engine's own words about a registry mean.
@@ -240,6 +297,40 @@ mod tests {
         let problem = too_many(true, 18_000);
         assert_eq!(problem.hint.as_deref(), Some("Full again in 5 h."));
         assert_eq!(problem.action, Some(Action::Retry));
+    }
+
+    #[test]
+    fn a_certificate_is_refused_for_a_reason() {
+        let engine = |words: &str| format!("Get \"https://10.0.0.7:5000/v2/\": {words}");
+        let trust = Some(Action::TrustRegistry {
+            registry: "10.0.0.7:5000".into(),
+        });
+        for (words, fault, remedy) in [
+            (
+                engine("x509: certificate signed by unknown authority"),
+                Some(CertificateFault::Unknown),
+                trust,
+            ),
+            (
+                engine("x509: certificate has expired or is not yet valid: current time 2026-11-22"),
+                Some(CertificateFault::Expired),
+                None,
+            ),
+            (
+                engine("x509: certificate is valid for 10.0.0.8, not 10.0.0.7"),
+                Some(CertificateFault::OtherName),
+                None,
+            ),
+            (
+                "invalid peer certificate: UnknownIssuer".to_owned(),
+                Some(CertificateFault::Unknown),
+                None,
+            ),
+            ("connection refused".to_owned(), None, None),
+        ] {
+            assert_eq!(CertificateFault::in_words(&words), fault, "{words}");
+            assert_eq!(remedy_in(&words), remedy, "{words}");
+        }
     }
 
     #[test]

@@ -70,6 +70,9 @@ pub enum Error {
     Refused { source: Reply },
 }
 
+/// An engine that may ask a registry without encryption does so after each refusal with it, and tells of that alone.
+const WITHOUT_TLS_TOO: &str = "client sent an http request to an https server";
+
 /// The engine's own words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -133,6 +136,7 @@ impl Error {
             "authentication required",
             "not found: manifest",
             "image not known",
+            WITHOUT_TLS_TOO,
         ]) || (matches!(subject, Subject::Image(_))
             && (reply.status == 404 || says(&[": not found", "no matching manifest"])))
         {
@@ -310,6 +314,10 @@ mod tests {
             (
                 500,
                 "Head \"http://127.0.0.1:5000/v2/x/manifests/1\": no basic auth credentials",
+            ),
+            (
+                500,
+                "error parsing HTTP 400 response body: invalid character 'C' looking for beginning of value: \"Client sent an HTTP request to an HTTPS server.\\n\"",
             ),
         ] {
             assert!(matches!(kind(status, words), Error::ImageNotFound { .. }), "{words}");

@@ -8,7 +8,7 @@ home: string, };
 
 export type Accelerator = "auto" | "emulation";
 
-export type Action = { "type": "startEngine" } | { "type": "usePort", taken: number, instead: number, } | { "type": "retry" } | { "type": "signIn", registry: string, } | { "type": "allowInsecure", registry: string, } | { "type": "force" } | { "type": "runInTerminal", command: string, };
+export type Action = { "type": "startEngine" } | { "type": "usePort", taken: number, instead: number, } | { "type": "retry" } | { "type": "signIn", registry: string, } | { "type": "allowInsecure", registry: string, } | { "type": "trustRegistry", registry: string, } | { "type": "force" } | { "type": "runInTerminal", command: string, };
 
 export type BackupContainer = { name: string, image: string, running: boolean, member: string, };
 

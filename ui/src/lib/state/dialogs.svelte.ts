@@ -8,13 +8,19 @@ export type OpenDialog =
   | { type: "reclaim"; only: keyof Reclaimable | null }
   | { type: "shortcuts" };
 
+/** `null`: any registry. `then` goes on with what it was needed for. */
+type Remedy = { registry: string | null; then: () => void };
+
 class Dialogs {
   open = $state.raw<OpenDialog | null>(null);
-  /** Over whatever else is open, which goes on when this is done. `null` in it: any registry. */
-  signingIn = $state.raw<{ registry: string | null } | null>(null);
+  /** Over whatever else is open, which goes on when this is done. */
+  signingIn = $state.raw<Remedy | null>(null);
 
   /** The same for a registry without encryption. */
-  allowing = $state.raw<{ registry: string | null } | null>(null);
+  allowing = $state.raw<Remedy | null>(null);
+
+  /** The same for one whose certificate nobody knows. */
+  trusting = $state.raw<Remedy | null>(null);
 
   run(image: string | null = null): void {
     this.open = { type: "run", image, spec: null, edited: null };
@@ -43,20 +49,30 @@ class Dialogs {
     this.open = { type: "shortcuts" };
   }
 
-  signIn(registry: string | null = null): void {
-    this.signingIn = { registry };
+  signIn(registry: string | null = null, then: () => void = () => {}): void {
+    this.signingIn = { registry, then };
   }
 
-  signedIn(): void {
+  allowInsecure(registry: string | null = null, then: () => void = () => {}): void {
+    this.allowing = { registry, then };
+  }
+
+  trustRegistry(registry: string | null = null, then: () => void = () => {}): void {
+    this.trusting = { registry, then };
+  }
+
+  /** None of them is open any more. */
+  leave(): void {
     this.signingIn = null;
-  }
-
-  allowInsecure(registry: string | null = null): void {
-    this.allowing = { registry };
-  }
-
-  allowed(): void {
     this.allowing = null;
+    this.trusting = null;
+  }
+
+  /** It was done, not left. */
+  remedied(): void {
+    const remedy = this.signingIn ?? this.allowing ?? this.trusting;
+    this.leave();
+    remedy?.then();
   }
 
   close(): void {
@@ -66,13 +82,15 @@ class Dialogs {
 
 export const dialogs = new Dialogs();
 
-/** Opens what remedies a problem, where that is a dialog of its own. */
-export function dialogFor(action: Action | null): (() => void) | null {
+/** Opens what remedies a problem, where that is a dialog of its own, and goes on with `then`. */
+export function dialogFor(action: Action | null, then: () => void): (() => void) | null {
   switch (action?.type) {
     case "signIn":
-      return () => dialogs.signIn(action.registry);
+      return () => dialogs.signIn(action.registry, then);
     case "allowInsecure":
-      return () => dialogs.allowInsecure(action.registry);
+      return () => dialogs.allowInsecure(action.registry, then);
+    case "trustRegistry":
+      return () => dialogs.trustRegistry(action.registry, then);
     case "startEngine":
     case "usePort":
     case "retry":
