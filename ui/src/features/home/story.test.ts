@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Happened, Happening } from "$lib/api";
-import { kills, story, withMemory } from "./story";
+import { kills, story, withMemory, withNames } from "./story";
 
 function happening(at: number, name: string, what: Happened): Happening {
   return { at, name, what, id: `id-${name}`, project: null };
@@ -82,4 +82,11 @@ test("a kill that is known to be about memory is told as that, and only the last
     "trainer ran out of memory",
     "trainer was stopped",
   ]);
+});
+
+test("an image that came out of a file is told by its name", () => {
+  const loaded = happening(90_000, "01d873e3f6a4", { type: "imageLoaded" });
+  const called = (id: string) => (id === loaded.id ? "busybox:latest" : undefined);
+  expect(said(withNames([loaded, happening(80_000, "web", { type: "started" })], called))).toEqual(["Loaded busybox:latest", "web started"]);
+  expect(said(withNames([loaded], () => undefined))).toEqual(["Loaded 01d873e3f6a4"]);
 });

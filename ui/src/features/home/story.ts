@@ -42,6 +42,11 @@ export function withMemory(happenings: readonly Happening[], ranOut: readonly Ha
   return happenings.map((one) => (known.has(one) ? { ...one, what: { type: "outOfMemory" } } : one));
 }
 
+/** An image that came out of a file is known by its id alone; `called` is its name, while it has one. */
+export function withNames(happenings: readonly Happening[], called: (id: string) => string | undefined): Happening[] {
+  return happenings.map((one) => (one.what.type === "imageLoaded" ? { ...one, name: called(one.id) ?? one.name } : one));
+}
+
 /**
  * Latest first, as given. The same thing again and again is said once with how often, and a container that ended and
  * was removed at once, as with `--rm`, is one line.
