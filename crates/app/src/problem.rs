@@ -410,7 +410,7 @@ fn registry_trouble(words: &str) -> Option<(String, String)> {
     ]) {
         (
             format!("{host} does not answer"),
-            "See whether this computer is online, then try again. What was downloaded is kept.",
+            "See whether this computer is online, then try again.",
         )
     } else {
         return None;
