@@ -59,6 +59,7 @@ pub fn paste(line: &str, shell: Option<Shell>, folder: &str, home: &str) -> Resu
         statements,
         uses_folder,
         unknown,
+        typeset,
     } = scan(line, shell, folder, home);
     let mut open_quote = false;
     let found = statements.iter().find_map(|statement| {
@@ -102,6 +103,14 @@ pub fn paste(line: &str, shell: Option<Shell>, folder: &str, home: &str) -> Resu
             "Only your terminal knows what this stands for. Replace it.",
         );
     }
+    if !typeset.is_empty() {
+        let signs: Vec<String> = typeset.iter().map(char::to_string).collect();
+        reader.note(
+            PasteNoteKind::Look,
+            signs.join(" "),
+            "A web page or a word processor has put it there. It is read as what is on a keyboard.",
+        );
+    }
     if let Some(redirected) = &statement.redirected {
         reader.note(
             PasteNoteKind::Harmless,
@@ -112,7 +121,7 @@ pub fn paste(line: &str, shell: Option<Shell>, folder: &str, home: &str) -> Resu
     reader.read()
 }
 
-/// Where `run` stands, when these words run a container.
+/// Where `run` or `create` stands, when these words make a container.
 fn program(words: &[String]) -> Option<usize> {
     const GLOBAL_VALUES: [&str; 9] = [
         "-H",
@@ -149,7 +158,7 @@ fn program(words: &[String]) -> Option<usize> {
     if words.get(at)? == "container" {
         at += 1;
     }
-    (words.get(at)? == "run").then_some(at)
+    matches!(words.get(at)?.as_str(), "run" | "create").then_some(at)
 }
 
 struct Reader<'a> {
@@ -169,9 +178,14 @@ impl Reader<'_> {
         });
     }
 
-    /// Up to and with `run`.
+    /// Up to and with `run` or `create`.
     fn program(&mut self, run: usize) {
         let before: Vec<String> = self.words.by_ref().take(run + 1).collect();
+        if before.last().is_some_and(|word| word == "create") {
+            // What it would have been attached to is not asked for.
+            self.detached = true;
+            self.note(PasteNoteKind::Look, "create", "Here it is started as well.");
+        }
         let program = before
             .iter()
             .position(|word| word.contains("docker") || word.contains("podman") || word.contains("nerdctl"));

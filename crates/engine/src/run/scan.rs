@@ -15,6 +15,8 @@ pub(super) struct Scanned {
     pub(super) uses_folder: bool,
     /// Variables that nobody here knows, as they are written.
     pub(super) unknown: Vec<String>,
+    /// Quotes and dashes as printers set them, which were read as those of a keyboard.
+    pub(super) typeset: Vec<char>,
 }
 
 /// One command of the text.
@@ -77,7 +79,7 @@ fn shell_of(text: &str) -> Shell {
 
 pub(super) fn scan(text: &str, shell: Option<Shell>, folder: &str, home: &str) -> Scanned {
     let text = text.replace("\r\n", "\n");
-    let text = without_prompt(text.trim());
+    let text = without_prompt(without_fence(text.trim()));
     let shell = shell.unwrap_or_else(|| shell_of(text));
     let mut scanner = Scanner {
         shell,
@@ -91,15 +93,32 @@ pub(super) fn scan(text: &str, shell: Option<Shell>, folder: &str, home: &str) -
             statements: Vec::new(),
             uses_folder: false,
             unknown: Vec::new(),
+            typeset: Vec::new(),
         },
     };
     scanner.run();
     scanner.scanned
 }
 
+/// The lines that make a text code in Markdown.
+fn without_fence(text: &str) -> &str {
+    const FENCE: &str = "```";
+    let inner = text.strip_prefix(FENCE).and_then(|text| text.split_once('\n'));
+    let inner = inner.map_or(text, |(_language, inner)| inner);
+    inner.strip_suffix(FENCE).unwrap_or(inner).trim()
+}
+
 /// `$ docker run`, `PS C:\> docker run`, `C:\app>docker run`
 fn without_prompt(text: &str) -> &str {
-    if let Some(rest) = text.strip_prefix("$ ").or_else(|| text.strip_prefix("# ")) {
+    if let Some(rest) = text.strip_prefix("$ ") {
+        return rest.trim_start();
+    }
+    // Root's prompt looks like the beginning of a comment.
+    if let Some(rest) = text.strip_prefix("# ")
+        && ["docker", "sudo", "podman", "nerdctl"]
+            .iter()
+            .any(|word| rest.trim_start().starts_with(word))
+    {
         return rest.trim_start();
     }
     match text.split_once('>') {
@@ -143,6 +162,16 @@ impl Scanner<'_> {
                     }
                     self.keep(1);
                 }
+                // What a printer's quote has opened, a keyboard's may close.
+                Some('’') if matches!(character, '‘' | '’' | '\'') => {
+                    quote = None;
+                    self.put_plain('\'');
+                }
+                Some('’') => self.keep(1),
+                Some('”') if matches!(character, '“' | '”') => {
+                    quote = None;
+                    self.put_plain('"');
+                }
                 Some(_) => match character {
                     '"' => {
                         quote = None;
@@ -163,6 +192,17 @@ impl Scanner<'_> {
         let escape = self.shell.continuation().starts_with(character);
         match character {
             _ if escape => self.escape(),
+            // All that Wherry writes for cmd stands outside of what this takes for quotes.
+            '“' | '”' | '„' if self.shell != Shell::Cmd && self.at_value_start() => {
+                self.typeset(character, "\"");
+                return Some('”');
+            }
+            '‘' | '’' | '‚' if self.shell != Shell::Cmd && self.at_value_start() => {
+                self.typeset(character, "'");
+                return Some('’');
+            }
+            '–' | '—' if self.shell != Shell::Cmd && self.at_word_start() => self.dash(character),
+            '\u{a0}' if self.shell != Shell::Cmd => self.put_plain(' '),
             '\'' if self.shell != Shell::Cmd => {
                 self.keep(1);
                 return Some('\'');
@@ -200,13 +240,38 @@ impl Scanner<'_> {
         None
     }
 
+    fn at_value_start(&self) -> bool {
+        self.at_word_start() || self.statement.text.ends_with('=')
+    }
+
+    fn put_plain(&mut self, character: char) {
+        self.statement.text.push(character);
+        self.at += 1;
+    }
+
+    /// A sign as printers set it, in place of what was typed.
+    fn typeset(&mut self, sign: char, plain: &str) {
+        self.statement.text.push_str(plain);
+        self.at += 1;
+        if !self.scanned.typeset.contains(&sign) {
+            self.scanned.typeset.push(sign);
+        }
+    }
+
+    /// Word processors make one long dash of two short ones; before a single letter there was one.
+    fn dash(&mut self, sign: char) {
+        let letter = self.peek(2).is_none_or(char::is_whitespace);
+        self.typeset(sign, if letter { "-" } else { "--" });
+    }
+
     fn keep(&mut self, count: usize) {
         let end = (self.at + count).min(self.characters.len());
         self.statement.text.extend(&self.characters[self.at..end]);
         self.at = end;
     }
 
-    /// A line that goes on; blanks behind the sign are what copying leaves.
+    /// A line that goes on; blanks behind the sign are what copying leaves. A comment behind it is what tutorials write,
+    /// though a shell would end the command there.
     fn escape(&mut self) {
         let blanks = self.characters[self.at + 1..]
             .iter()
@@ -215,6 +280,11 @@ impl Scanner<'_> {
         match self.peek(1 + blanks) {
             Some('\n') => {
                 self.at += 2 + blanks;
+                self.statement.text.push(' ');
+            }
+            Some('#') if blanks > 0 && self.shell != Shell::Cmd => {
+                let rest = self.characters[self.at..].iter();
+                self.at += rest.take_while(|character| **character != '\n').count() + 1;
                 self.statement.text.push(' ');
             }
             None => self.at = self.characters.len(),

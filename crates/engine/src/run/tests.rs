@@ -327,6 +327,8 @@ fn lines_of_tutorials_are_understood() {
         "docker run --wat --cidfile /tmp/x --health-cmd 'true' --health-interval=1m30s --restart on-failure:5 -e TOKEN nginx",
         "docker --context prod run --network=name=front,alias=web --ip 10.0.0.2 --memory 1.5g --pids-limit 100 -P nginx > out.log 2>&1",
         "docker pull nginx\ndocker run --tmpfs /run:size=64m,ro --memory lots --expose 9000/udp nginx # the server",
+        "# start it\ndocker run -d \\\n  -p 80:80 \\ # the site\n  nginx",
+        "```sh\n# docker create –name web –p 80:80 -e “A=b c” -e ‘B=\"c\"’ -e C=don’t\u{a0}nginx\n```",
         "docker run --device /dev/ttyUSB0:/dev/x:rw --device=/dev/fuse --read-only=false --init=true -dp 3000:3000 -- app --port=1",
     ];
     let said: Vec<String> = lines
