@@ -241,6 +241,19 @@ describe("toFix", () => {
     );
   });
 
+  it("lets nothing that is typed fall away", () => {
+    const fix = (values: Partial<Form>) => toFix(form(values), none, null);
+    expect(fix({ restart: "onFailure", retries: "often" })).toBe("How it starts and stops to fix");
+    expect(fix({ retries: "often" }), "the field is not there").toBeNull();
+    expect(fix({ stopTimeout: "soon" })).toBe("How it starts and stops to fix");
+    expect(fix({ health: "own", healthRetries: "x" })).toBe("The health check to fix");
+    expect(fix({ ulimits: [variableRow("nofile", "many")] })).toBe("The resources to fix");
+    expect(fix({ ulimits: [variableRow("nofile", "1024:2048"), variableRow("memlock", "-1")] })).toBeNull();
+    expect(fix({ gpu: "count", gpuWhich: "x" })).toBe("The GPUs to fix");
+    expect(fix({ gpu: "devices", gpuWhich: "0,1" })).toBeNull();
+    expect(fix({ hostname: "my box" })).toBe("The host name to fix");
+  });
+
   it("knows which names the engine takes", () => {
     expect(nameWrong("my-site_2.0")).toBeNull();
     expect(nameWrong("")).toBeNull();

@@ -57,6 +57,24 @@ export function numberWrong(text: string, whole = true): string | null {
   return fits ? null : whole ? "A whole number" : "A number like 1.5";
 }
 
+/** What Linux takes; a host name's own rules are stricter, and nothing holds a container to them. */
+export function hostnameWrong(name: string): string | null {
+  const trimmed = name.trim();
+  if (/\s/.test(trimmed)) return "A host name has no blanks";
+  return trimmed.length > 63 ? "A host name has at most 63 characters" : null;
+}
+
+/** `1024` or `1024:2048`; -1 is no limit. */
+export function ulimitWrong({ name, value }: Pick<VariableRow, "name" | "value">): string | null {
+  if (name.trim() === "") return value.trim() === "" ? null : "A limit without a name";
+  return /^\s*-?\d+\s*(:\s*-?\d+\s*)?$/.test(value) ? null : "A number, or two like 1024:2048";
+}
+
+export function gpuWrong({ gpu, gpuWhich }: Pick<Form, "gpu" | "gpuWhich">): string | null {
+  if (gpu === "count") return /^[1-9]\d*$/.test(gpuWhich.trim()) ? null : "How many, like 1";
+  return gpu === "devices" && gpuWhich.trim() === "" ? "Which ones, like 0,1" : null;
+}
+
 /** Why Run is off, in a few words; `null` when it is on. */
 export function toFix(form: Form, answers: ReadonlyMap<string, PortAnswer>, nameTaken: string | null): string | null {
   if (form.image.trim() === "") return "Choose an image";
@@ -70,14 +88,24 @@ export function toFix(form: Form, answers: ReadonlyMap<string, PortAnswer>, name
   const mounts = form.mounts.filter((row) => mountWrong(form, row) !== null).length;
   if (mounts > 0) wrong.push(`${mounts} ${mounts === 1 ? "folder" : "folders"}`);
   if (commandWrong(form.command) !== null) wrong.push("the command");
-  const limits = [sizeWrong(form.memory), sizeWrong(form.shmSize), numberWrong(form.cpus, false)];
+  const retries = form.restart === "onFailure" ? numberWrong(form.retries) : null;
+  if (retries !== null || numberWrong(form.stopTimeout) !== null) wrong.push("how it starts and stops");
+  const limits = [
+    sizeWrong(form.memory),
+    sizeWrong(form.shmSize),
+    numberWrong(form.cpus, false),
+    ...form.ulimits.map(ulimitWrong),
+  ];
   if (limits.some((limit) => limit !== null)) wrong.push("the resources");
+  if (gpuWrong(form) !== null) wrong.push("the GPUs");
+  if (hostnameWrong(form.hostname) !== null) wrong.push("the host name");
   const times = [form.healthInterval, form.healthTimeout, form.healthStart, form.healthStartInterval].map(timeWrong);
-  if (times.some((time) => time !== null)) wrong.push("the health check");
+  const check = form.health === "own" ? [...times, numberWrong(form.healthRetries)] : [];
+  if (check.some((part) => part !== null)) wrong.push("the health check");
   if (form.removeWhenStopped && form.restart !== "no") wrong.push("what happens when it stops");
   if (wrong.length === 0) return null;
   const last = wrong.pop();
-  return `${wrong.length > 0 ? `${wrong.join(", ")} and ` : ""}${last} to fix`.replace(/^[tw]/, (first) => first.toUpperCase());
+  return `${wrong.length > 0 ? `${wrong.join(", ")} and ` : ""}${last} to fix`.replace(/^[a-z]/, (first) => first.toUpperCase());
 }
 
 /** Where a problem of the engine belongs in the form. */
