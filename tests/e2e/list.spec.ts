@@ -23,7 +23,7 @@ function create(testbed: Testbed, name: string, labels: Record<string, string>):
 }
 
 async function openList(page: Page): Promise<void> {
-  await page.getByRole("link", { name: /^Containers/ }).click();
+  await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: /^Containers/ }).click();
 }
 
 test("two thousand containers are a list like any other", async ({ page, testbed }) => {
@@ -116,6 +116,23 @@ test("docker ps, ps -a, stop, start, restart, pause, kill and rm, by clicking", 
   const started = docker(testbed, "inspect", "--format", "{{.State.StartedAt}}", "web");
   await page.keyboard.press("r");
   await expect.poll(() => docker(testbed, "inspect", "--format", "{{.State.StartedAt}}", "web")).not.toBe(started);
+
+  await page.keyboard.press("t");
+  await expect(page.getByRole("tab", { name: "Terminal" })).toHaveAttribute("aria-selected", "true");
+  await openList(page);
+  await web.click({ button: "right" });
+  await page.getByRole("menuitem", { name: "Rename…" }).click();
+  const rename = page.getByRole("dialog", { name: "Rename web" });
+  await rename.getByRole("textbox", { name: "Name" }).fill("shop");
+  await rename.getByRole("button", { name: "Rename" }).click();
+  await expect(page.getByRole("row", { name: /shop/ })).toBeVisible();
+  docker(testbed, "rename", "shop", "web");
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await web.focus();
+  await page.keyboard.press("Control+c");
+  await expect(page.getByText("Copied the docker run line of web")).toBeVisible();
+  const line = await page.evaluate(() => navigator.clipboard.readText());
+  expect(line).toBe("docker run -d --name web --init busybox /bin/sleep 1000");
 
   await web.getByRole("checkbox").check();
   const bulk = page.getByRole("toolbar", { name: "1 selected" });

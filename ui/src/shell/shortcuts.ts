@@ -35,7 +35,7 @@ export const SHORTCUTS: { title: string; keys: Shortcut[] }[] = [
       { keys: ["T"], does: "Terminal" },
       { keys: ["L"], does: "Logs" },
       { keys: ["O"], does: "Open in the browser" },
-      { keys: ["Ctrl C"], does: "Copy the docker run line of a container" },
+      { keys: ["Ctrl C"], does: "Copy the docker run line" },
       { keys: ["Del"], does: "Remove, asks first" },
       { keys: ["Shift F10"], does: "More for this row" },
     ],
