@@ -1,10 +1,10 @@
 //! The system's own dialog for a file or a folder of this computer. The page asks for it by a command of ours, so it
 //! needs none of the dialog plugin's own.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
-use tauri::WebviewWindow;
+use tauri::{Manager as _, WebviewWindow};
 use tauri_plugin_dialog::{DialogExt as _, FilePath};
 use tokio::sync::oneshot;
 use wherry_app::{Code, Problem};
@@ -30,7 +30,10 @@ enum What {
 /// The whole path, or `None` when the person chose nothing.
 #[tauri::command]
 pub(crate) async fn choose(window: WebviewWindow, wanted: Wanted) -> Result<Option<String>, Problem> {
-    let start = Start::at(wanted.path.trim());
+    let mut start = Start::at(wanted.path.trim());
+    if start.folder.is_none() && matches!(wanted.what, What::NewFile) {
+        start.folder = window.path().download_dir().ok();
+    }
     let mut dialog = window.dialog().file().set_parent(&window).set_title(wanted.title);
     if let Some(folder) = start.folder {
         dialog = dialog.set_directory(folder);
@@ -72,7 +75,12 @@ impl Start {
     fn at(path: &str) -> Start {
         let path = Path::new(path);
         if !path.is_absolute() {
-            return Start::default();
+            // A name to be offered; of a longer path nobody knows where it begins.
+            let is_name = matches!(path.components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
+            return Start {
+                folder: None,
+                name: is_name.then(|| path.to_string_lossy().into_owned()),
+            };
         }
         let folder = path.ancestors().find(|folder| folder.is_dir()).map(Path::to_owned);
         let name = path.file_name().filter(|_| !path.is_dir());
@@ -108,7 +116,14 @@ mod tests {
             },
             "the folder above is not there yet"
         );
-        for nowhere in ["", "images.tar", "~/site"] {
+        assert_eq!(
+            at(PathBuf::from("web.log")),
+            Start {
+                folder: None,
+                name: Some("web.log".into())
+            }
+        );
+        for nowhere in ["", "~/site", "../web.log"] {
             assert_eq!(Start::at(nowhere), Start::default(), "{nowhere}");
         }
     }

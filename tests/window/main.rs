@@ -77,6 +77,7 @@ fn from_an_image_to_a_page_and_through_a_crash() {
     window.click("//*[@role='row']//a[normalize-space()='site']");
     window.click("//a[@role='tab'][normalize-space()='Files']");
     window.click("//*[@role='row'][contains(., 'note.txt')]");
+    saves_where_the_person_says(&screen, &window, home.path());
     window.click("//div[contains(@class, 'editor')]");
     window.type_keys("two");
     window.find("//*[normalize-space()='Not saved']");
@@ -208,6 +209,18 @@ fn chooses_with_the_systems_dialog(screen: &Screen, window: &Window, site: &Path
     screen.press("Choose a file of variables", "Escape");
     window.find(&format!("{row}//button[@aria-label='Choose…'][not(@disabled)]"));
     window.find("//dialog[@open]//*[contains(., '--env-file')]");
+}
+
+/// What is saved goes where the system's dialog is told, and nowhere when that is closed.
+fn saves_where_the_person_says(screen: &Screen, window: &Window, folder: &Path) {
+    let to = folder.join("my note.txt");
+    let save = "//section//button[@aria-label='Download note.txt']";
+    window.click(save);
+    screen.press("Save /note.txt", "Escape");
+    window.click(save);
+    screen.choose("Save /note.txt", &to, Some("window-save"));
+    window.find(&format!("//*[contains(text(), 'Saved as {}')]", to.display()));
+    assert_eq!(fs_err::read_to_string(&to).expect("what was saved"), "one\n");
 }
 
 /// A person's computer on which no Docker was ever installed.

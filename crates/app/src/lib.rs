@@ -57,7 +57,7 @@ use crate::tasks::Tasks;
 use crate::terminals::Terminals;
 
 pub use before_pull::{BeforePull, ImageQuery, RemoteTags, TagNames, TagsRequest};
-pub use clicked::{Clicked, ClickedScript, Script};
+pub use clicked::{Clicked, ClickedSave, ClickedScript, Script};
 pub use docker::{CONTEXT, Docker};
 pub use event::{Event, Topic};
 pub use inputs::{Inputs, Say};

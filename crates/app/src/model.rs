@@ -230,6 +230,8 @@ pub struct LogSave {
     pub names: Vec<String>,
     /// For the file's name.
     pub title: String,
+    /// The whole path that the person chose; `None` is a new file in their downloads.
+    pub to: Option<String>,
 }
 
 /// An image by reference or id.
@@ -593,6 +595,25 @@ pub struct FileRef {
     pub container: String,
     /// From the root.
     pub path: String,
+}
+
+/// A file or a folder of a container that is to be saved on this computer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct FileDownload {
+    pub container: String,
+    pub path: String,
+    /// The whole path that the person chose; `None` is a new file in their downloads.
+    pub to: Option<String>,
+}
+
+/// A container whose files are to be saved as one tar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerExport {
+    pub id: String,
+    /// The whole path that the person chose; `None` is a new file in their downloads.
+    pub to: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]

@@ -11,20 +11,20 @@ use wherry_engine::{
 };
 use wherry_machine::{Freed, Settings as MachineSettings, SettingsChange as MachineSettingsChange, SpecChange, Status};
 
-use crate::clicked::{self, Clicked, ClickedScript, Script};
+use crate::clicked::{self, Clicked, ClickedSave, ClickedScript, Script};
 use crate::macros::{commands, streams};
 use crate::newer::{ImagesSeen, Newness};
 use crate::preflight::Preflight;
 use crate::{
     About, BackupMake, BackupRef, BackupRestore, BackupSuggestion, BeforePull, Bundle, ClickedForget, ContainerAct,
-    ContainerList, ContainerRef, ContainerRefs, ContainerRemove, Cost, DiagnoseRequest, DockerSetup, DoctorRequest,
-    EngineCandidate, EngineChoice, EngineStatus, EnvFileRef, Event, Examination, FileNew, FileRef, FileRename,
-    FileSave, FileUpload, FolderRef, ImageFile, ImagePair, ImageQuery, ImageRef, ImageRemove, ImageSave, ImageTag,
-    LogSave, MachineErase, MadeOfRequest, PortAnswer, PortLamps, PortQuestion, ProcessSignal, RawJson, RecreateRequest,
-    RegistryEntry, RegistryInsecure, RegistryList, RegistryLogin, RegistryLook, RegistryRef, RemoteTags, Removed,
-    RunAsText, RunPaste, RunRequest, RunText, Saved, Settings, SpecPair, TagNames, TagsRequest, Task, TaskId, TaskRef,
-    Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef, TrashList, TrashOutcome, TrashRef, UploadPiece,
-    UploadProgress,
+    ContainerExport, ContainerList, ContainerRef, ContainerRefs, ContainerRemove, Cost, DiagnoseRequest, DockerSetup,
+    DoctorRequest, EngineCandidate, EngineChoice, EngineStatus, EnvFileRef, Event, Examination, FileDownload, FileNew,
+    FileRef, FileRename, FileSave, FileUpload, FolderRef, ImageFile, ImagePair, ImageQuery, ImageRef, ImageRemove,
+    ImageSave, ImageTag, LogSave, MachineErase, MadeOfRequest, PortAnswer, PortLamps, PortQuestion, ProcessSignal,
+    RawJson, RecreateRequest, RegistryEntry, RegistryInsecure, RegistryList, RegistryLogin, RegistryLook, RegistryRef,
+    RemoteTags, Removed, RunAsText, RunPaste, RunRequest, RunText, Saved, Settings, SpecPair, TagNames, TagsRequest, Task,
+    TaskId, TaskRef, Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef, TrashList, TrashOutcome,
+    TrashRef, UploadPiece, UploadProgress,
 };
 
 commands! {
@@ -98,8 +98,8 @@ commands! {
         ports(ContainerRef) -> Vec<PortLamps>;
         processes(ContainerRef) -> Processes;
         signal(ProcessSignal) -> () as clicked::signal;
-        /// All its files as one tar, into the person's downloads.
-        export(ContainerRef) -> Saved as clicked::export;
+        /// All its files as one tar, where the person chose or into their downloads.
+        export(ContainerExport) -> Saved as clicked::export;
         /// Into the trash, or for good.
         remove(ContainerRemove) -> Removed as clicked::remove;
         /// What it used in the last hour.
@@ -108,7 +108,7 @@ commands! {
         why(ContainerRef) -> Option<Why>;
         /// The same in a few words, for those of these that have a story.
         why_lines(ContainerRefs) -> Vec<WhyLine>;
-        /// All of it into the person's downloads, as text with times.
+        /// All of it where the person chose or into their downloads, as text with times.
         save_log(LogSave) -> Saved;
         /// Pulls the image when it is missing, creates, starts. The task's outcome names the container.
         run(RunRequest) -> TaskId as clicked::run;
@@ -132,8 +132,8 @@ commands! {
         /// Every action with its command, newest first.
         list() -> Vec<Clicked>;
         script(ClickedScript) -> Script;
-        /// Writes it into the person's downloads.
-        save(ClickedScript) -> Saved;
+        /// Writes it where the person chose or into their downloads.
+        save(ClickedSave) -> Saved;
         forget(ClickedForget) -> ();
     }
     folder {
@@ -221,8 +221,8 @@ commands! {
         folder(FileNew) -> () as clicked::make_folder;
         delete(FileRef) -> () as clicked::delete_file;
         rename(FileRename) -> () as clicked::rename_file;
-        /// A file as it is, a folder as a tar, into the person's downloads.
-        download(FileRef) -> Saved as clicked::download;
+        /// A file as it is, a folder as a tar, where the person chose or into their downloads.
+        download(FileDownload) -> Saved as clicked::download;
     }
     terminal {
         /// What a terminal in this container can be: its shells, its users, whether it has a terminal itself.

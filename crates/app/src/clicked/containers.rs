@@ -4,7 +4,7 @@ use wherry_engine::{ContainerAction, RunSpec};
 
 use super::{Click, name};
 use crate::explain::verb;
-use crate::{App, ContainerAct, ContainerRef, ContainerRemove, ProcessSignal, RunRequest};
+use crate::{App, ContainerAct, ContainerExport, ContainerRef, ContainerRemove, ProcessSignal, RunRequest};
 
 pub(crate) async fn start(app: &App, container: &ContainerRef) -> Click {
     let name = name(app, &container.id).await;
@@ -68,7 +68,7 @@ pub(crate) async fn signal(app: &App, signal: &ProcessSignal) -> Click {
     )
 }
 
-pub(crate) async fn export(app: &App, container: &ContainerRef) -> Click {
+pub(crate) async fn export(app: &App, container: &ContainerExport) -> Click {
     let name = name(app, &container.id).await;
     Click::new(
         format!("Exported {name}"),

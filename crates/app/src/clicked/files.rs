@@ -1,7 +1,7 @@
 //! The commands of what is done to a container's files.
 
 use super::{Click, name};
-use crate::{App, FileNew, FileRef, FileRename, FileSave};
+use crate::{App, FileDownload, FileNew, FileRef, FileRename, FileSave};
 
 pub(crate) async fn make_folder(app: &App, new: &FileNew) -> Click {
     let name = name(app, &new.container).await;
@@ -53,7 +53,7 @@ pub(crate) async fn save_file(app: &App, save: &FileSave) -> Click {
     )
 }
 
-pub(crate) async fn download(app: &App, file: &FileRef) -> Click {
+pub(crate) async fn download(app: &App, file: &FileDownload) -> Click {
     let name = name(app, &file.container).await;
     Click::new(
         format!("Downloaded {} of {name}", file.path),

@@ -60,6 +60,14 @@ pub struct ClickedScript {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
+pub struct ClickedSave {
+    pub script: ClickedScript,
+    /// The whole path that the person chose; `None` is a new file in their downloads.
+    pub to: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
 pub struct Script {
     /// `wherry.sh`
     pub name: String,

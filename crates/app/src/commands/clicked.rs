@@ -1,6 +1,6 @@
 use crate::clicked::{Clicked, ClickedScript, Script};
 use crate::saved::Saving;
-use crate::{App, ClickedForget, Code, Problem, Saved};
+use crate::{App, ClickedForget, ClickedSave, Code, Problem, Saved};
 
 pub(crate) async fn list(app: &App) -> Result<Vec<Clicked>, Problem> {
     Ok(app.parts.clicked.list())
@@ -10,9 +10,9 @@ pub(crate) async fn script(app: &App, wanted: ClickedScript) -> Result<Script, P
     Ok(app.parts.clicked.script(&wanted))
 }
 
-pub(crate) async fn save(app: &App, wanted: ClickedScript) -> Result<Saved, Problem> {
-    let script = app.parts.clicked.script(&wanted);
-    let mut saving = Saving::begin(&script.name)?;
+pub(crate) async fn save(app: &App, wanted: ClickedSave) -> Result<Saved, Problem> {
+    let script = app.parts.clicked.script(&wanted.script);
+    let mut saving = Saving::begin(&script.name, wanted.to.as_deref())?;
     saving.write(script.text.as_bytes())?;
     saving.done()
 }

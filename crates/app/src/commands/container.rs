@@ -12,9 +12,9 @@ use crate::recreate::Recreate;
 use crate::tasks::Progress;
 use crate::terminals::Terminals;
 use crate::{
-    App, Code, ContainerAct, ContainerList, ContainerRef, ContainerRefs, ContainerRemove, LogSave, MadeOfRequest,
-    PortLamps, Problem, ProcessSignal, RawJson, RecreateRequest, Removed, RunAsText, RunPaste, RunRequest, RunText,
-    Saved, SpecPair, TaskId, Work,
+    App, Code, ContainerAct, ContainerExport, ContainerList, ContainerRef, ContainerRefs, ContainerRemove, LogSave,
+    MadeOfRequest, PortLamps, Problem, ProcessSignal, RawJson, RecreateRequest, Removed, RunAsText, RunPaste,
+    RunRequest, RunText, Saved, SpecPair, TaskId, Work,
 };
 
 pub(crate) async fn list(app: &App, list: ContainerList) -> Result<Vec<ContainerSummary>, Problem> {
@@ -110,11 +110,11 @@ pub(crate) async fn signal(app: &App, signal: ProcessSignal) -> Result<(), Probl
     sent.map_err(|error| Problem::from(error).during(format!("Could not end process {}", signal.pid)))
 }
 
-pub(crate) async fn export(app: &App, container: ContainerRef) -> Result<Saved, Problem> {
+pub(crate) async fn export(app: &App, container: ContainerExport) -> Result<Saved, Problem> {
     let engine = app.engine().await?;
     let failed = |error| Problem::from(error).during("Could not export the container");
     let download = engine.export(&container.id).await.map_err(failed)?;
-    let saving = crate::saved::Saving::begin(&download.name)?;
+    let saving = crate::saved::Saving::begin(&download.name, container.to.as_deref())?;
     download.into_file(saving.file()?).await.map_err(failed)?;
     saving.done()
 }
@@ -134,7 +134,7 @@ pub(crate) async fn why_lines(app: &App, containers: ContainerRefs) -> Result<Ve
 pub(crate) async fn save_log(app: &App, wanted: LogSave) -> Result<Saved, Problem> {
     let engine = app.engine().await?;
     let failed = |error| Problem::from(error).during(format!("Could not save the log of {}", wanted.title));
-    let mut saving = crate::saved::Saving::begin(&format!("{}.log", wanted.title))?;
+    let mut saving = crate::saved::Saving::begin(&format!("{}.log", wanted.title), wanted.to.as_deref())?;
     let mut text = std::pin::pin!(
         engine
             .log_text(&wanted.log, wanted.names.clone())

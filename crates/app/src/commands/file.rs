@@ -5,7 +5,7 @@ use futures::stream;
 use wherry_engine::{Error, FileContent, FileList, FileOwner, NewFile};
 
 use crate::saved::Saving;
-use crate::{App, Code, FileNew, FileRef, FileRename, FileSave, Problem, Saved};
+use crate::{App, Code, FileDownload, FileNew, FileRef, FileRename, FileSave, Problem, Saved};
 
 pub(crate) async fn list(app: &App, file: FileRef) -> Result<FileList, Problem> {
     let listed = app.engine().await?.files(&file.container, &file.path).await;
@@ -73,12 +73,12 @@ pub(crate) async fn rename(app: &App, rename: FileRename) -> Result<(), Problem>
     renamed.map_err(|error| about("rename", &rename.path, error))
 }
 
-/// A file as it is, a folder as a tar, into the person's downloads.
-pub(crate) async fn download(app: &App, file: FileRef) -> Result<Saved, Problem> {
+/// A file as it is, a folder as a tar.
+pub(crate) async fn download(app: &App, file: FileDownload) -> Result<Saved, Problem> {
     let engine = app.engine().await?;
     let failed = |error| about("save", &file.path, error);
     let download = engine.download(&file.container, &file.path).await.map_err(failed)?;
-    let saving = Saving::begin(&download.name)?;
+    let saving = Saving::begin(&download.name, file.to.as_deref())?;
     download.into_file(saving.file()?).await.map_err(failed)?;
     saving.done()
 }

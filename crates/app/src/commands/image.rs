@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use futures::StreamExt as _;
 use wherry_engine::{
     Error, FileDifferences, FoundImage, ImageDetail, ImageSize, ImageStep, ImageSummary, LayerFiles, PullProgress,
@@ -9,6 +7,7 @@ use wherry_engine::{
 use crate::before_pull::{BeforePull, ImageQuery, RemoteTags, TagNames, TagsRequest};
 use crate::commands::container;
 use crate::newer::{ImagesSeen, Newness};
+use crate::saved::whole_path;
 use crate::{
     App, Code, ImageFile, ImagePair, ImageRef, ImageRemove, ImageSave, ImageTag, Problem, Removed, TaskId, Work,
 };
@@ -201,16 +200,4 @@ fn given(reference: &str) -> Result<String, Problem> {
         return Err(Problem::plain(Code::Invalid, "An image is missing"));
     }
     Ok(reference.to_owned())
-}
-
-/// The window has no folder of its own that a short name could be in.
-fn whole_path(file: &str) -> Result<PathBuf, Problem> {
-    let path = PathBuf::from(file.trim());
-    if path.is_absolute() {
-        return Ok(path);
-    }
-    Err(Problem {
-        hint: Some("Write the whole path, from the root of the disk on.".into()),
-        ..Problem::plain(Code::Invalid, format!("{file:?} is not the path of a file"))
-    })
 }

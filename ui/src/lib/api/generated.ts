@@ -185,6 +185,12 @@ line: string, };
  */
 export type ClickedForget = { ids: Array<number>, };
 
+export type ClickedSave = { script: ClickedScript, 
+/**
+ * The whole path that the person chose; `None` is a new file in their downloads.
+ */
+to: string | null, };
+
 /**
  * Which actions to write as a script.
  */
@@ -236,6 +242,15 @@ memory: number | null,
  * In processors; 0 is no limit.
  */
 cpus: number | null, restart: Restart | null, };
+
+/**
+ * A container whose files are to be saved as one tar.
+ */
+export type ContainerExport = { id: string, 
+/**
+ * The whole path that the person chose; `None` is a new file in their downloads.
+ */
+to: string | null, };
 
 /**
  * The last hour of one container. Samples are ten seconds apart; where it did not run there are none.
@@ -606,6 +621,15 @@ added: number, removed: number, changed: number, same: number,
  * A layer is stored in a way that is not read here, so files may be missing.
  */
 unread: boolean, };
+
+/**
+ * A file or a folder of a container that is to be saved on this computer.
+ */
+export type FileDownload = { container: string, path: string, 
+/**
+ * The whole path that the person chose; `None` is a new file in their downloads.
+ */
+to: string | null, };
 
 export type FileEntry = { name: string, kind: FileKind, size: number, 
 /**
@@ -1034,7 +1058,11 @@ names: Array<string>,
 /**
  * For the file's name.
  */
-title: string, };
+title: string, 
+/**
+ * The whole path that the person chose; `None` is a new file in their downloads.
+ */
+to: string | null, };
 
 export type LogSource = "stdout" | "stderr" | "terminal";
 
@@ -2266,8 +2294,8 @@ export interface Commands {
   "container.ports": { params: ContainerRef; result: Array<PortLamps> };
   "container.processes": { params: ContainerRef; result: Processes };
   "container.signal": { params: ProcessSignal; result: null };
-  /** All its files as one tar, into the person's downloads. */
-  "container.export": { params: ContainerRef; result: Saved };
+  /** All its files as one tar, where the person chose or into their downloads. */
+  "container.export": { params: ContainerExport; result: Saved };
   /** Into the trash, or for good. */
   "container.remove": { params: ContainerRemove; result: Removed };
   /** What it used in the last hour. */
@@ -2276,7 +2304,7 @@ export interface Commands {
   "container.why": { params: ContainerRef; result: Why | null };
   /** The same in a few words, for those of these that have a story. */
   "container.why_lines": { params: ContainerRefs; result: Array<WhyLine> };
-  /** All of it into the person's downloads, as text with times. */
+  /** All of it where the person chose or into their downloads, as text with times. */
   "container.save_log": { params: LogSave; result: Saved };
   /** Pulls the image when it is missing, creates, starts. The task's outcome names the container. */
   "container.run": { params: RunRequest; result: TaskId };
@@ -2298,8 +2326,8 @@ export interface Commands {
   /** Every action with its command, newest first. */
   "clicked.list": { params: null; result: Array<Clicked> };
   "clicked.script": { params: ClickedScript; result: Script };
-  /** Writes it into the person's downloads. */
-  "clicked.save": { params: ClickedScript; result: Saved };
+  /** Writes it where the person chose or into their downloads. */
+  "clicked.save": { params: ClickedSave; result: Saved };
   "clicked.forget": { params: ClickedForget; result: null };
   /** Makes an empty one, with the folders above it. */
   "folder.make": { params: FolderRef; result: null };
@@ -2371,8 +2399,8 @@ export interface Commands {
   "file.folder": { params: FileNew; result: null };
   "file.delete": { params: FileRef; result: null };
   "file.rename": { params: FileRename; result: null };
-  /** A file as it is, a folder as a tar, into the person's downloads. */
-  "file.download": { params: FileRef; result: Saved };
+  /** A file as it is, a folder as a tar, where the person chose or into their downloads. */
+  "file.download": { params: FileDownload; result: Saved };
   /** What a terminal in this container can be: its shells, its users, whether it has a terminal itself. */
   "terminal.choices": { params: ContainerRef; result: Shells };
   /** Those of a container, in the order in which they were opened. */

@@ -32,6 +32,16 @@ class Toasts {
     return id;
   }
 
+  /** For as long as something takes. */
+  async during<T>(text: string, work: Promise<T>, detail: string | null = null): Promise<T> {
+    const id = this.show(text, { kind: "busy", detail, stays: true });
+    try {
+      return await work;
+    } finally {
+      this.close(id);
+    }
+  }
+
   /** For anything thrown. The action defaults to none: a page that can act on the code shows the problem itself. */
   problem(thrown: unknown, action: ToastAction | null = null): number {
     return this.trouble(problemOf(thrown), action);
