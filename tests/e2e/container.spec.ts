@@ -370,6 +370,35 @@ test("one that does not become healthy gives way to the one before", async ({ pa
   clear(testbed);
 });
 
+test("a limit below what is used and a container that is gone are told in words", async ({ page, testbed }) => {
+  clear(testbed);
+  const fill = "head -c 30000000 /dev/zero >/t/x; exec sleep 1000";
+  docker(testbed, "run", "--detach", "--name", "big", "--tmpfs", "/t", "busybox", "/bin/sh", "-c", fill);
+  await enter(page, testbed);
+  await openContainer(page, "big");
+  await expect.poll(() => docker(testbed, "exec", "big", "/bin/busybox", "stat", "-c", "%s", "/t/x")).toBe("30000000");
+  const more = async (item: string) => {
+    await page.getByRole("button", { name: "More", exact: true }).click();
+    await page.getByRole("menuitem", { name: item }).click();
+  };
+  await more("Change limits…");
+  const limits = page.getByRole("dialog", { name: "Limits of big" });
+  await limits.getByRole("textbox", { name: "Memory" }).fill("8m");
+  await limits.getByRole("button", { name: "Set the limits" }).click();
+  await expect(limits.getByRole("alert")).toContainText(/It uses [\d.]+ MB now, more than it was to have/);
+  await limits.getByRole("textbox", { name: "Memory" }).fill("200m");
+  await limits.getByRole("button", { name: "Set the limits" }).click();
+  await expect(limits).toHaveCount(0);
+  expect(docker(testbed, "inspect", "--format", "{{.HostConfig.Memory}}", "big")).toBe(String(200 << 20));
+
+  await more("Edit and run again…");
+  const edit = page.getByRole("dialog", { name: "Edit big" });
+  await edit.getByRole("textbox", { name: "Name" }).fill("bigger");
+  docker(testbed, "rm", "--force", "big");
+  await edit.getByRole("button", { name: "Run again" }).click();
+  await expect(edit.getByRole("alert")).toContainText("The container to be replaced was deleted meanwhile");
+});
+
 test("one with --rm is edited, and made again when the new one is no good", async ({ page, testbed }) => {
   clear(testbed);
   const serves = "trap 'exit 0' TERM; while :; do sleep 0.2; done";

@@ -306,7 +306,7 @@ fn size(bytes: u64) -> String {
 }
 
 /// Memory and disks are counted in powers of 1024 and called GB, as in the rest of the window.
-fn capacity(bytes: u64) -> String {
+pub(crate) fn capacity(bytes: u64) -> String {
     scaled(bytes, 1024.0)
 }
 

@@ -8,6 +8,7 @@ use wherry_engine::system_socket::SocketError;
 use wherry_engine::{BackupError, ConfigError, Error as EngineError, registry_of};
 use wherry_machine::{Error as MachineError, Failure, FailureCode, ports};
 
+use crate::preflight::capacity;
 use crate::registry_problem;
 
 /// An error a person can act on. The UI branches on `code` and never on text.
@@ -344,11 +345,27 @@ fn familiar_refusal(words: &str) -> Option<(String, String)> {
     if words.to_lowercase().contains("no command specified") {
         return Some(("The image does not say what to run".into(), "Give a command.".into()));
     }
+    if let Some(used) = memory_in_use(words) {
+        return Some((
+            format!("It uses {} now, more than it was to have", capacity(used)),
+            "Give it more than that, or edit it and run it again: then it starts with the new limit.".into(),
+        ));
+    }
     if is_no_image(words) {
         let hint = "A tar of plain files, as docker export writes it, becomes an image when you type a name for it.";
         return Some(("No image is in this file".into(), hint.into()));
     }
     registry_trouble(words)
+}
+
+/// `unable to set memory limit to 8388608 (current usage: 30658560, peak usage: 33177600)`
+fn memory_in_use(words: &str) -> Option<u64> {
+    let (_, rest) = words.split_once("unable to set memory limit to ")?;
+    let (_, used) = rest.split_once("current usage: ")?;
+    used.split(|character: char| !character.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// A file that was to be loaded, in the words of several engines:
@@ -582,6 +599,11 @@ mod tests {
             (
                 "toomanyrequests: You have reached your pull rate limit.",
                 "The registry allows no more pulls for now",
+            ),
+            (
+                "Cannot update container ab12: runc did not terminate successfully: unable to set memory limit to 8388608 \
+                 (current usage: 30658560, peak usage: 33177600): unknown",
+                "It uses 29.2 MB now, more than it was to have",
             ),
             (
                 "open /var/lib/docker/tmp/docker-import-4196500422/bin/json: no such file or directory",

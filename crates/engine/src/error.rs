@@ -96,12 +96,17 @@ pub(crate) enum Subject<'a> {
 impl Subject<'_> {
     fn name(self) -> String {
         match self {
-            Subject::Container(name) | Subject::Image(name) | Subject::Volume(name) | Subject::File(name) => {
-                name.to_owned()
-            }
+            Subject::Container(name) => short(name).to_owned(),
+            Subject::Image(name) | Subject::Volume(name) | Subject::File(name) => name.to_owned(),
             Subject::Engine => "What was asked for".to_owned(),
         }
     }
+}
+
+/// Of a whole id, what people know containers by when they have no name.
+fn short(name: &str) -> &str {
+    let is_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.get(..12).filter(|_| is_id).unwrap_or(name)
 }
 
 impl Error {
@@ -110,7 +115,9 @@ impl Error {
     pub(crate) fn from_reply(subject: Subject<'_>, reply: Reply) -> Error {
         let words = reply.message.to_lowercase();
         let says = |any: &[&str]| any.iter().any(|part| words.contains(part));
-        if says(&["no space left on device", "disk quota exceeded"]) {
+        // The kernel has the same words for too many mounts (with their flags), watches and control groups.
+        let is_no_disk = says(&["cgroup", "inotify", "flags: 0x", "flags=0x"]);
+        if says(&["no space left on device", "disk quota exceeded"]) && !is_no_disk {
             return Error::NoSpace { source: reply };
         }
         if let Some(port) = taken_port(&reply.message) {
@@ -330,6 +337,24 @@ mod tests {
             kind(500, "write /var/lib/docker/tmp/x: no space left on device"),
             Error::NoSpace { .. }
         ));
+        for words in [
+            "error mounting \"/v/_data\" to rootfs at \"/data\": mount /v/_data:/data (via /proc/self/fd/6), flags: 0x5000: no space left on device",
+            "failed to write 42: write /sys/fs/cgroup/cpuset/docker/ab12/cgroup.procs: no space left on device",
+            "inotify_add_watch /etc/cdi: no space left on device",
+        ] {
+            assert!(matches!(kind(500, words), Error::Refused { .. }), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_container_without_a_name_is_known_by_the_start_of_its_id() {
+        let id = "e7e30781b9f4c6f922f5d4d55f2b29883cb390eebfb5c26bd920ebb8ec9561ed";
+        let reply = Reply {
+            status: 404,
+            message: format!("No such container: {id}"),
+        };
+        let error = Error::from_reply(Subject::Container(id), reply);
+        assert_eq!(error.to_string(), "e7e30781b9f4 is not there");
     }
 
     #[test]

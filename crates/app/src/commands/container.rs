@@ -210,7 +210,13 @@ pub(crate) async fn recreate(app: &App, request: RecreateRequest) -> Result<Task
     let RecreateRequest { id, spec } = request;
     wherry_engine::validate(&spec).map_err(Error::from)?;
     let engine = app.engine().await?;
-    let old = engine.made_of(&id).await?;
+    let old = engine.made_of(&id).await.map_err(|error| match error {
+        Error::NotFound { .. } => Problem {
+            hint: Some("Run the image to make a new one: its volumes and its image are still here.".to_owned()),
+            ..Problem::plain(Code::NotFound, "The container to be replaced was deleted meanwhile")
+        },
+        error => error.into(),
+    })?;
     let about = Work::Recreate { name: old.name.clone() };
     let app = app.clone();
     Ok(app.parts.tasks.clone().start(about, |progress, cancel| {
