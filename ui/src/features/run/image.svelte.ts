@@ -1,13 +1,18 @@
 // What an image that may or may not be here says about itself, asked while its name is typed.
 
-import { call, type ImageDetail } from "$lib/api";
+import { askable } from "$features/images/preflight";
+import { call, type BeforePull, type ImageDetail } from "$lib/api";
 
 const SETTLE_MILLIS = 250;
+/** Registries count who asks them: a name that is still being typed is not asked for. */
+const TYPED_MILLIS = 600;
 
 export class ImageAnswer {
   detail = $state.raw<ImageDetail | null>(null);
   /** Whether the image is here; `null` while that is being asked. */
   here = $state<boolean | null>(null);
+  /** What its pull will cost, when it is not here. */
+  pull = $state.raw<BeforePull | null>(null);
 
   #onfound: (detail: ImageDetail, old: () => boolean) => Promise<void>;
   #onmissing: () => void;
@@ -22,6 +27,7 @@ export class ImageAnswer {
   ask(reference: string, atOnce: boolean): () => void {
     this.detail = null;
     this.here = null;
+    this.pull = null;
     if (reference === "" || /\s/.test(reference)) return () => {};
     let old = false;
     const look = async () => {
@@ -35,9 +41,18 @@ export class ImageAnswer {
         if (old) return;
         this.here = false;
         this.#onmissing();
+        if (askable(reference)) timer = setTimeout(weigh, atOnce ? 0 : TYPED_MILLIS);
       }
     };
-    const timer = setTimeout(look, atOnce ? 0 : SETTLE_MILLIS);
+    const weigh = async () => {
+      try {
+        const found = await call("image.before_pull", { reference });
+        if (!old) this.pull = found;
+      } catch {
+        // Not knowing keeps nobody from trying.
+      }
+    };
+    let timer = setTimeout(look, atOnce ? 0 : SETTLE_MILLIS);
     return () => {
       old = true;
       clearTimeout(timer);

@@ -1,6 +1,8 @@
 // What is known of a run before it is tried: which checks are shown where, and what their remedies are called.
 
-import type { PreflightCheck, PreflightFix, RunSpec } from "$lib/api";
+import { checks, download, savedWords } from "$features/images/preflight";
+import type { BeforePull, PreflightCheck, PreflightFix, RunSpec } from "$lib/api";
+import { bytes, sentence } from "$lib/format";
 import { sizeText } from "./units";
 
 export function fixLabel(fix: PreflightFix): string {
@@ -23,6 +25,27 @@ export function fixLabel(fix: PreflightFix): string {
 /** Those that have no field of their own to stand beside. */
 export function besideForm(checks: PreflightCheck[]): PreflightCheck[] {
   return checks.filter(({ about, verdict }) => !(about.type === "mount" && verdict !== "pass"));
+}
+
+const VERDICTS = { ok: "pass", info: "skip", warn: "warn", bad: "warn" } as const;
+
+/** What getting the image will cost, and whether it is made for this engine. */
+export function pullLines(before: BeforePull): PreflightCheck[] {
+  const line = (verdict: PreflightCheck["verdict"], text: string): PreflightCheck => ({
+    about: { type: "image" },
+    verdict,
+    sentence: text,
+    fix: null,
+  });
+  if (before.problem) return [line("warn", sentence(before.problem.message))];
+  if (before.image === null) return [];
+  const saved = savedWords(before);
+  return [
+    line("skip", `${bytes(download(before))} to download${saved === null ? "" : `: ${saved}`}`),
+    ...checks(before).map(({ kind, title, detail }) =>
+      line(VERDICTS[kind], kind === "warn" || kind === "bad" ? `${title}. ${detail}` : title),
+    ),
+  ];
 }
 
 /** What the answer depends on: the rest of the spec may change without another question. */
