@@ -230,6 +230,22 @@ test("whoever holds the port is named, and the next free one is offered", async 
   clear(testbed);
 });
 
+test("what an image costs that is not here, and that another is nowhere, is told before it runs", async ({ page, testbed }) => {
+  clear(testbed);
+  if (docker(testbed, "images", "--quiet", "nginx:latest") !== "") docker(testbed, "rmi", "--force", "nginx:latest");
+  await enter(page, testbed);
+  const run = await paste(page, "docker run –name shop –p 8099:80 nginx", "");
+  await expect(run.getByRole("textbox", { name: "Name" })).toHaveValue("shop");
+  await expect(run).toContainText("A web page or a word processor has put it there");
+  const ahead = run.getByRole("region", { name: "Before it runs" });
+  await expect(ahead).toContainText(/[\d.]+ MB to download/);
+  await expect(ahead).toContainText("Made for this engine");
+  await expect(ahead).toContainText(/About [\d.]+ MB on disk, [\d.]+ [GT]B free/);
+  await run.getByRole("textbox", { name: "Image" }).fill("nginxx");
+  await expect(ahead).toContainText("Docker Hub has no image named nginxx");
+  await expect(ahead).not.toContainText("to download");
+});
+
 test("every field of the form is in what runs", async ({ page, testbed }) => {
   clear(testbed);
   docker(testbed, "network", "create", "--subnet", "10.198.7.0/24", "whole-net");
