@@ -39,6 +39,9 @@ test("health, mounts and networks are told in words", () => {
   expect(mounts({ Mounts: [{ Type: "volume", Name: "data", Destination: "/data", RW: false }] })).toEqual([
     { kind: "volume", from: "data", to: "/data", writable: false },
   ]);
+  expect(mounts({ HostConfig: { Tmpfs: { "/t": "size=1m,ro" } } })).toEqual([
+    { kind: "memory", from: "memory", to: "/t", writable: false },
+  ]);
   expect(networks({ NetworkSettings: { Networks: { shop: { IPAddress: "172.20.0.4", Aliases: ["api", "4f1c09ab77d2"] } } } })).toEqual([
     { name: "shop", address: "172.20.0.4", names: ["api"] },
   ]);

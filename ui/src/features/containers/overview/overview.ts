@@ -21,6 +21,7 @@ export type RawInspect = {
     Env?: Maybe<string[]>;
     Hostname?: string;
     StopSignal?: string;
+    StopTimeout?: Maybe<number>;
     Healthcheck?: Maybe<{ Test?: Maybe<string[]>; Interval?: number }>;
   }>;
   HostConfig?: Maybe<{
@@ -35,7 +36,20 @@ export type RawInspect = {
     Privileged?: boolean;
     ReadonlyRootfs?: boolean;
     CapAdd?: Maybe<string[]>;
-    LogConfig?: Maybe<{ Type?: string }>;
+    CapDrop?: Maybe<string[]>;
+    SecurityOpt?: Maybe<string[]>;
+    Devices?: Maybe<{ PathOnHost?: string; PathInContainer?: string }[]>;
+    DeviceRequests?: Maybe<{ Count?: number; DeviceIDs?: Maybe<string[]> }[]>;
+    Ulimits?: Maybe<{ Name?: string; Soft?: number; Hard?: number }[]>;
+    Sysctls?: Maybe<Record<string, string>>;
+    Dns?: Maybe<string[]>;
+    ExtraHosts?: Maybe<string[]>;
+    Init?: Maybe<boolean>;
+    Tmpfs?: Maybe<Record<string, string>>;
+    Runtime?: string;
+    PidMode?: string;
+    UsernsMode?: string;
+    LogConfig?: Maybe<{ Type?: string; Config?: Maybe<Record<string, string>> }>;
   }>;
   Mounts?: Maybe<RawMount[]>;
   NetworkSettings?: Maybe<{
@@ -74,12 +88,19 @@ export function environment(inspect: RawInspect, image: Variable[]): Environment
 export type MountRow = { kind: "volume" | "folder" | "memory" | "other"; from: string; to: string; writable: boolean };
 
 export function mounts(inspect: RawInspect): MountRow[] {
-  return (inspect.Mounts ?? []).map(({ Type, Name, Source, Destination, RW }) => ({
-    kind: Type === "volume" ? "volume" : Type === "bind" ? "folder" : Type === "tmpfs" ? "memory" : "other",
-    from: (Type === "volume" ? Name : Source) || (Type === "tmpfs" ? "memory" : (Type ?? "")),
-    to: Destination ?? "",
-    writable: RW !== false,
-  }));
+  const mounted = (inspect.Mounts ?? []).map(
+    ({ Type, Name, Source, Destination, RW }): MountRow => ({
+      kind: Type === "volume" ? "volume" : Type === "bind" ? "folder" : Type === "tmpfs" ? "memory" : "other",
+      from: (Type === "volume" ? Name : Source) || (Type === "tmpfs" ? "memory" : (Type ?? "")),
+      to: Destination ?? "",
+      writable: RW !== false,
+    }),
+  );
+  // Those of --tmpfs are not among the engine's mounts.
+  const inMemory = Object.entries(inspect.HostConfig?.Tmpfs ?? {}).map(
+    ([to, options]): MountRow => ({ kind: "memory", from: "memory", to, writable: !options.split(",").includes("ro") }),
+  );
+  return [...mounted, ...inMemory];
 }
 
 export type HealthView = {

@@ -1,0 +1,54 @@
+// What was set for a container besides its ports, variables, mounts and limits. What is as usual is left out.
+
+import { capacity } from "$lib/format";
+import type { RawInspect } from "./overview";
+
+export type SettingRow = { name: string; values: string[] };
+
+const USUAL_SHARED_MEMORY = 64 << 20;
+const USUAL_LOG = "json-file";
+
+export function settings(inspect: RawInspect, id: string): SettingRow[] {
+  const { Config: config, HostConfig: host } = inspect;
+  const rows: SettingRow[] = [];
+  const put = (name: string, ...values: (string | false | null | undefined)[]) => {
+    const given = values.filter((value) => typeof value === "string" && value !== "");
+    if (given.length > 0) rows.push({ name, values: given as string[] });
+  };
+  const pairs = (record: Record<string, string> | null | undefined) =>
+    Object.entries(record ?? {}).map(([name, value]) => `${name}=${value}`);
+
+  const hostname = config?.Hostname ?? "";
+  put("Host name", hostname !== "" && !id.startsWith(hostname) && hostname);
+  put("Name servers", ...(host?.Dns ?? []));
+  put("Names it knows", ...(host?.ExtraHosts ?? []));
+  put("First program", host?.Init === true && "A small init");
+  put("Asked to end by", config?.StopSignal !== "SIGTERM" && config?.StopSignal);
+  put("Ended by force", typeof config?.StopTimeout === "number" && `after ${config.StopTimeout} s`);
+  put("Its own files", host?.ReadonlyRootfs === true && "Read only");
+  put("Rights it gets", ...(host?.CapAdd ?? []));
+  put("Rights it loses", ...(host?.CapDrop ?? []));
+  put("Security", ...(host?.SecurityOpt ?? []));
+  put("Devices", ...(host?.Devices ?? []).map((device) => deviceWords(device)));
+  put("GPUs", ...(host?.DeviceRequests ?? []).map((request) => gpuWords(request)));
+  const shared = host?.ShmSize ?? 0;
+  put("Shared memory", shared > 0 && shared !== USUAL_SHARED_MEMORY && capacity(shared));
+  put("Its programs' limits", ...(host?.Ulimits ?? []).map(({ Name, Soft, Hard }) => `${Name} ${Soft === Hard ? Soft : `${Soft}:${Hard}`}`));
+  put("Kernel settings", ...pairs(host?.Sysctls));
+  const log = [host?.LogConfig?.Type ?? "", ...pairs(host?.LogConfig?.Config)];
+  if (log[0] !== "" && (log[0] !== USUAL_LOG || log.length > 1)) put("Log", ...log);
+  put("Runtime", host?.Runtime !== "runc" && host?.Runtime);
+  put("Sees processes of", host?.PidMode);
+  put("Users of", host?.UsernsMode);
+  return rows;
+}
+
+function deviceWords({ PathOnHost, PathInContainer }: { PathOnHost?: string; PathInContainer?: string }): string {
+  const [from, to] = [PathOnHost ?? "", PathInContainer ?? ""];
+  return from === to || to === "" ? from : `${from} → ${to}`;
+}
+
+function gpuWords({ Count, DeviceIDs }: { Count?: number; DeviceIDs?: string[] | null }): string {
+  if (DeviceIDs && DeviceIDs.length > 0) return DeviceIDs.join(", ");
+  return Count === undefined || Count < 0 ? "All" : String(Count);
+}
