@@ -214,7 +214,7 @@ fn chooses_with_the_systems_dialog(screen: &Screen, window: &Window, site: &Path
 /// What is saved goes where the system's dialog is told, and nowhere when that is closed.
 fn saves_where_the_person_says(screen: &Screen, window: &Window, folder: &Path) {
     let to = folder.join("my note.txt");
-    let save = "//section//button[@aria-label='Download note.txt']";
+    let save = "//button[@aria-label='Download note.txt']";
     window.click(save);
     screen.press("Save /note.txt", "Escape");
     window.click(save);
