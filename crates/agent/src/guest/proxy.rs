@@ -2,17 +2,23 @@
 //! port, says on descriptor 3 how that went, and lives as long as the port is published.
 //!
 //! Nothing is forwarded here: the host connects through the link. There may be hundreds of these processes, so
-//! there is no runtime in them.
+//! there is no runtime in them and no second thread.
 
 use std::{
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Write},
     net::{IpAddr, SocketAddr},
-    os::unix::net::UnixStream,
+    os::{fd::AsFd, unix::net::UnixStream},
     path::Path,
     process::ExitCode,
 };
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        signal::{SigSet, Signal},
+        signalfd::{SfdFlags, SignalFd},
+    },
+};
 use wherry_link::{GuestRequest, Protocol, Publication, Reply};
 
 use super::publish::SOCKET;
@@ -35,23 +41,28 @@ pub(super) fn main(arguments: &[String]) -> ExitCode {
     let mut ends = SigSet::empty();
     ends.add(Signal::SIGINT);
     ends.add(Signal::SIGTERM);
-    let blocked = ends.thread_block();
+    let asked_to_end = ends
+        .thread_block()
+        .and_then(|()| SignalFd::with_flags(&ends, SfdFlags::SFD_CLOEXEC));
     let socket = std::env::var(SOCKET_VARIABLE).unwrap_or_else(|_| SOCKET.into());
-    let published = blocked
+    let published = asked_to_end
         .map_err(|error| error.to_string())
-        .and_then(|()| parse(arguments))
-        .and_then(|publication| publish(Path::new(&socket), publication));
+        .and_then(|asked_to_end| {
+            let publication = parse(arguments)?;
+            Ok((asked_to_end, publish(Path::new(&socket), publication)?))
+        });
     match published {
-        Ok(mut agent) => {
+        Ok((asked_to_end, agent)) => {
             report("0\n");
-            std::thread::spawn(move || {
-                // The agent says nothing more. Without it nothing is published.
-                let _ = agent.read(&mut [0]);
-                std::process::exit(1);
-            });
+            // The agent says nothing more. Without it nothing is published.
+            let mut first = [&asked_to_end.as_fd(), &agent.as_fd()].map(|end| PollFd::new(*end, PollFlags::POLLIN));
+            let waited = poll(&mut first, PollTimeout::NONE);
             // The connection is closed by our end, and that releases the port.
-            let _ = ends.wait();
-            ExitCode::SUCCESS
+            if waited.is_ok() && first[0].any() == Some(true) {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(message) => {
             report(&format!("1\n{message}"));
