@@ -141,7 +141,7 @@ impl App {
             events.clone(),
             &end,
         );
-        let recorder = record::begin(engines.watch(), &end);
+        let recorder = record::begin(engines.watch(), home.root().join("last-use"), &end);
         let clicked = History::open(home.root().join("clicked.jsonl"), events.clone());
         let tasks = Tasks::new(events.clone(), end.clone());
         let logins = registries::logins(&home);

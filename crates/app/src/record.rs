@@ -1,5 +1,7 @@
 //! The last hour of the engine in use is kept while Wherry runs, whether a window is open or not.
 
+use std::path::PathBuf;
+
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wherry_engine::Recorder;
@@ -8,14 +10,19 @@ use crate::engines::Current;
 
 pub(crate) fn begin(
     current: watch::Receiver<Option<Current>>,
+    folder: PathBuf,
     end: &CancellationToken,
 ) -> watch::Receiver<Option<Recorder>> {
     let (sender, receiver) = watch::channel(None);
-    tokio::spawn(end.clone().run_until_cancelled_owned(follow(current, sender)));
+    tokio::spawn(end.clone().run_until_cancelled_owned(follow(current, folder, sender)));
     receiver
 }
 
-async fn follow(mut current: watch::Receiver<Option<Current>>, recorder: watch::Sender<Option<Recorder>>) {
+async fn follow(
+    mut current: watch::Receiver<Option<Current>>,
+    folder: PathBuf,
+    recorder: watch::Sender<Option<Recorder>>,
+) {
     loop {
         let used = current
             .borrow_and_update()
@@ -29,7 +36,14 @@ async fn follow(mut current: watch::Receiver<Option<Current>>, recorder: watch::
                 (Some(_), None) | (None, Some(_)) => false,
             };
             if !is_same {
-                *recorder = engine.map(Recorder::begin);
+                *recorder = engine.map(|engine| {
+                    let name = engine
+                        .address()
+                        .to_string()
+                        .replace(|sign: char| !sign.is_ascii_alphanumeric(), "-");
+                    engine.keep_last_use(&folder.join(format!("{name}.json")));
+                    Recorder::begin(engine)
+                });
             }
             !is_same
         });

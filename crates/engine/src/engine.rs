@@ -1,5 +1,6 @@
 //! One engine: a task that keeps the connection, and the handle everybody else holds.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::ends::Ends;
 use crate::error::Subject;
+use crate::last_use::LastUse;
 use crate::transport::{ApiVersion, Call, Client};
 use crate::{Address, EngineInfo, Error, Happening, wire};
 
@@ -86,6 +88,7 @@ struct Shared {
     now: Arc<Notify>,
     rest: watch::Sender<bool>,
     ends: Arc<Ends>,
+    last_use: Arc<LastUse>,
     _end: DropGuard,
 }
 
@@ -128,6 +131,7 @@ impl Engine {
                 now,
                 rest,
                 ends,
+                last_use: Arc::default(),
                 _end: end.drop_guard(),
             }),
         }
@@ -153,6 +157,15 @@ impl Engine {
 
     pub(crate) fn ends(&self) -> &Ends {
         &self.shared.ends
+    }
+
+    pub(crate) fn last_use(&self) -> &Arc<LastUse> {
+        &self.shared.last_use
+    }
+
+    /// Remembers in this file when its images and volumes were used last.
+    pub fn keep_last_use(&self, file: &Path) {
+        self.shared.last_use.keep(file);
     }
 
     pub(crate) fn rests(&self) -> watch::Receiver<bool> {

@@ -91,7 +91,10 @@ impl Engine {
         let mut images: Vec<ImageSummary> = images
             .into_iter()
             .filter_map(outside_of_the_trash)
-            .map(|found| image(found, &mut users))
+            .map(|found| ImageSummary {
+                last_use: self.last_use().image(&found.id),
+                ..image(found, &mut users)
+            })
             .collect();
         images.sort_by_key(|image| std::cmp::Reverse(image.created));
         Ok(images)
@@ -242,6 +245,7 @@ fn image(found: wire::Image, users: &mut BTreeMap<String, Vec<String>>) -> Image
         size: found.size,
         created: found.created,
         used_by: users.remove(&found.id).unwrap_or_default(),
+        last_use: None,
         id: found.id,
     }
 }

@@ -19,6 +19,7 @@ mod happening;
 mod image;
 mod image_files;
 mod inventory;
+mod last_use;
 mod lines;
 mod logbook;
 mod logs;

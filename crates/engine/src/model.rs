@@ -91,6 +91,8 @@ pub struct ImageSummary {
     pub created: i64,
     /// Names of the containers made from it.
     pub used_by: Vec<String>,
+    /// When a container of it ran last, as far as anybody has seen: Unix seconds.
+    pub last_use: Option<i64>,
 }
 
 /// What an image says about how to run it: the run form is prefilled from this.

@@ -37,7 +37,9 @@ pub struct ReclaimItem {
     pub size: u64,
     /// "Exited (0) 3 days ago"
     pub status: Option<String>,
-    /// When it was used last, or made where the engine does not know: Unix seconds.
+    /// When it was used last, where anybody knows: Unix seconds.
+    pub last_use: Option<i64>,
+    /// When it was made, or removed if it is in the trash: Unix seconds.
     pub at: Option<i64>,
     /// What the docker command names to remove it: every name of an image.
     pub remove: Vec<String>,
@@ -83,7 +85,16 @@ impl Engine {
         let client = self.client().await?;
         let usage = measure(&client).await?;
         let trash = crate::trash::list(&client, Some(&usage)).await?;
-        Ok(reclaimable(usage, trash))
+        let mut found = reclaimable(usage, trash);
+        for image in &mut found.images {
+            image.last_use = self.last_use().image(&image.id);
+        }
+        for volume in &mut found.volumes {
+            // One of that name may have been used and removed before this one was made.
+            let used = self.last_use().volume(&volume.id);
+            volume.last_use = used.filter(|used| volume.at.is_none_or(|made| made <= *used));
+        }
+        Ok(found)
     }
 
     /// Goes on where something cannot be removed: it may have come into use since it was listed.
@@ -202,6 +213,7 @@ fn reclaimable(usage: wire::DiskUsage, trash: Vec<TrashItem>) -> Reclaimable {
         .map(|volume| ReclaimItem {
             size: bytes(volume.usage_data.map_or(0, |usage| usage.size)),
             status: None,
+            last_use: None,
             at: unix(&volume.created_at),
             remove: vec![volume.name.clone()],
             trashed: None,
@@ -219,11 +231,8 @@ fn reclaimable(usage: wire::DiskUsage, trash: Vec<TrashItem>) -> Reclaimable {
             },
             size: bytes(cache.size),
             status: None,
-            at: cache
-                .last_used_at
-                .as_deref()
-                .and_then(unix)
-                .or_else(|| unix(&cache.created_at)),
+            last_use: cache.last_used_at.as_deref().and_then(unix),
+            at: unix(&cache.created_at),
             remove: Vec::new(),
             trashed: None,
             id: cache.id,
@@ -249,6 +258,7 @@ fn reclaimable(usage: wire::DiskUsage, trash: Vec<TrashItem>) -> Reclaimable {
                     ReclaimItem {
                         size: bytes(container.size_rw.unwrap_or(0)),
                         status: Some(container.status),
+                        last_use: None,
                         at: None,
                         remove: vec![if name.is_empty() {
                             container.id.clone()
@@ -276,6 +286,7 @@ fn unused_image(image: wire::DiskUsageImage) -> ReclaimItem {
         name: names.first().cloned().unwrap_or_else(|| short.clone()),
         size: u64::try_from(image.size - image.shared_size.max(0)).unwrap_or(0),
         status: None,
+        last_use: None,
         at: Some(image.created),
         remove: if names.is_empty() { vec![short] } else { names },
         trashed: None,
@@ -289,6 +300,7 @@ fn in_the_trash(item: TrashItem) -> ReclaimItem {
         name: item.name,
         size: item.bytes.unwrap_or(0),
         status: None,
+        last_use: None,
         at: i64::try_from(item.at / 1000).ok(),
         remove: Vec::new(),
         trashed: Some(item.id),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::time::Instant;
 use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::io::StreamReader;
@@ -18,7 +18,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::engine::{EVENTS, LONGEST_EVENT};
 use crate::error::Subject;
-use crate::happening::Happenings;
+use crate::happening::{Happened, Happenings};
+use crate::last_use::Uses;
 use crate::stats::{Counters, History, KEPT_EVERY, Round};
 use crate::transport::{Call, Client};
 use crate::{Change, ContainerHistory, Engine, EngineHistory, EngineLoad, Error, Happening, Link, Sample, wire};
@@ -225,7 +226,7 @@ async fn measure(engine: Engine, kept: Arc<Kept>) {
             () = wait => {
                 began = Instant::now();
                 kept.outdated.store(false, Ordering::Release);
-                due = match look(&client, &kept, memory).await {
+                due = match look(&engine, &client, &kept, memory).await {
                     Ok(round) if round.load.containers.is_empty() && !round.has_new => None,
                     Ok(round) => {
                         let pause = match (round.has_new, *lookers.borrow_and_update()) {
@@ -268,9 +269,13 @@ async fn measure(engine: Engine, kept: Arc<Kept>) {
 }
 
 /// Asks every container that runs.
-async fn look(client: &Client, kept: &Kept, memory: u64) -> Result<Round, Error> {
+async fn look(engine: &Engine, client: &Client, kept: &Kept, memory: u64) -> Result<Round, Error> {
     let call = Call::get("/containers/json", Subject::Engine, "list the containers");
     let running: Vec<wire::Container> = client.value(call).await?;
+    let uses = running
+        .iter()
+        .map(|container| Uses::of(&container.image_id, &container.mounts));
+    saw(engine, &uses.collect::<Vec<_>>());
     let answers: Vec<(String, Counters)> = futures::stream::iter(running)
         .map(|container| async move {
             let path = format!("/containers/{}/stats", container.id);
@@ -297,10 +302,31 @@ async fn look(client: &Client, kept: &Kept, memory: u64) -> Result<Round, Error>
     Ok(round)
 }
 
+/// They are in use.
+fn saw(engine: &Engine, uses: &[Uses]) {
+    if engine.last_use().saw(uses, now()) {
+        let last_use = Arc::clone(engine.last_use());
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = last_use.write() {
+                tracing::warn!(%error, "when things were used last could not be written down");
+            }
+        });
+    }
+}
+
+/// A container may run for less time than passes between two looks.
+async fn saw_start(engine: Engine, room: Arc<Semaphore>, container: String) {
+    let _permit = room.acquire().await;
+    if let Ok(inspect) = engine.inspect_container(&container).await {
+        saw(&engine, &[Uses::of(&inspect.image, &inspect.mounts)]);
+    }
+}
+
 /// What happens, and once after each connection what happened before.
 async fn listen(engine: Engine, kept: Arc<Kept>) {
     let mut happenings = engine.happenings();
     let mut link = engine.link();
+    let room = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let connected = matches!(*link.borrow_and_update(), Link::Connected { .. });
         if connected && let Some((client, _)) = engine.connected() {
@@ -320,7 +346,12 @@ async fn listen(engine: Engine, kept: Arc<Kept>) {
         loop {
             tokio::select! {
                 happening = happenings.recv() => match happening {
-                    Ok(happening) => kept.happenings().add(happening),
+                    Ok(happening) => {
+                        if happening.what == Happened::Started {
+                            tokio::spawn(saw_start(engine.clone(), Arc::clone(&room), happening.id.clone()));
+                        }
+                        kept.happenings().add(happening);
+                    }
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => return,
                 },

@@ -87,6 +87,8 @@ pub(crate) struct Port {
 pub(crate) struct ContainerInspect {
     pub(crate) id: String,
     pub(crate) name: String,
+    /// The image's id.
+    pub(crate) image: String,
     #[serde(deserialize_with = "or_empty")]
     pub(crate) config: ContainerConfig,
     #[serde(deserialize_with = "or_empty")]

@@ -70,6 +70,11 @@ export function age(seconds: number, now: number = Date.now() / 1000): string {
   return `${Math.floor(hours / 24 / 365)} years`;
 }
 
+/** "3 days ago", in the middle of a sentence. */
+export function ago(seconds: number): string {
+  return `${age(seconds).replace(/^./, (first) => first.toLowerCase())} ago`;
+}
+
 /** "8080:80", "127.0.0.1:8080:80", "53:53/udp"; a port that is not published is "80". */
 export function portText(port: Port): string {
   const protocol = port.protocol === "tcp" ? "" : `/${port.protocol}`;

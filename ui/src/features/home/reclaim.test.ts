@@ -3,7 +3,7 @@ import type { Reclaimable, ReclaimItem } from "$lib/api";
 import { atFirst, commandOf, isNothing, ofKind, requestOf, sizeOf, totalOf } from "./reclaim";
 
 function item(id: string, size: number, remove: string[] = [id]): ReclaimItem {
-  return { id, name: id, size, status: null, at: null, remove, trashed: null };
+  return { id, name: id, size, status: null, lastUse: null, at: null, remove, trashed: null };
 }
 
 const FOUND: Reclaimable = {

@@ -3,7 +3,7 @@ import type { ImageSummary } from "$lib/api";
 import { bulkRemoval, counts, foreign, freed, removal, rows, shortName, split, usedByText, visible } from "./rows";
 
 function image(references: string[], change: Partial<ImageSummary> = {}): ImageSummary {
-  return { id: `sha256:${references.join("") || "abcdef0123456789"}`, references, digests: [], size: 10, created: 0, usedBy: [], ...change };
+  return { id: `sha256:${references.join("") || "abcdef0123456789"}`, references, digests: [], size: 10, created: 0, usedBy: [], lastUse: null, ...change };
 }
 
 describe("names of images", () => {

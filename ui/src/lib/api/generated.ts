@@ -906,7 +906,11 @@ references: Array<string>, digests: Array<string>, size: number, created: number
 /**
  * Names of the containers made from it.
  */
-usedBy: Array<string>, };
+usedBy: Array<string>, 
+/**
+ * When a container of it ran last, as far as anybody has seen: Unix seconds.
+ */
+lastUse: number | null, };
 
 export type ImageTag = { reference: string, 
 /**
@@ -1518,7 +1522,11 @@ size: number,
  */
 status: string | null, 
 /**
- * When it was used last, or made where the engine does not know: Unix seconds.
+ * When it was used last, where anybody knows: Unix seconds.
+ */
+lastUse: number | null, 
+/**
+ * When it was made, or removed if it is in the trash: Unix seconds.
  */
 at: number | null, 
 /**
