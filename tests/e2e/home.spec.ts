@@ -1,6 +1,6 @@
 // Home: what containers use, what happened, what can be reclaimed, quick starts.
 
-import { clear, docker, enter, expect, test } from "./testbed";
+import { ask, clear, docker, enter, expect, test } from "./testbed";
 
 test("what runs is measured, told and found", async ({ page, testbed }) => {
   clear(testbed);
@@ -38,15 +38,7 @@ test("the last hour has what happened while no window was open", async ({ page, 
   await enter(page, testbed);
   const charts = page.getByRole("region", { name: "What containers use" });
   await expect(charts.getByRole("slider", { name: "Read CPU" })).toBeAttached();
-  const token = new URL(testbed.address).searchParams.get("token") ?? "";
-  /** What is kept, asked as no window asks. */
-  const kept = async () => {
-    const answer = await request.post(new URL("/api/call/engine.history", testbed.address).href, {
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      data: "null",
-    });
-    return ((await answer.json()) as { total: { at: number; cpu: number }[] }).total;
-  };
+  const kept = async () => ((await ask(request, testbed, "engine.history")) as { total: { at: number; cpu: number }[] }).total;
   await expect.poll(async () => (await kept()).length).toBeGreaterThan(0);
   await page.close();
   const closed = Date.now();
@@ -60,7 +52,7 @@ test("the last hour has what happened while no window was open", async ({ page, 
   clear(testbed);
 });
 
-test("exactly what is ticked is reclaimed, and never a volume by itself", async ({ page, testbed }) => {
+test("exactly what is ticked is reclaimed, and never a volume by itself", async ({ page, request, testbed }) => {
   clear(testbed);
   docker(testbed, "import", testbed.busybox, "unused-one:1");
   docker(testbed, "tag", "unused-one:1", "unused-one:2");
@@ -68,14 +60,25 @@ test("exactly what is ticked is reclaimed, and never a volume by itself", async 
   docker(testbed, "volume", "create", "spare");
   await enter(page, testbed);
 
+  // One image and the volume are used for a while.
+  docker(testbed, "run", "--detach", "--name", "user", "--volume", "spare:/data", "unused-one:1", "/bin/sleep", "600");
+  const images = async () => (await ask(request, testbed, "image.list")) as { references: string[]; lastUse: number | null }[];
+  await expect
+    .poll(async () => (await images()).find(({ references }) => references.includes("unused-one:1"))?.lastUse)
+    .toEqual(expect.any(Number));
+  docker(testbed, "rm", "--force", "user");
+
   await page.getByRole("button", { name: "Reclaim…" }).click();
   const dialog = page.getByRole("dialog", { name: "Reclaim disk space" });
   const volume = dialog.getByRole("region", { name: "Volumes that no container has" }).getByRole("checkbox", { name: "spare" });
   await expect(volume).not.toBeChecked();
-  const images = dialog.getByRole("region", { name: "Unused images" });
-  await expect(images.getByRole("checkbox", { name: /unused-one/ })).toBeChecked();
-  await images.getByRole("checkbox", { name: /^Unused images/ }).uncheck();
-  await images.getByRole("checkbox", { name: /unused-one/ }).check();
+  await expect(dialog.getByRole("listitem").filter({ hasText: "spare" })).toContainText(/used .* ago/);
+  const unused = dialog.getByRole("region", { name: "Unused images" });
+  await expect(unused.getByRole("listitem").filter({ hasText: "unused-one" })).toContainText(/used .* ago/);
+  await expect(unused.getByRole("listitem").filter({ hasText: "unused-two" })).toContainText(/made .* ago/);
+  await expect(unused.getByRole("checkbox", { name: /unused-one/ })).toBeChecked();
+  await unused.getByRole("checkbox", { name: /^Unused images/ }).uncheck();
+  await unused.getByRole("checkbox", { name: /unused-one/ }).check();
   await expect(dialog.getByRole("group", { name: "Command" })).toContainText(/docker rmi unused-one:[12] unused-one:[12]/);
   await expect(dialog.getByRole("group", { name: "Command" })).not.toContainText("unused-two");
   await dialog.getByRole("button", { name: /^Reclaim/ }).click();

@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 import { AxeBuilder } from "@axe-core/playwright";
-import { type Page, expect, test as base } from "@playwright/test";
+import { type APIRequestContext, type Page, expect, test as base } from "@playwright/test";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -64,6 +64,15 @@ export function docker(testbed: Testbed, ...args: string[]): string {
 export function clear(testbed: Testbed): void {
   const ids = docker(testbed, "ps", "--all", "--quiet").split("\n").filter(Boolean);
   if (ids.length > 0) docker(testbed, "rm", "--force", ...ids);
+}
+
+/** Asks the app as no window does. */
+export async function ask(request: APIRequestContext, testbed: Testbed, command: string): Promise<unknown> {
+  const answer = await request.post(new URL(`/api/call/${command}`, testbed.address).href, {
+    headers: { authorization: `Bearer ${new URL(testbed.address).searchParams.get("token") ?? ""}`, "content-type": "application/json" },
+    data: "null",
+  });
+  return answer.json();
 }
 
 /** Opens the app past its welcome. */
