@@ -71,7 +71,9 @@ impl From<RegistryError> for Problem {
 
 fn code_of(error: &RegistryError) -> Code {
     match error {
-        RegistryError::BadAddress { .. } | RegistryError::BadCertificate { .. } => Code::Invalid,
+        RegistryError::BadAddress { .. } | RegistryError::BadCertificate { .. } | RegistryError::BadTrust { .. } => {
+            Code::Invalid
+        }
         RegistryError::Unauthorized { .. } => Code::Unauthorized,
         RegistryError::Forbidden { .. } => Code::Forbidden,
         RegistryError::Missing { .. } => Code::ImageNotFound,
@@ -109,6 +111,7 @@ fn hint_for(error: &RegistryError) -> Option<String> {
             "See whether the address is right, and whether this network asks you to sign in, in a browser.".into()
         }
         RegistryError::BadCertificate { .. } => "Replace it by a file in PEM form, or remove it.".into(),
+        RegistryError::BadTrust { .. } => "Replace them by files in PEM form, or remove them.".into(),
         RegistryError::Client { .. } => return None,
         RegistryError::Unauthorized { login: true, .. } => {
             "See whether user and secret are right. Many registries want a token in place of the password, and tokens end."
@@ -168,6 +171,7 @@ fn action_for(error: &RegistryError) -> Option<Action> {
         RegistryError::BadAddress { .. }
         | RegistryError::Redirects { .. }
         | RegistryError::BadCertificate { .. }
+        | RegistryError::BadTrust { .. }
         | RegistryError::Client { .. }
         | RegistryError::Missing { .. }
         | RegistryError::Odd { .. }
@@ -193,6 +197,7 @@ fn said(error: &RegistryError) -> Option<&str> {
         | RegistryError::BrokenOff { .. }
         | RegistryError::Redirects { .. }
         | RegistryError::BadCertificate { .. }
+        | RegistryError::BadTrust { .. }
         | RegistryError::Client { .. }
         | RegistryError::Garbled { .. }
         | RegistryError::Endless { .. }
@@ -324,6 +329,20 @@ mod tests {
             (
                 "invalid peer certificate: UnknownIssuer".to_owned(),
                 Some(CertificateFault::Unknown),
+                None,
+            ),
+            (
+                "invalid peer certificate: certificate expired: verification time 1795347900 (UNIX), but certificate is not \
+                 valid after 1609459200 (UNIX) (185888700 seconds ago)"
+                    .to_owned(),
+                Some(CertificateFault::Expired),
+                None,
+            ),
+            (
+                "invalid peer certificate: certificate not valid for name \"other.test\"; certificate is only valid for \
+                 DnsName(\"registry.test\")"
+                    .to_owned(),
+                Some(CertificateFault::OtherName),
                 None,
             ),
             ("connection refused".to_owned(), None, None),

@@ -11,6 +11,7 @@ mod keychain;
 mod logins;
 mod remembered;
 mod settings;
+mod trust;
 
 use std::fmt;
 
@@ -19,7 +20,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use serde::{Deserialize, Serialize};
 
 pub use crate::name::HUB;
-pub use client::{Greeting, RegistryClient, Wants, certificate_files};
+pub use client::{Greeting, RegistryClient, Wants};
 pub use error::RegistryError;
 pub use helper::HelperError;
 pub use holdings::{Limit, RemoteImage, RemoteLayer};
@@ -27,6 +28,7 @@ pub use hub::{FoundImage, HUB_SITE, Hub, RemoteTag};
 pub use keychain::{Keychain, SystemKeychain};
 pub use logins::{Kept, KnownRegistry, LoginError, Logins};
 pub use settings::RegistrySettings;
+pub use trust::certificate_files;
 
 /// Who the person is to a registry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

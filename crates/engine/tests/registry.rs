@@ -1,12 +1,14 @@
 //! Registries asked directly: Debian's docker-registry with TLS, passwords and tokens.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
+use tempfile::TempDir;
 use wherry_engine::{Kept, Login, Logins, RegistryClient, RegistryError, Secret, SystemKeychain, Wants};
-use wherry_tests::authority::Authority;
+use wherry_tests::authority::{Authority, Identity};
 use wherry_tests::engine::Engine as Dockerd;
 use wherry_tests::images::busybox_tar;
 use wherry_tests::process::{installed, output, run};
@@ -100,56 +102,131 @@ async fn a_registry_with_tokens_gives_each_what_is_theirs() {
 /// Does nothing in an ordinary run.
 #[tokio::test]
 async fn ask_over_tls_in_this_process() {
-    let Ok(port) = std::env::var(INSIDE).and_then(|_| std::env::var("WHERRY_TEST_PORT")) else {
+    let Ok(registry) = std::env::var(INSIDE).and_then(|_| std::env::var("WHERRY_TEST_REGISTRY")) else {
         return;
     };
-    let port: u16 = port.parse().expect("a port");
-    let registry = format!("registry.test:{port}");
-    let http = || {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        reqwest::Client::builder().no_proxy().resolve("registry.test", address)
-    };
+    let (host, port) = registry.split_once(':').expect("a host and a port");
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().expect("a port")));
+    let http = || reqwest::Client::builder().no_proxy().resolve(host, address);
     let client = RegistryClient::new(&registry, false, Some(ada("s:cret")), http()).expect("a client");
     let result = client.sign_in().await;
-    if std::env::var_os("WHERRY_TEST_TRUSTED").is_some() {
+    let Ok(reason) = std::env::var("WHERRY_TEST_REFUSED") else {
         assert!(result.expect("signed in").encrypted);
-    } else {
-        let error = result.expect_err("nobody vouches for it");
-        assert!(matches!(error, RegistryError::NotTrusted { .. }), "{error:?}");
-        let client = RegistryClient::new(&registry, true, Some(ada("s:cret")), http()).expect("a client");
-        assert!(
-            client
-                .sign_in()
-                .await
-                .expect("nobody looks at its certificate")
-                .encrypted
-        );
+        return;
+    };
+    let error = result.expect_err("nobody vouches for it");
+    assert!(matches!(error, RegistryError::NotTrusted { .. }), "{error:?}");
+    let error: &dyn std::error::Error = &error;
+    let deepest = std::iter::successors(Some(error), |error| error.source()).last();
+    let words = deepest.map(ToString::to_string).unwrap_or_default();
+    assert!(words.contains(&reason), "{words}");
+    let client = RegistryClient::new(&registry, true, Some(ada("s:cret")), http()).expect("a client");
+    let greeting = client.sign_in().await.expect("nobody looks at its certificate");
+    assert!(greeting.encrypted);
+}
+
+/// A person's home, and a registry with TLS.
+struct Trusting {
+    folder: TempDir,
+    registry: Registry,
+}
+
+impl Trusting {
+    fn new(made_in: impl FnOnce(&Path) -> Identity) -> Trusting {
+        let folder = tempfile::tempdir().expect("a folder");
+        let identity = made_in(folder.path());
+        let registry = Registry::serve_as_for(&folder.path().join("storage"), &identity, &Guests::Ada);
+        Trusting { folder, registry }
+    }
+
+    /// Puts a certificate where docker looks for those of this host.
+    fn keep(&self, host: &str, certificate: &str) {
+        let port = self.registry.port();
+        let kept = self.folder.path().join(format!("home/.docker/certs.d/{host}:{port}"));
+        fs_err::create_dir_all(&kept).expect("a folder");
+        fs_err::write(kept.join("ca.crt"), certificate).expect("written");
+    }
+
+    fn ask(&self, host: &str, refused: Option<&str>) {
+        self.ask_where(host, &[], refused);
+    }
+
+    /// The same where the system trusts nothing but this certificate.
+    fn ask_on_system(&self, certificate: &str, host: &str, refused: Option<&str>) {
+        let file = self.folder.path().join("system.pem");
+        fs_err::write(&file, certificate).expect("written");
+        self.ask_where(host, &[("SSL_CERT_FILE", file.to_str().expect("a path"))], refused);
+    }
+
+    fn ask_where(&self, host: &str, variables: &[(&str, &str)], refused: Option<&str>) {
+        let home = self.folder.path().join("home");
+        let address = format!("{host}:{}", self.registry.port());
+        let mut all = vec![
+            ("HOME", home.to_str().expect("a path")),
+            ("WHERRY_TEST_REGISTRY", &address),
+        ];
+        all.extend(variables);
+        all.extend(refused.map(|words| ("WHERRY_TEST_REFUSED", words)));
+        inside("ask_over_tls_in_this_process", &all);
     }
 }
 
 #[test]
 fn a_registry_with_its_own_authority_is_trusted_when_docker_has_its_certificate() {
     wherry_tests::skip_unless!(installed("docker-registry"), "docker-registry is not installed");
-    let folder = tempfile::tempdir().expect("a folder");
     let authority = Authority::new("a university");
-    let identity = authority.identify("registry.test", folder.path());
-    let registry = Registry::serve_as_for(&folder.path().join("storage"), &identity, &Guests::Ada);
-    let port = registry.port().to_string();
-    let home = folder.path().join("home");
-    let home_text = home.to_str().expect("a path");
-    let test = "ask_over_tls_in_this_process";
-    inside(test, &[("HOME", home_text), ("WHERRY_TEST_PORT", &port)]);
-    let kept = home.join(format!(".docker/certs.d/registry.test:{port}"));
-    fs_err::create_dir_all(&kept).expect("a folder");
-    fs_err::write(kept.join("ca.crt"), authority.certificate()).expect("written");
-    inside(
-        test,
-        &[
-            ("HOME", home_text),
-            ("WHERRY_TEST_PORT", &port),
-            ("WHERRY_TEST_TRUSTED", "1"),
-        ],
+    let trusting = Trusting::new(|folder| authority.identify("registry.test", folder));
+    trusting.ask("registry.test", Some("UnknownIssuer"));
+    trusting.keep("registry.test", authority.certificate());
+    trusting.ask("registry.test", None);
+    // What is kept comes on top of what the system trusts.
+    trusting.keep("registry.test", Authority::new("another").certificate());
+    trusting.ask("registry.test", Some("UnknownIssuer"));
+    trusting.ask_on_system(authority.certificate(), "registry.test", None);
+}
+
+#[test]
+fn a_certificate_that_vouches_for_itself_is_trusted_when_docker_has_that_very_one() {
+    wherry_tests::skip_unless!(
+        ["docker-registry", "openssl"].into_iter().all(installed),
+        "docker-registry or openssl is not installed"
     );
+    let mut own = String::new();
+    let trusting = Trusting::new(|folder| {
+        let identity = Identity::self_signed("registry.test", folder);
+        own = fs_err::read_to_string(&identity.certificate).expect("a certificate");
+        identity
+    });
+    trusting.ask("registry.test", Some("CaUsedAsEndEntity"));
+
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let another = Identity::self_signed("registry.test", elsewhere.path()).certificate;
+    trusting.keep(
+        "registry.test",
+        &fs_err::read_to_string(another).expect("a certificate"),
+    );
+    trusting.ask("registry.test", Some("CaUsedAsEndEntity"));
+    trusting.ask_on_system(&own, "registry.test", Some("CaUsedAsEndEntity"));
+
+    trusting.keep("registry.test", &own);
+    trusting.ask("registry.test", None);
+    // What is kept for one registry is for no other.
+    trusting.ask("other.test", Some("CaUsedAsEndEntity"));
+    trusting.keep("other.test", &own);
+    trusting.ask("other.test", Some("certificate not valid for name \"other.test\""));
+}
+
+#[test]
+fn a_certificate_that_vouches_for_itself_has_its_time() {
+    wherry_tests::skip_unless!(installed("docker-registry"), "docker-registry is not installed");
+    let mut own = String::new();
+    let trusting = Trusting::new(|folder| {
+        let identity = Identity::self_signed_and_expired("registry.test", folder);
+        own = fs_err::read_to_string(&identity.certificate).expect("a certificate");
+        identity
+    });
+    trusting.keep("registry.test", &own);
+    trusting.ask("registry.test", Some("certificate expired"));
 }
 
 /// Does nothing in an ordinary run.

@@ -1,7 +1,6 @@
 //! One registry, asked over HTTP as the distribution specification says.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +12,7 @@ use tokio::sync::{Mutex, OnceCell};
 use ts_rs::TS;
 
 use crate::registry::challenge::Challenge;
-use crate::registry::{HUB, Login, RegistryError, is_on_this_computer};
+use crate::registry::{HUB, Login, RegistryError, is_on_this_computer, trust};
 
 /// A registry far away, through a slow proxy.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -92,13 +91,12 @@ impl RegistryClient {
             .iter()
             .map(|scheme| Url::parse(&format!("{scheme}://{host}/v2/")).map_err(|_| bad()))
             .collect::<Result<Vec<Url>, _>>()?;
-        let mut http = bounded(http).tls_danger_accept_invalid_certs(insecure);
-        for file in certificate_files(registry) {
-            let text = fs_err::read(&file).unwrap_or_default();
-            let certificates = reqwest::Certificate::from_pem_bundle(&text)
-                .map_err(|source| RegistryError::BadCertificate { file, source })?;
-            http = http.tls_certs_merge(certificates);
-        }
+        let kept = if insecure { None } else { trust::of(registry)? };
+        let http = bounded(http).tls_danger_accept_invalid_certs(insecure);
+        let http = match kept {
+            Some(tls) => http.tls_backend_preconfigured(tls),
+            None => http,
+        };
         let http = http.build().map_err(|source| RegistryError::Client {
             registry: registry.to_owned(),
             source,
@@ -513,19 +511,6 @@ fn deepest(error: &reqwest::Error) -> String {
         .last()
         .map(ToString::to_string)
         .unwrap_or_default()
-}
-
-/// The certificate authorities that the person keeps for one registry, where docker keeps them.
-pub fn certificate_files(registry: &str) -> Vec<PathBuf> {
-    let own = etcetera::home_dir().map(|home| home.join(".docker/certs.d")).ok();
-    let folders = [PathBuf::from("/etc/docker/certs.d")].into_iter().chain(own);
-    let mut files: Vec<PathBuf> = folders
-        .filter_map(|folder| fs_err::read_dir(folder.join(registry)).ok())
-        .flat_map(|entries| entries.flatten().map(|entry| entry.path()))
-        .filter(|path| path.extension() == Some("crt".as_ref()) && Path::is_file(path))
-        .collect();
-    files.sort();
-    files
 }
 
 #[cfg(test)]

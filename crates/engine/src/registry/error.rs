@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use rustls::pki_types::pem;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -24,7 +25,10 @@ pub enum RegistryError {
     Redirects { registry: String, source: reqwest::Error },
     /// A certificate that the person keeps for this registry cannot be used.
     #[error("{file} is not a certificate")]
-    BadCertificate { file: PathBuf, source: reqwest::Error },
+    BadCertificate { file: PathBuf, source: pem::Error },
+    /// The certificates that the person keeps for this registry cannot be used, whichever it is.
+    #[error("The certificates kept for {registry} cannot be used")]
+    BadTrust { registry: String, source: rustls::Error },
     #[error("{registry} cannot be asked")]
     Client { registry: String, source: reqwest::Error },
     /// 401. With a login it refuses that one.
