@@ -1,10 +1,12 @@
 // Images: pulling what is not there, removing what is used.
 
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
 
 import { clear, docker, enter, expect, test } from "./testbed";
 
@@ -155,28 +157,72 @@ test("a tag that moved in its registry is told, and the trash keeps a registry's
   writeFileSync(file, kept);
 });
 
-test("a pull that is cancelled ends in the engine too", async ({ page, testbed }) => {
+test("a pull that is cancelled ends in the engine too, and goes on with the layers it had", async ({ page, testbed }) => {
+  clear(testbed);
   const registry = await endlessRegistry();
+  const image = `127.0.0.1:${registry.port}/endless/image`;
+  await enter(page, testbed);
+  await page.getByRole("link", { name: /^Images/ }).click();
+  await page.getByRole("button", { name: "Pull an image" }).click();
+  const pull = page.getByRole("dialog", { name: /Pull/ });
+  await pull.getByRole("textbox", { name: "Image" }).fill(image);
+  await pull.getByRole("button", { name: "Pull", exact: true }).click();
+  await registry.asked;
+  await expect(pull.getByText(/^Done/)).toBeVisible();
+  await pull.getByRole("button", { name: "Cancel" }).click();
+  await expect(pull).toContainText("Cancelled. The layers that had arrived are kept for the next time.");
+  await registry.letGo;
+
+  await pull.getByRole("button", { name: "Pull", exact: true }).click();
+  await expect(pull.getByText("Already here")).toBeVisible();
+  expect(registry.firstLayers()).toBe(1);
+  await pull.getByRole("button", { name: "Cancel" }).click();
+  await expect(pull).toContainText("Cancelled. The layers");
+  registry.close();
+  await page.keyboard.press("Escape");
+  await expect(pull).toHaveCount(0);
+
+  // What holds them is no image of the person's, but it costs space, which can be had back.
+  await expect(page.getByRole("row", { name: /busybox/ })).toBeVisible();
+  await expect(page.getByRole("row", { name: /wherry-pull/ })).toHaveCount(0);
+  await page.getByRole("link", { name: "Home", exact: true }).click();
+  await page.getByRole("button", { name: "Reclaim…" }).click();
+  const reclaim = page.getByRole("dialog", { name: "Reclaim disk space" });
+  const unused = reclaim.getByRole("region", { name: "Unused images" });
+  await unused.getByRole("checkbox", { name: /^Unused images/ }).uncheck();
+  await unused.getByRole("checkbox", { name: `${image}, pulled in part` }).check();
+  await reclaim.getByRole("button", { name: /^Reclaim/ }).click();
+  await expect(reclaim).toHaveCount(0);
+  expect(docker(testbed, "images", "--quiet", "wherry-pull")).toBe("");
+});
+
+test("layers that have arrived are kept when the registry breaks off", async ({ page, testbed }) => {
+  const registry = await endlessRegistry({ breaks: true });
   await enter(page, testbed);
   await page.getByRole("link", { name: /^Images/ }).click();
   await page.getByRole("button", { name: "Pull an image" }).click();
   const pull = page.getByRole("dialog", { name: /Pull/ });
   await pull.getByRole("textbox", { name: "Image" }).fill(`127.0.0.1:${registry.port}/endless/image`);
   await pull.getByRole("button", { name: "Pull", exact: true }).click();
-  await registry.asked;
+  await expect(pull.getByText("The registry broke off, trying again")).toBeVisible();
+  await expect.poll(() => docker(testbed, "images", "--quiet", "wherry-pull")).not.toBe("");
   await pull.getByRole("button", { name: "Cancel" }).click();
-  await expect(pull).toContainText("Cancelled");
-  await registry.letGo;
+  await expect(pull).toContainText("Cancelled. The layers");
   registry.close();
+  const held = docker(testbed, "images", "--format", "{{.Repository}}:{{.Tag}}", "wherry-pull").split("\n");
+  docker(testbed, "rmi", ...held);
 });
 
-/** A registry with one image, whose one layer comes in small pieces and never ends by itself. */
-async function endlessRegistry() {
-  const digest = (data: string) => `sha256:${createHash("sha256").update(data).digest("hex")}`;
+/** A registry with one image, whose second layer comes in small pieces and never ends by itself, or breaks off. */
+async function endlessRegistry({ breaks = false } = {}) {
+  const digest = (data: string | Buffer) => `sha256:${createHash("sha256").update(data).digest("hex")}`;
+  const files = execFileSync("tar", ["--create", "--directory", import.meta.dirname, "README.md"]);
+  const first = gzipSync(files);
+  let firstLayers = 0;
   const config = JSON.stringify({
     architecture: "amd64",
     os: "linux",
-    rootfs: { type: "layers", diff_ids: [digest("unpacked")] },
+    rootfs: { type: "layers", diff_ids: [digest(files), digest("unpacked")] },
   });
   const docker = (kind: string) => `application/vnd.docker.${kind}`;
   const size = 2 ** 40;
@@ -184,7 +230,10 @@ async function endlessRegistry() {
     schemaVersion: 2,
     mediaType: docker("distribution.manifest.v2+json"),
     config: { mediaType: docker("container.image.v1+json"), size: config.length, digest: digest(config) },
-    layers: [{ mediaType: docker("image.rootfs.diff.tar.gzip"), size, digest: digest("layer") }],
+    layers: [
+      { mediaType: docker("image.rootfs.diff.tar.gzip"), size: first.length, digest: digest(first) },
+      { mediaType: docker("image.rootfs.diff.tar.gzip"), size, digest: digest("layer") },
+    ],
   });
   const layer = new EventEmitter();
   const [asked, letGo] = [once(layer, "asked"), once(layer, "letGo")];
@@ -197,8 +246,12 @@ async function endlessRegistry() {
       response.end(manifest);
     } else if (path.endsWith(digest(config))) {
       response.end(config);
+    } else if (path.endsWith(digest(first))) {
+      firstLayers += 1;
+      response.end(first);
     } else {
       response.writeHead(200, { "Content-Length": size });
+      if (breaks) return void response.write(Buffer.alloc(64 << 10), () => response.destroy());
       // An engine of before 23.0 sees that its client has left when it next tells of progress, so there must be some.
       const more = setInterval(() => response.write(Buffer.alloc(64 << 10)), 20);
       response.once("close", () => {
@@ -214,5 +267,5 @@ async function endlessRegistry() {
     server.closeAllConnections();
     server.close();
   };
-  return { port, asked, letGo, close };
+  return { port, asked, letGo, firstLayers: () => firstLayers, close };
 }

@@ -6,7 +6,8 @@ use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use wherry_engine::{
-    EngineOrigin, FoundImage, HUB_SITE, Hub, ImageName, Limit, Link, RegistryClient, RemoteImage, RemoteTag,
+    EngineOrigin, FoundImage, HUB_SITE, Hub, ImageName, Limit, Link, RegistryClient, RemoteImage, RemoteLayer,
+    RemoteTag,
 };
 use wherry_machine::State;
 
@@ -187,6 +188,17 @@ impl App {
         Ok((image, None))
     }
 
+    /// Its layers as an engine knows them, which only the registry itself tells.
+    pub(crate) async fn remote_layers(&self, name: &ImageName, platform: &str) -> Result<Vec<RemoteLayer>, Problem> {
+        for client in self.mirrors(name).await {
+            if let Ok(image) = client.image(&name.path, &name.version, platform).await {
+                return Ok(image.layers);
+            }
+        }
+        let client = self.registry_as_person(&name.registry).await?;
+        Ok(client.image(&name.path, &name.version, platform).await?.layers)
+    }
+
     /// What the engine has of it. An engine that does not answer has nothing.
     async fn compare_with_here(&self, name: &ImageName, before: &mut BeforePull) {
         let Ok(engine) = self.engine().await else { return };
@@ -243,7 +255,7 @@ impl App {
     }
 
     /// `linux/amd64`, which nearly every engine is, where it cannot be asked.
-    async fn engine_platform(&self) -> String {
+    pub(crate) async fn engine_platform(&self) -> String {
         let architecture = match self.engine().await {
             Ok(engine) => match &*engine.link().borrow() {
                 Link::Connected { info, .. } => info.architecture.clone(),

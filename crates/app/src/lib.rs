@@ -24,6 +24,7 @@ mod panics;
 mod port;
 mod preflight;
 mod problem;
+mod pull;
 mod record;
 mod recreate;
 mod registries;

@@ -153,10 +153,9 @@ impl Recreate {
             name: Some(set_aside.temporary.clone()),
             ..self.spec.clone()
         };
-        let logins = self.app.parts.logins.clone();
         container::create(
+            &self.app,
             &self.engine,
-            &logins,
             &spec,
             self.wanted(),
             &self.progress,

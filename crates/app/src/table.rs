@@ -22,8 +22,8 @@ use crate::{
     FileRef, FileRename, FileSave, FileUpload, FolderRef, ImageFile, ImagePair, ImageQuery, ImageRef, ImageRemove,
     ImageSave, ImageTag, LogSave, MachineErase, MadeOfRequest, PortAnswer, PortLamps, PortQuestion, ProcessSignal,
     RawJson, RecreateRequest, RegistryEntry, RegistryInsecure, RegistryList, RegistryLogin, RegistryLook, RegistryRef,
-    RemoteTags, Removed, RunAsText, RunPaste, RunRequest, RunText, Saved, Settings, SpecPair, TagNames, TagsRequest, Task,
-    TaskId, TaskRef, Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef, TrashList, TrashOutcome,
+    RemoteTags, Removed, RunAsText, RunPaste, RunRequest, RunText, Saved, Settings, SpecPair, TagNames, TagsRequest,
+    Task, TaskId, TaskRef, Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef, TrashList, TrashOutcome,
     TrashRef, UploadPiece, UploadProgress,
 };
 

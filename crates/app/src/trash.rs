@@ -94,6 +94,9 @@ impl Keeper {
             },
             bytes: bounds.bytes,
         };
+        if let Err(error) = engine.let_old_layers_go(limits.oldest).await {
+            tracing::debug!(%error, "layers of pulls could not be looked after");
+        }
         match engine.shrink_trash(limits).await {
             Ok(0) => {}
             Ok(gone) => {

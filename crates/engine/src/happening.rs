@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::backup::OWNER;
+use crate::partial::is_holder;
 use crate::trash::{ContainerName, ImageName, trashed};
 use crate::{name, wire};
 
@@ -61,10 +62,11 @@ impl Happening {
     /// `None` for what is nobody's business: the steps in between, and Wherry's own helpers.
     pub(crate) fn of(event: &wire::Event) -> Option<Happening> {
         let attributes = &event.actor.attributes;
-        if attributes.contains_key(OWNER) {
+        let attribute = |name: &str| attributes.get(name).map(String::as_str);
+        let of_a_pull = event.kind == "image" && attribute("name").is_some_and(|name| is_holder(&[name.to_owned()]));
+        if of_a_pull || attributes.contains_key(OWNER) {
             return None;
         }
-        let attribute = |name: &str| attributes.get(name).map(String::as_str);
         let what = match (event.kind.as_str(), event.action.as_str()) {
             ("container", "start") => Happened::Started,
             ("container", "die") => Happened::Ended {

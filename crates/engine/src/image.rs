@@ -160,7 +160,7 @@ impl Pull {
                 layer.shown.done_bytes = layer.size;
                 layer.shown.total_bytes = layer.size;
             }
-            LayerStage::Waiting | LayerStage::AlreadyHere => {}
+            LayerStage::Waiting | LayerStage::Retrying | LayerStage::AlreadyHere => {}
         }
         self.measure(now);
     }
@@ -211,7 +211,7 @@ fn stage(status: &str) -> Option<LayerStage> {
         "Pull complete" | "Pushed" => LayerStage::Done,
         "Already exists" | "Layer already exists" => LayerStage::AlreadyHere,
         _ if status.starts_with("Mounted from") => LayerStage::AlreadyHere,
-        _ if status.starts_with("Retrying in") => LayerStage::Waiting,
+        _ if status.starts_with("Retrying in") => LayerStage::Retrying,
         _ => return None,
     })
 }

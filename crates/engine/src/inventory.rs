@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::Subject;
+use crate::partial::is_holder;
 use crate::transport::Call;
 use crate::trash::{ImageName, is_in_trash, trashed};
 use crate::{
@@ -110,7 +111,7 @@ impl Engine {
 
 /// Without the names that the trash gave it; `None` for one that has no others.
 fn outside_of_the_trash(mut found: wire::Image) -> Option<wire::Image> {
-    if is_in_trash(&found.repo_tags, &found.repo_digests) {
+    if is_in_trash(&found.repo_tags, &found.repo_digests) || is_holder(&found.repo_tags) {
         return None;
     }
     found.repo_tags.retain(|tag| ImageName::read(tag).is_none());

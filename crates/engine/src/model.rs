@@ -184,6 +184,8 @@ pub struct LayerProgress {
 #[serde(rename_all = "camelCase")]
 pub enum LayerStage {
     Waiting,
+    /// The registry broke off; the engine tries this layer again.
+    Retrying,
     Downloading,
     Unpacking,
     Done,

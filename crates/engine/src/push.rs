@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt as _;
@@ -112,7 +113,12 @@ impl Engine {
     /// The layers of images that are here, by what they hold unpacked, from the first on.
     pub async fn known_layers(&self) -> Result<Vec<Vec<String>>, Error> {
         let looked = self.look_at_images().await?;
-        Ok(looked.into_iter().map(|image| image.root_fs.layers).collect())
+        let held = self.held().await?;
+        Ok(looked
+            .into_iter()
+            .chain(held)
+            .map(|image| image.root_fs.layers)
+            .collect())
     }
 
     /// What the list of images does not say. Of very many only the newest.
@@ -209,6 +215,15 @@ impl Engine {
         self.send_file(file, call, told).await.map(drop)
     }
 
+    /// The same from memory.
+    pub(crate) async fn load_pieces(
+        &self,
+        pieces: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    ) -> Result<Vec<String>, Error> {
+        let call = Call::post("/images/load", Subject::Engine, "unpack the image").query("quiet", "1");
+        self.send(call.tar(pieces)).await
+    }
+
     async fn send_file(
         &self,
         file: &Path,
@@ -225,8 +240,11 @@ impl Engine {
             read += piece.len() as u64;
             told(read);
         });
-        let call = call.tar(pieces).within(REGISTRY);
-        let body = self.client().await?.open(call).await?.into_body();
+        self.send(call.tar(pieces)).await
+    }
+
+    async fn send(&self, call: Call<'_>) -> Result<Vec<String>, Error> {
+        let body = self.client().await?.open(call.within(REGISTRY)).await?.into_body();
         let bytes = http_body_util::BodyDataStream::new(body).map_err(std::io::Error::other);
         let mut lines = FramedRead::new(StreamReader::new(bytes), LinesCodec::new_with_max_length(LONGEST_LINE));
         let mut loaded = Vec::new();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::error::Subject;
+use crate::partial::{held_for, is_holder};
 use crate::transport::{CHANGE, Call, Client};
 use crate::trash::{ImageName, TrashId, TrashItem, VolumeMark, in_order, is_in_trash, trashed};
 use crate::usage::MEASURE;
@@ -281,9 +282,13 @@ fn unused_image(image: wire::DiskUsageImage) -> ReclaimItem {
         .filter(|tag| !tag.starts_with("<none>") && ImageName::read(tag).is_none())
         .map(|tag| name::familiar(tag))
         .collect();
+    let pulled = held_for(&image.labels).filter(|_| is_holder(&image.repo_tags));
     let short: String = image.id.trim_start_matches("sha256:").chars().take(12).collect();
     ReclaimItem {
-        name: names.first().cloned().unwrap_or_else(|| short.clone()),
+        name: match pulled {
+            Some(pulled) => format!("{pulled}, pulled in part"),
+            None => names.first().cloned().unwrap_or_else(|| short.clone()),
+        },
         size: u64::try_from(image.size - image.shared_size.max(0)).unwrap_or(0),
         status: None,
         last_use: None,

@@ -405,6 +405,8 @@ pub(crate) struct DiskUsageImage {
     #[serde(deserialize_with = "or_empty")]
     pub(crate) repo_digests: Vec<String>,
     pub(crate) size: i64,
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) labels: BTreeMap<String, String>,
     /// What other images have as well; -1 when the engine did not measure it.
     pub(crate) shared_size: i64,
     pub(crate) created: i64,

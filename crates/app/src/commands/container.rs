@@ -1,16 +1,16 @@
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use wherry_engine::{
-    CommandLine, ContainerHistory, ContainerSummary, Engine, Error, LineChange, Logins, MadeOf, Pasted, Processes,
-    PullPolicy, RareChoice, Removal, RunSpec, Why, WhyLine, registry_of,
+    CommandLine, ContainerHistory, ContainerSummary, Engine, Error, LineChange, MadeOf, Pasted, Processes, PullPolicy,
+    RareChoice, Removal, RunSpec, Why, WhyLine,
 };
 
 use crate::explain::{container_name, failed, verb};
 use crate::kernel;
 use crate::preflight::{self, Preflight};
+use crate::pull;
 use crate::recreate::Recreate;
 use crate::tasks::Progress;
-use crate::terminals::Terminals;
 use crate::{
     App, Code, ContainerAct, ContainerExport, ContainerList, ContainerRef, ContainerRefs, ContainerRemove, LogSave,
     MadeOfRequest, PortLamps, Problem, ProcessSignal, RawJson, RecreateRequest, Removed, RunAsText, RunPaste,
@@ -237,20 +237,19 @@ pub(crate) async fn run(app: &App, request: RunRequest) -> Result<TaskId, Proble
     let spec = request.spec;
     wherry_engine::validate(&spec).map_err(Error::from)?;
     let engine = app.engine().await?;
-    let (logins, terminals) = (app.parts.logins.clone(), app.parts.terminals.clone());
+    let running = app.clone();
     let about = Work::Run {
         image: spec.image.clone(),
         name: spec.name.clone(),
     };
     Ok(app.parts.tasks.start(about, |progress, cancel| {
-        run_container(engine, logins, terminals, spec, progress, cancel)
+        run_container(running, engine, spec, progress, cancel)
     }))
 }
 
 async fn run_container(
+    app: App,
     engine: Engine,
-    logins: Logins,
-    terminals: Terminals,
     spec: RunSpec,
     progress: Progress,
     cancel: CancellationToken,
@@ -261,14 +260,14 @@ async fn run_container(
         .map(str::trim)
         .filter(|name| !name.is_empty())
         .unwrap_or(spec.image.trim());
-    let id = create(&engine, &logins, &spec, name, &progress, &cancel).await?;
+    let id = create(&app, &engine, &spec, name, &progress, &cancel).await?;
     let mut terminal = None;
     let started = async {
         if cancel.is_cancelled() {
             return Ok(false);
         }
         if spec.terminal && spec.interactive {
-            terminal = Some(terminals.await_start(&engine, &id).await?);
+            terminal = Some(app.parts.terminals.await_start(&engine, &id).await?);
         }
         engine.start(&id).await.map(|()| true)
     }
@@ -279,7 +278,7 @@ async fn run_container(
         Err(error) => failed(&engine, "run", name, error, &spec.ports).await,
     };
     if let Some(terminal) = terminal {
-        terminals.close(terminal).await;
+        app.parts.terminals.close(terminal).await;
     }
     // Nobody asked for a container that does not run. With --rm the engine has removed it already.
     if let Err(error) = engine.remove(&id, Removal::FORCED).await {
@@ -290,8 +289,8 @@ async fn run_container(
 
 /// Pulls the image as the spec says. `name` is what the container is called in what goes wrong.
 pub(crate) async fn create(
+    app: &App,
     engine: &Engine,
-    logins: &Logins,
     spec: &RunSpec,
     name: &str,
     progress: &Progress,
@@ -299,11 +298,11 @@ pub(crate) async fn create(
 ) -> Result<String, Problem> {
     let image = spec.image.trim();
     if spec.pull == PullPolicy::Always {
-        pull(engine, logins, image, spec.platform(), progress, cancel).await?;
+        pull::image(app, engine, image, spec.platform(), progress, cancel).await?;
     }
     let id = match engine.create(spec).await {
         Err(Error::ImageNotFound { .. }) if spec.pull == PullPolicy::Missing => {
-            pull(engine, logins, image, spec.platform(), progress, cancel).await?;
+            pull::image(app, engine, image, spec.platform(), progress, cancel).await?;
             engine.create(spec).await
         }
         result => result,
@@ -311,40 +310,5 @@ pub(crate) async fn create(
     match id {
         Ok(id) => Ok(id),
         Err(error) => Err(failed(engine, "run", name, error, &spec.ports).await),
-    }
-}
-
-/// Gets an image, telling how far it is.
-pub(crate) async fn pull(
-    engine: &Engine,
-    logins: &Logins,
-    reference: &str,
-    platform: Option<&str>,
-    progress: &Progress,
-    cancel: &CancellationToken,
-) -> Result<(), Problem> {
-    let pull = async {
-        let auth = match registry_of(reference) {
-            Some(registry) => logins.header(&registry).await,
-            None => None,
-        };
-        let mut pull = std::pin::pin!(engine.pull_for(reference, platform, auth).await?);
-        while let Some(latest) = pull.next().await {
-            progress.set(latest?);
-        }
-        Ok::<(), Error>(())
-    };
-    match cancel.run_until_cancelled(pull).await {
-        Some(Ok(())) => Ok(()),
-        Some(Err(error)) => {
-            let problem = Problem::from(error);
-            // "There is no image named x" needs nothing in front of it.
-            Err(if problem.code == Code::ImageNotFound {
-                problem
-            } else {
-                problem.during(format!("Could not pull {reference}"))
-            })
-        }
-        None => Err(Problem::cancelled()),
     }
 }

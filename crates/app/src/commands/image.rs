@@ -5,8 +5,8 @@ use wherry_engine::{
 };
 
 use crate::before_pull::{BeforePull, ImageQuery, RemoteTags, TagNames, TagsRequest};
-use crate::commands::container;
 use crate::newer::{ImagesSeen, Newness};
+use crate::pull;
 use crate::saved::whole_path;
 use crate::{
     App, Code, ImageFile, ImagePair, ImageRef, ImageRemove, ImageSave, ImageTag, Problem, Removed, TaskId, Work,
@@ -65,12 +65,12 @@ pub(crate) async fn before_pull(app: &App, image: ImageRef) -> Result<BeforePull
 pub(crate) async fn pull(app: &App, image: ImageRef) -> Result<TaskId, Problem> {
     let reference = given(&image.reference)?;
     let engine = app.engine().await?;
-    let logins = app.parts.logins.clone();
     let about = Work::Pull {
         reference: reference.clone(),
     };
+    let pulling = app.clone();
     Ok(app.parts.tasks.start(about, |progress, cancel| async move {
-        container::pull(&engine, &logins, &reference, None, &progress, &cancel)
+        pull::image(&pulling, &engine, &reference, None, &progress, &cancel)
             .await
             .map(|()| None)
     }))

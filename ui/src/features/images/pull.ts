@@ -10,7 +10,7 @@ export function fraction(done: number, total: number): number | null {
 
 export function layerFraction(layer: LayerProgress): number {
   if (layer.stage === "done" || layer.stage === "alreadyHere") return 1;
-  if (layer.stage === "waiting") return 0;
+  if (layer.stage === "waiting" || layer.stage === "retrying") return 0;
   return fraction(layer.doneBytes, layer.totalBytes) ?? 0;
 }
 
@@ -19,6 +19,8 @@ export function layerWords(layer: LayerProgress): string {
   switch (stage) {
     case "waiting":
       return totalBytes > 0 ? `Waiting, ${bytes(totalBytes)}` : "Waiting";
+    case "retrying":
+      return "The registry broke off, trying again";
     case "downloading":
       return totalBytes > 0 ? `${bytes(doneBytes)} of ${bytes(totalBytes)}` : bytes(doneBytes);
     case "unpacking": {

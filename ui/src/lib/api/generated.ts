@@ -977,7 +977,7 @@ export type LayerProgress = { id: string, stage: LayerStage, doneBytes: number,
  */
 totalBytes: number, };
 
-export type LayerStage = "waiting" | "downloading" | "unpacking" | "done" | "alreadyHere";
+export type LayerStage = "waiting" | "retrying" | "downloading" | "unpacking" | "done" | "alreadyHere";
 
 export type LeftOver = { name: string, why: string, };
 
