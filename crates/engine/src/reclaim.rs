@@ -366,7 +366,7 @@ mod tests {
             assert_eq!(names(&found.containers), [("done", 3)]);
             assert_eq!(names(&found.volumes), [("spare", 8)]);
             assert_eq!(names(&found.build_cache), [("COPY . .", 4)]);
-            assert_eq!(found.build_cache[0].at, Some(1_767_312_000));
+            assert_eq!(found.build_cache[0].last_use, Some(1_767_312_000));
         }
     }
 }
