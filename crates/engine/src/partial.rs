@@ -83,7 +83,7 @@ impl Engine {
     /// The image is here, or is not wanted any more.
     pub async fn let_layers_go(&self, reference: &str) -> Result<(), Error> {
         match self.remove_image(&holder(reference), false).await {
-            Err(Error::NotFound { .. }) => Ok(()),
+            Err(Error::ImageNotFound { .. }) => Ok(()),
             ended => ended,
         }
     }
