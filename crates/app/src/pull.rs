@@ -49,7 +49,7 @@ pub(crate) async fn image(
         reference,
         platform,
         layers: None,
-        kept: 0,
+        tried: 0,
     };
     let mut shown = PullProgress::default();
     loop {
@@ -83,9 +83,11 @@ struct Keeper<'a> {
     engine: &'a Engine,
     reference: &'a str,
     platform: Option<&'a str>,
-    /// As the registry has them. It is asked only when that is needed: Docker Hub counts it as a pull.
+    /// As the registry has them; none when it did not say. It is asked once, and only when that is needed: Docker Hub
+    /// counts it as a pull.
     layers: Option<Vec<RemoteLayer>>,
-    kept: usize,
+    /// How many there was an attempt to keep.
+    tried: usize,
 }
 
 impl Keeper<'_> {
@@ -112,13 +114,15 @@ impl Keeper<'_> {
             None => self.app.engine_platform().await,
         };
         if self.layers.is_none() {
+            // The engine tells every second that it tries again.
+            self.layers = Some(Vec::new());
             let name = ImageName::parse(self.reference)?;
             self.layers = Some(self.app.remote_layers(&name, &platform).await?);
         }
         let finished = finished_layers(progress, self.layers.as_deref().unwrap_or_default());
-        if finished.len() > self.kept {
+        if finished.len() > self.tried {
+            self.tried = finished.len();
             self.engine.hold_layers(self.reference, &platform, &finished).await?;
-            self.kept = finished.len();
         }
         Ok(())
     }

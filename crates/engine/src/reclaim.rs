@@ -130,7 +130,8 @@ impl Engine {
             note(container, gone);
         }
         for image in &request.images {
-            let gone = if request.keep {
+            // What was pulled in part is nothing to bring back.
+            let gone = if request.keep && !is_holder(std::slice::from_ref(image)) {
                 let trashed = self.trash_image(image, false).await;
                 trashed.map(|trashed| kept.extend(trashed))
             } else {
