@@ -87,6 +87,8 @@ impl Engine {
             .arg(at.join("dockerd.pid"))
             .arg("--host")
             .arg(format!("unix://{}", at.join("docker.sock").display()))
+            // What breaks off is tried again after 5 s, then after 10 s, 15 s and so on.
+            .args(["--max-download-attempts", "2"])
             .args(["--log-level", "warn"]);
         let mut process = Running::start(&mut command, &at.join("dockerd.log"));
         let socket = at.join("docker.sock");

@@ -213,6 +213,36 @@ test("layers that have arrived are kept when the registry breaks off", async ({ 
   docker(testbed, "rmi", ...held);
 });
 
+test("layers that have arrived are kept when the network goes", async ({ page, testbed }) => {
+  const registry = await endlessRegistry();
+  const image = `127.0.0.1:${registry.port}/endless/image`;
+  await enter(page, testbed);
+  await page.getByRole("link", { name: /^Images/ }).click();
+  await page.getByRole("button", { name: "Pull an image" }).click();
+  const pull = page.getByRole("dialog", { name: /Pull/ });
+  await pull.getByRole("textbox", { name: "Image" }).fill(image);
+  await expect(pull.getByRole("region", { name: "Before the download" })).toContainText("to download");
+  const described = registry.described();
+  await pull.getByRole("button", { name: "Pull", exact: true }).click();
+  await registry.asked;
+  await described;
+  // Nothing answers there any more. The engine tries again, and gives up in the end.
+  registry.close();
+  await expect(pull.getByText(`Could not pull ${image}`)).toBeVisible();
+  const [held] = docker(testbed, "images", "--format", "{{.Repository}}:{{.Tag}}", "wherry-pull").split("\n");
+  expect(held).toContain("wherry-pull:");
+
+  // It is back.
+  await registry.listen();
+  await pull.getByRole("button", { name: "Pull", exact: true }).click();
+  await expect(pull.getByText("Already here")).toBeVisible();
+  expect(registry.firstLayers()).toBe(1);
+  await pull.getByRole("button", { name: "Cancel" }).click();
+  await expect(pull).toContainText("Cancelled. The layers");
+  registry.close();
+  docker(testbed, "rmi", held);
+});
+
 /** A registry with one image, whose second layer comes in small pieces and never ends by itself, or breaks off. */
 async function endlessRegistry({ breaks = false } = {}) {
   const digest = (data: string | Buffer) => `sha256:${createHash("sha256").update(data).digest("hex")}`;
@@ -245,7 +275,9 @@ async function endlessRegistry({ breaks = false } = {}) {
       response.setHeader("Content-Type", docker("distribution.manifest.v2+json"));
       response.end(manifest);
     } else if (path.endsWith(digest(config))) {
-      response.end(config);
+      response.end(config, () => {
+        if (!request.headers["user-agent"]?.startsWith("docker/")) layer.emit("described");
+      });
     } else if (path.endsWith(digest(first))) {
       firstLayers += 1;
       response.end(first);
@@ -261,11 +293,21 @@ async function endlessRegistry({ breaks = false } = {}) {
       layer.emit("asked");
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const listen = (at = 0) => new Promise<void>((resolve) => server.listen(at, "127.0.0.1", resolve));
+  await listen();
   const { port } = server.address() as AddressInfo;
   const close = () => {
     server.closeAllConnections();
     server.close();
   };
-  return { port, asked, letGo, firstLayers: () => firstLayers, close };
+  return {
+    port,
+    asked,
+    letGo,
+    /** Something else than the engine learns next what the image consists of. */
+    described: () => once(layer, "described"),
+    firstLayers: () => firstLayers,
+    close,
+    listen: () => listen(port),
+  };
 }

@@ -37,6 +37,7 @@ impl Screen {
     pub(crate) fn open(&self, environment: &[(&str, String)]) -> Window {
         let port = free_port();
         // A session of its own, so that ending the driver ends what it started, even when the window has crashed.
+        let log = self.folder.join("driver.log");
         let mut command = Command::new("setsid");
         command.args(["WebKitWebDriver", &format!("--port={port}")]);
         command
@@ -44,7 +45,7 @@ impl Screen {
             .env("TAURI_WEBVIEW_AUTOMATION", "true")
             .env("GDK_BACKEND", "x11");
         command.envs(environment.iter().map(|(name, value)| (name, value)));
-        let driver = Running::start(&mut command, &self.folder.join("driver.log"));
+        let driver = Running::start(&mut command, &log);
         until("the driver", || get(&format!("127.0.0.1:{port}")));
         let runtime = Runtime::new().expect("a runtime");
         let mut capabilities = Map::new();
@@ -63,6 +64,7 @@ impl Screen {
             client,
             runtime,
             driver,
+            log,
         }
     }
 
@@ -148,6 +150,8 @@ pub(crate) struct Window {
     client: Client,
     runtime: Runtime,
     driver: Running,
+    /// What the driver says, and the window's own program.
+    log: PathBuf,
 }
 
 impl Window {
@@ -155,9 +159,15 @@ impl Window {
     pub(crate) fn find(&self, path: &str) -> Element {
         self.runtime.block_on(async {
             let wait = self.client.wait().at_most(PATIENCE).every(Duration::from_millis(100));
-            wait.for_element(Locator::XPath(path))
-                .await
-                .unwrap_or_else(|error| panic!("{path}: {error}"))
+            match wait.for_element(Locator::XPath(path)).await {
+                Ok(element) => element,
+                Err(error) => {
+                    let at = self.client.current_url().await.map(|url| url.to_string());
+                    let page = self.client.source().await;
+                    let log = fs_err::read_to_string(&self.log);
+                    panic!("{path}: {error}\nThe address: {at:?}\nThe page: {page:?}\nThe log: {log:?}");
+                }
+            }
         })
     }
 

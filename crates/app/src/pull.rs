@@ -3,16 +3,21 @@
 
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use tokio::time::timeout;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use wherry_engine::{Engine, ImageName, LayerStage, PullProgress, RemoteLayer, finished_layers, registry_of};
+use wherry_engine::{Engine, Error, ImageName, LayerStage, PullProgress, RemoteLayer, finished_layers, registry_of};
 
 use crate::tasks::Progress;
 use crate::{App, Code, Problem};
 
 /// How long a pull that was called off may go on for its finished layers to be kept.
 const KEEPING: Duration = Duration::from_secs(10);
+
+/// A pull from Docker Hub that takes this long is worth another one of those that it allows: asking what an image consists
+/// of counts as one.
+const WORTH_A_PULL: Duration = Duration::from_secs(30);
 
 /// Gets an image, telling how far it is.
 pub(crate) async fn image(
@@ -43,17 +48,15 @@ pub(crate) async fn image(
         return Err(Problem::cancelled());
     };
     let mut pull = std::pin::pin!(opened.map_err(failed)?);
-    let mut keeper = Keeper {
-        app,
-        engine,
-        reference,
-        platform,
-        layers: None,
-        tried: 0,
-    };
+    let mut keeper = Keeper::new(app, engine, reference, platform);
+    let begun = Instant::now();
     let mut shown = PullProgress::default();
     loop {
-        match cancel.run_until_cancelled(pull.next()).await {
+        let happened = tokio::select! {
+            happened = cancel.run_until_cancelled(pull.next()) => happened,
+            () = keeper.layers.learn(), if keeper.layers.are_wanted(&shown, begun.elapsed()) => continue,
+        };
+        match happened {
             Some(Some(Ok(latest))) => {
                 // It may be the last thing that the engine tries: once it gives up, it has thrown them away.
                 if latest.layers.iter().any(|layer| layer.stage == LayerStage::Retrying) {
@@ -79,51 +82,104 @@ pub(crate) async fn image(
 
 /// Keeps what has arrived.
 struct Keeper<'a> {
-    app: &'a App,
     engine: &'a Engine,
     reference: &'a str,
-    platform: Option<&'a str>,
-    /// As the registry has them; none when it did not say. It is asked once, and only when that is needed: Docker Hub
-    /// counts it as a pull.
-    layers: Option<Vec<RemoteLayer>>,
+    layers: Layers<'a>,
     /// How many there was an attempt to keep.
     tried: usize,
 }
 
-impl Keeper<'_> {
+impl<'a> Keeper<'a> {
+    fn new(app: &'a App, engine: &'a Engine, reference: &'a str, platform: Option<&'a str>) -> Keeper<'a> {
+        Keeper {
+            engine,
+            reference,
+            layers: Layers::of(app, reference, platform),
+            tried: 0,
+        }
+    }
+
     async fn keep(&mut self, progress: &PullProgress) {
-        if !progress.layers.iter().any(|layer| layer.stage == LayerStage::Done) {
+        if !has_finished(progress) {
             return;
         }
         match timeout(KEEPING, self.try_to_keep(progress)).await {
             Ok(Ok(())) => {}
-            Ok(Err(problem)) => {
-                tracing::debug!(
-                    problem = problem.message,
-                    reference = self.reference,
-                    "finished layers are not kept"
-                );
-            }
+            Ok(Err(error)) => tracing::debug!(%error, reference = self.reference, "finished layers are not kept"),
             Err(_) => tracing::debug!(reference = self.reference, "finished layers could not be kept in time"),
         }
     }
 
-    async fn try_to_keep(&mut self, progress: &PullProgress) -> Result<(), Problem> {
-        let platform = match self.platform {
-            Some(platform) => platform.to_owned(),
-            None => self.app.engine_platform().await,
+    async fn try_to_keep(&mut self, progress: &PullProgress) -> Result<(), Error> {
+        self.layers.learn().await;
+        let Some(Consists { platform, layers }) = &self.layers.known else {
+            return Ok(());
         };
-        if self.layers.is_none() {
-            // The engine tells every second that it tries again.
-            self.layers = Some(Vec::new());
-            let name = ImageName::parse(self.reference)?;
-            self.layers = Some(self.app.remote_layers(&name, &platform).await?);
-        }
-        let finished = finished_layers(progress, self.layers.as_deref().unwrap_or_default());
+        let finished = finished_layers(progress, layers);
+        // The engine tells every second that it tries again.
         if finished.len() > self.tried {
             self.tried = finished.len();
-            self.engine.hold_layers(self.reference, &platform, &finished).await?;
+            self.engine.hold_layers(self.reference, platform, &finished).await?;
         }
         Ok(())
     }
+}
+
+/// What the image consists of, which its registry is asked once.
+struct Layers<'a> {
+    asking: Option<BoxFuture<'a, Result<Consists, Problem>>>,
+    known: Option<Consists>,
+    on_hub: bool,
+}
+
+struct Consists {
+    platform: String,
+    layers: Vec<RemoteLayer>,
+}
+
+impl<'a> Layers<'a> {
+    fn of(app: &'a App, reference: &'a str, platform: Option<&'a str>) -> Layers<'a> {
+        let Ok(name) = ImageName::parse(reference) else {
+            return Layers {
+                asking: None,
+                known: None,
+                on_hub: false,
+            };
+        };
+        let on_hub = name.is_on_hub();
+        let asking = async move {
+            let platform = match platform {
+                Some(platform) => platform.to_owned(),
+                None => app.engine_platform().await,
+            };
+            let layers = app.remote_layers(&name, &platform).await?;
+            Ok(Consists { platform, layers })
+        };
+        Layers {
+            asking: Some(asking.boxed()),
+            known: None,
+            on_hub,
+        }
+    }
+
+    /// Whether it is time to ask, for the network may be gone when they are needed.
+    fn are_wanted(&self, progress: &PullProgress, taken: Duration) -> bool {
+        let costs_nothing = !self.on_hub || taken >= WORTH_A_PULL;
+        self.asking.is_some() && costs_nothing && has_finished(progress)
+    }
+
+    /// May be dropped, and goes on where it was.
+    async fn learn(&mut self) {
+        let Some(asking) = &mut self.asking else { return };
+        let told = asking.await;
+        self.asking = None;
+        match told {
+            Ok(known) => self.known = Some(known),
+            Err(problem) => tracing::debug!(problem = problem.message, "what an image consists of is not known"),
+        }
+    }
+}
+
+fn has_finished(progress: &PullProgress) -> bool {
+    progress.layers.iter().any(|layer| layer.stage == LayerStage::Done)
 }
