@@ -241,6 +241,11 @@ test("what an image costs that is not here, and that another is nowhere, is told
   await expect(ahead).toContainText(/[\d.]+ MB to download/);
   await expect(ahead).toContainText("Made for this engine");
   await expect(ahead).toContainText(/About [\d.]+ MB on disk, [\d.]+ [GT]B free/);
+  await run.getByText("Image and other flags", { exact: true }).click();
+  const platform = run.getByRole("textbox", { name: "Platform" });
+  await platform.fill("linux/arm64");
+  await expect(ahead).toContainText("Not made for linux/arm64. The registry has it for linux/amd64.");
+  await platform.fill("");
   await run.getByRole("textbox", { name: "Image" }).fill("nginxx");
   await expect(ahead).toContainText("Docker Hub has no image named nginxx");
   await expect(ahead).not.toContainText("to download");

@@ -27,6 +27,14 @@ pub struct ImageQuery {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
+pub struct PullQuestion {
+    pub reference: String,
+    /// The engine's own without one.
+    pub platform: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
 pub struct BeforePull {
     pub reference: String,
     pub registry: String,
@@ -46,7 +54,8 @@ pub struct BeforePull {
     pub limit: Option<Limit>,
     /// As whom it would be pulled.
     pub user: Option<String>,
-    /// `linux/amd64`
+    /// What was asked for: `linux/amd64`
+    pub platform: String,
     pub engine_platform: String,
 }
 
@@ -139,16 +148,18 @@ impl App {
         Ok(found.into_iter().flatten().collect())
     }
 
-    pub(crate) async fn before(&self, reference: &str) -> Result<BeforePull, Problem> {
+    pub(crate) async fn before(&self, question: &PullQuestion) -> Result<BeforePull, Problem> {
+        let reference = question.reference.trim();
         let name = ImageName::parse(reference)?;
-        let platform = self.engine_platform().await;
+        let engine_platform = self.engine_platform().await;
+        let platform = question.platform.as_deref().unwrap_or(&engine_platform);
         let user = self
             .parts
             .logins
             .find(&name.registry)
             .await
             .map(|(login, _)| login.user);
-        let (found, disk_free) = tokio::join!(self.remote_image(&name, &platform), self.disk_free());
+        let (found, disk_free) = tokio::join!(self.remote_image(&name, platform), self.disk_free());
         let (image, limit, problem) = match found {
             Ok((image, limit)) => (Some(image), limit, None),
             Err(problem) => (None, None, Some(problem)),
@@ -165,7 +176,8 @@ impl App {
             disk_free,
             limit,
             user,
-            engine_platform: platform,
+            platform: platform.to_owned(),
+            engine_platform,
         };
         self.compare_with_here(&name, &mut before).await;
         Ok(before)

@@ -57,7 +57,7 @@ use crate::settings::SettingsFile;
 use crate::tasks::Tasks;
 use crate::terminals::Terminals;
 
-pub use before_pull::{BeforePull, ImageQuery, RemoteTags, TagNames, TagsRequest};
+pub use before_pull::{BeforePull, ImageQuery, PullQuestion, RemoteTags, TagNames, TagsRequest};
 pub use clicked::{Clicked, ClickedSave, ClickedScript, Script};
 pub use docker::{CONTEXT, Docker};
 pub use event::{Event, Topic};

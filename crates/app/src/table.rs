@@ -21,10 +21,10 @@ use crate::{
     DoctorRequest, EngineCandidate, EngineChoice, EngineStatus, EnvFileRef, Event, Examination, FileDownload, FileNew,
     FileRef, FileRename, FileSave, FileUpload, FolderRef, ImageFile, ImagePair, ImageQuery, ImageRef, ImageRemove,
     ImageSave, ImageTag, LogSave, MachineErase, MadeOfRequest, PortAnswer, PortLamps, PortQuestion, ProcessSignal,
-    RawJson, RecreateRequest, RegistryEntry, RegistryInsecure, RegistryList, RegistryLogin, RegistryLook, RegistryRef,
-    RemoteTags, Removed, RunAsText, RunPaste, RunRequest, RunText, Saved, Settings, SpecPair, TagNames, TagsRequest,
-    Task, TaskId, TaskRef, Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef, TrashList, TrashOutcome,
-    TrashRef, UploadPiece, UploadProgress,
+    PullQuestion, RawJson, RecreateRequest, RegistryEntry, RegistryInsecure, RegistryList, RegistryLogin, RegistryLook,
+    RegistryRef, RemoteTags, Removed, RunAsText, RunPaste, RunRequest, RunText, Saved, Settings, SpecPair, TagNames,
+    TagsRequest, Task, TaskId, TaskRef, Terminal, TerminalInput, TerminalOpen, TerminalOutput, TerminalRef, TrashList,
+    TrashOutcome, TrashRef, UploadPiece, UploadProgress,
 };
 
 commands! {
@@ -163,7 +163,7 @@ commands! {
         /// Size, age and platforms of tags, where their list does not say them.
         tag_details(TagNames) -> Vec<RemoteTag>;
         /// What a pull would bring and cost; pulls nothing.
-        before_pull(ImageRef) -> BeforePull;
+        before_pull(PullQuestion) -> BeforePull;
         pull(ImageRef) -> TaskId as clicked::pull;
         push(ImageRef) -> TaskId as clicked::push;
         /// One more name for an image.

@@ -15,7 +15,7 @@ use crate::ends::Ends;
 use crate::error::Subject;
 use crate::last_use::LastUse;
 use crate::transport::{ApiVersion, Call, Client};
-use crate::{Address, EngineInfo, Error, Happening, wire};
+use crate::{Address, EngineInfo, Error, Happening, happening, wire};
 
 /// The newest version whose answers were looked at, and the oldest that has everything we ask for (Docker 20.10).
 const NEWEST: ApiVersion = ApiVersion { major: 1, minor: 53 };
@@ -397,6 +397,7 @@ impl Keeper {
         let lines = FramedRead::new(StreamReader::new(bytes), LinesCodec::new_with_max_length(LONGEST_EVENT));
         let mut lines = std::pin::pin!(lines.fuse());
         let mut waiting: Vec<Change> = Vec::new();
+        let mut reader = happening::Reader::default();
         let mut flush: Option<Instant> = None;
         let mut late: [Option<Instant>; 2] = [None; 2];
         loop {
@@ -417,7 +418,7 @@ impl Keeper {
                         if is_end(&event) {
                             late = LATE.map(|after| Some(Instant::now() + after));
                         }
-                        if let Some(happening) = Happening::of(&event) {
+                        if let Some(happening) = reader.read(&event) {
                             let _ = self.happenings.send(happening);
                         }
                         for change in changed_by(&event) {

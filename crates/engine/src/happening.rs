@@ -1,12 +1,12 @@
 //! What happened in an engine lately, from its own events.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::backup::OWNER;
-use crate::partial::is_holder;
+use crate::partial::held_for;
 use crate::trash::{ContainerName, ImageName, trashed};
 use crate::{name, wire};
 
@@ -58,13 +58,34 @@ pub enum Happened {
     ImageRemoved,
 }
 
-impl Happening {
+/// Of events, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    /// Images that only hold layers of a pull. An event has its image's labels as long as there is the image.
+    holders: HashSet<String>,
+}
+
+impl Reader {
     /// `None` for what is nobody's business: the steps in between, and Wherry's own helpers.
-    pub(crate) fn of(event: &wire::Event) -> Option<Happening> {
+    pub(crate) fn read(&mut self, event: &wire::Event) -> Option<Happening> {
+        if event.kind == "image" {
+            if held_for(&event.actor.attributes).is_some() {
+                self.holders.insert(event.actor.id.clone());
+                return None;
+            }
+            if event.action == "delete" && self.holders.remove(&event.actor.id) {
+                return None;
+            }
+        }
+        Happening::of(event)
+    }
+}
+
+impl Happening {
+    fn of(event: &wire::Event) -> Option<Happening> {
         let attributes = &event.actor.attributes;
         let attribute = |name: &str| attributes.get(name).map(String::as_str);
-        let of_a_pull = event.kind == "image" && attribute("name").is_some_and(|name| is_holder(&[name.to_owned()]));
-        if of_a_pull || attributes.contains_key(OWNER) {
+        if attributes.contains_key(OWNER) {
             return None;
         }
         let what = match (event.kind.as_str(), event.action.as_str()) {
@@ -181,7 +202,7 @@ mod tests {
     use super::*;
 
     fn happening(json: &str) -> Option<Happening> {
-        Happening::of(&serde_json::from_str(json).expect("an event"))
+        Reader::default().read(&serde_json::from_str(json).expect("an event"))
     }
 
     fn ended(at: u64, id: &str) -> Happening {
@@ -248,6 +269,24 @@ mod tests {
             r#"{"Type":"image","Action":"tag","Actor":{"ID":"a","Attributes":{"name":"nginx:wherry-trash.17.1.27"}}}"#;
         let told = happening(image).expect("told");
         assert_eq!((told.what, told.name.as_str()), (Happened::ImageRemoved, "nginx:1.27"));
+    }
+
+    #[test]
+    fn what_only_holds_layers_is_nobodys_business() {
+        let mut reader = Reader::default();
+        let mut told = |action: &str, id: &str, attributes: serde_json::Value| {
+            let event = serde_json::json!({ "Type": "image", "Action": action, "Actor": { "ID": id, "Attributes": attributes } });
+            let event = serde_json::from_value(event).expect("an event");
+            reader.read(&event).map(|told| told.what)
+        };
+        let labels = serde_json::json!({ "name": "sha256:1", "app.wherry.pull": "python:3.13" });
+        assert_eq!(told("load", "sha256:1", labels), None);
+        let gone = |id: &str| serde_json::json!({ "name": id });
+        assert_eq!(told("delete", "sha256:1", gone("sha256:1")), None);
+        assert_eq!(
+            told("delete", "sha256:2", gone("sha256:2")),
+            Some(Happened::ImageRemoved)
+        );
     }
 
     #[test]

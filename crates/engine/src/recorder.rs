@@ -18,7 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::engine::{EVENTS, LONGEST_EVENT};
 use crate::error::Subject;
-use crate::happening::{Happened, Happenings};
+use crate::happening::{Happened, Happenings, Reader};
 use crate::last_use::Uses;
 use crate::stats::{Counters, History, KEPT_EVERY, Round};
 use crate::transport::{Call, Client};
@@ -374,10 +374,11 @@ async fn before(client: &Client, since: u64, until: u64) -> Result<Vec<Happening
     let body = client.open(call).await?.into_body();
     let bytes = http_body_util::BodyDataStream::new(body).map_err(std::io::Error::other);
     let lines = FramedRead::new(StreamReader::new(bytes), LinesCodec::new_with_max_length(LONGEST_EVENT));
+    let mut reader = Reader::default();
     let read = lines
         .take_while(|line| std::future::ready(line.is_ok()))
         .filter_map(|line| std::future::ready(serde_json::from_str::<wire::Event>(&line.unwrap_or_default()).ok()))
-        .filter_map(|event| std::future::ready(Happening::of(&event)))
+        .filter_map(|event| std::future::ready(reader.read(&event)))
         .collect::<Vec<_>>();
     // The last moment asked for is still to come, and some engines wait for it.
     tokio::time::timeout(MEASURE, read).await.map_err(|_| Error::Silent {

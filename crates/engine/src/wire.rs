@@ -349,7 +349,7 @@ pub(crate) struct Actor {
     pub(crate) id: String,
     /// Labels too.
     #[serde(deserialize_with = "or_empty")]
-    pub(crate) attributes: HashMap<String, String>,
+    pub(crate) attributes: BTreeMap<String, String>,
 }
 
 /// One line of a pull.

@@ -4,7 +4,7 @@ use wherry_engine::{
     RemoteTag, registry_of,
 };
 
-use crate::before_pull::{BeforePull, ImageQuery, RemoteTags, TagNames, TagsRequest};
+use crate::before_pull::{BeforePull, ImageQuery, PullQuestion, RemoteTags, TagNames, TagsRequest};
 use crate::newer::{ImagesSeen, Newness};
 use crate::pull;
 use crate::saved::whole_path;
@@ -58,8 +58,8 @@ pub(crate) async fn tag_details(app: &App, wanted: TagNames) -> Result<Vec<Remot
     app.tag_details(&wanted).await
 }
 
-pub(crate) async fn before_pull(app: &App, image: ImageRef) -> Result<BeforePull, Problem> {
-    app.before(image.reference.trim()).await
+pub(crate) async fn before_pull(app: &App, question: PullQuestion) -> Result<BeforePull, Problem> {
+    app.before(&question).await
 }
 
 pub(crate) async fn pull(app: &App, image: ImageRef) -> Result<TaskId, Problem> {

@@ -27,6 +27,7 @@ const preflight: BeforePull = {
   diskFree: 10 ** 10,
   limit: null,
   user: null,
+  platform: "linux/amd64",
   enginePlatform: "linux/amd64",
 };
 
@@ -41,6 +42,9 @@ test("what does not fit is said", () => {
   const kinds = (change: Partial<BeforePull>) => checks({ ...preflight, ...change }).map(({ kind, title }) => [kind, title]);
   expect(kinds({})).toContainEqual(["ok", "Made for this engine"]);
   expect(kinds({ image: { ...image, fits: false, platforms: ["linux/arm64"] } })).toContainEqual(["bad", "Not made for linux/amd64"]);
+  const arm = { image: { ...image, platform: "linux/arm64/v8" }, platform: "linux/arm64" };
+  expect(kinds(arm)).toContainEqual(["warn", "Made for linux/arm64/v8"]);
+  expect(kinds({ ...arm, enginePlatform: "linux/arm64" })).toContainEqual(["ok", "Made for this engine"]);
   expect(checks({ ...preflight, diskFree: 1000 }).some(({ kind, detail }) => kind === "bad" && detail.includes("does not fit"))).toBe(true);
   const limit = { allowed: 100, left: 0, windowSeconds: 21600 };
   expect(kinds({ limit })).toContainEqual(["bad", "0 of 100 Hub pulls left"]);

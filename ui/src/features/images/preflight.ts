@@ -1,6 +1,6 @@
 // What a pull will cost, in words: one line for each thing that was looked at.
 
-import type { BeforePull } from "$lib/api";
+import type { BeforePull, RemoteImage } from "$lib/api";
 import { bytes, capacity, counted } from "$lib/format";
 
 export type Check = { kind: "ok" | "info" | "warn" | "bad"; title: string; detail: string };
@@ -20,8 +20,24 @@ export function savedWords(preflight: BeforePull): string | null {
   return `${preflight.layersHere} of ${counted(layers, "layer")} already here, ${bytes(preflight.bytesHere)} saved`;
 }
 
+function fit(image: RemoteImage, platform: string, engine: string): Check {
+  const slow = "It runs slowly or not at all.";
+  if (!image.fits) {
+    return { kind: "bad", title: `Not made for ${platform}`, detail: `The registry has it for ${image.platforms.slice(0, 4).join(", ")}. ${slow}` };
+  }
+  if (withoutVariant(image.platform) === withoutVariant(engine)) {
+    return { kind: "ok", title: "Made for this engine", detail: `${image.platform}, nothing to emulate` };
+  }
+  // Another one was asked for.
+  return { kind: "warn", title: `Made for ${image.platform}`, detail: `This engine is ${engine}. ${slow}` };
+}
+
+function withoutVariant(platform: string): string {
+  return platform.split("/", 2).join("/");
+}
+
 export function checks(preflight: BeforePull): Check[] {
-  const { image, enginePlatform: engine, diskFree, limit, user } = preflight;
+  const { image, platform, enginePlatform: engine, diskFree, limit, user } = preflight;
   const found: Check[] = [];
   if (image) {
     if (preflight.isHere) {
@@ -29,15 +45,7 @@ export function checks(preflight: BeforePull): Check[] {
     } else if (preflight.olderIsHere) {
       found.push({ kind: "info", title: "A newer one than yours", detail: "Containers keep the one they were made from." });
     }
-    found.push(
-      image.fits
-        ? { kind: "ok", title: "Made for this engine", detail: `${image.platform}, nothing to emulate` }
-        : {
-            kind: "bad",
-            title: `Not made for ${engine}`,
-            detail: `The registry has it for ${image.platforms.slice(0, 4).join(", ")}. It runs slowly or not at all.`,
-          },
-    );
+    found.push(fit(image, platform, engine));
     if (diskFree !== null && !preflight.isHere) {
       const needed = download(preflight) * UNPACKED;
       const title = `About ${bytes(needed)} on disk, ${capacity(diskFree)} free`;

@@ -11,8 +11,6 @@ export class ImageAnswer {
   detail = $state.raw<ImageDetail | null>(null);
   /** Whether the image is here; `null` while that is being asked. */
   here = $state<boolean | null>(null);
-  /** What its pull will cost, when it is not here. */
-  pull = $state.raw<BeforePull | null>(null);
 
   #onfound: (detail: ImageDetail, old: () => boolean) => Promise<void>;
   #onmissing: () => void;
@@ -27,7 +25,6 @@ export class ImageAnswer {
   ask(reference: string, atOnce: boolean): () => void {
     this.detail = null;
     this.here = null;
-    this.pull = null;
     if (reference === "" || /\s/.test(reference)) return () => {};
     let old = false;
     const look = async () => {
@@ -41,18 +38,34 @@ export class ImageAnswer {
         if (old) return;
         this.here = false;
         this.#onmissing();
-        if (askable(reference)) timer = setTimeout(weigh, atOnce ? 0 : TYPED_MILLIS);
       }
     };
+    const timer = setTimeout(look, atOnce ? 0 : SETTLE_MILLIS);
+    return () => {
+      old = true;
+      clearTimeout(timer);
+    };
+  }
+}
+
+/** What the pull of an image will cost. */
+export class PullCost {
+  found = $state.raw<BeforePull | null>(null);
+
+  /** Without a platform it is the engine's own. The result ends it. */
+  ask(reference: string, platform: string, atOnce: boolean): () => void {
+    this.found = null;
+    if (!askable(reference)) return () => {};
+    let old = false;
     const weigh = async () => {
       try {
-        const found = await call("image.before_pull", { reference });
-        if (!old) this.pull = found;
+        const found = await call("image.before_pull", { reference, platform: platform || null });
+        if (!old) this.found = found;
       } catch {
         // Not knowing keeps nobody from trying.
       }
     };
-    let timer = setTimeout(look, atOnce ? 0 : SETTLE_MILLIS);
+    const timer = setTimeout(weigh, atOnce ? 0 : TYPED_MILLIS);
     return () => {
       old = true;
       clearTimeout(timer);

@@ -15,6 +15,7 @@ const before: BeforePull = {
   diskFree: 20 * 2 ** 30,
   limit: null,
   user: null,
+  platform: "linux/amd64",
   enginePlatform: "linux/amd64",
 };
 

@@ -114,9 +114,9 @@ diskFree: number | null, limit: Limit | null,
  */
 user: string | null, 
 /**
- * `linux/amd64`
+ * What was asked for: `linux/amd64`
  */
-enginePlatform: string, };
+platform: string, enginePlatform: string, };
 
 /**
  * A support bundle that was written.
@@ -1481,6 +1481,12 @@ export type PullPolicy = "always" | "missing" | "never";
  */
 export type PullProgress = { layers: Array<LayerProgress>, doneBytes: number, totalBytes: number, bytesPerSecond: number, };
 
+export type PullQuestion = { reference: string, 
+/**
+ * The engine's own without one.
+ */
+platform: string | null, };
+
 /**
  * A flag that few people need, for a list to choose from.
  */
@@ -2359,7 +2365,7 @@ export interface Commands {
   /** Size, age and platforms of tags, where their list does not say them. */
   "image.tag_details": { params: TagNames; result: Array<RemoteTag> };
   /** What a pull would bring and cost; pulls nothing. */
-  "image.before_pull": { params: ImageRef; result: BeforePull };
+  "image.before_pull": { params: PullQuestion; result: BeforePull };
   "image.pull": { params: ImageRef; result: TaskId };
   "image.push": { params: ImageRef; result: TaskId };
   /** One more name for an image. */
