@@ -228,7 +228,9 @@ test("layers that have arrived are kept when the network goes", async ({ page, t
   await described;
   // Nothing answers there any more. The engine tries again, and gives up in the end.
   registry.close();
-  await expect(pull.getByText(`Could not pull ${image}`)).toBeVisible();
+  await expect(pull.getByRole("alert")).toContainText(`Could not pull ${image}`);
+  await expect(pull.getByRole("alert")).toContainText("The layers that had arrived are kept for the next time.");
+  await expect(pull.getByRole("button", { name: "Try again" })).toBeVisible();
   const [held] = docker(testbed, "images", "--format", "{{.Repository}}:{{.Tag}}", "wherry-pull").split("\n");
   expect(held).toContain("wherry-pull:");
 
