@@ -18,6 +18,7 @@ test("an image that does not exist is explained", async ({ page, testbed }) => {
   await pull.getByRole("textbox", { name: "Image" }).fill("127.0.0.1:1/nobody/nothing:here");
   await pull.getByRole("button", { name: "Pull", exact: true }).click();
   await expect(pull.getByRole("alert")).toContainText("nobody/nothing");
+  await expect(pull.getByRole("alert")).not.toContainText("kept");
 });
 
 test("a used image is not removed by accident", async ({ page, testbed }) => {
@@ -76,6 +77,11 @@ test("tags tell their size, age and platform, at Docker Hub and at any other reg
   await expect(tags.getByRole("button", { name: /^17/ })).toHaveText(/160 MB.*yours/);
   await expect(tags.getByRole("button", { name: /^latest/ })).toHaveText(/moves/);
   await expect(tags.getByRole("button", { name: /^windowsservercore/ })).toHaveText(/2\.1 GB.*years\s*Windows/);
+
+  // Those of another image are none of this one's.
+  await pull.getByRole("textbox", { name: "Image" }).fill("127.0.0.1:1/nobody/nothing:");
+  await expect(pull.getByText(/^The tags cannot be listed/)).toBeVisible();
+  await expect(tags).toHaveCount(0);
   docker(testbed, "rmi", `${repository}:1.1`);
 });
 
