@@ -18,6 +18,7 @@ test("an image that does not exist is explained", async ({ page, testbed }) => {
   await pull.getByRole("textbox", { name: "Image" }).fill("127.0.0.1:1/nobody/nothing:here");
   await pull.getByRole("button", { name: "Pull", exact: true }).click();
   await expect(pull.getByRole("alert")).toContainText("nobody/nothing");
+  await expect(pull.getByRole("alert")).not.toContainText("kept");
 });
 
 test("a used image is not removed by accident", async ({ page, testbed }) => {
@@ -76,6 +77,11 @@ test("tags tell their size, age and platform, at Docker Hub and at any other reg
   await expect(tags.getByRole("button", { name: /^17/ })).toHaveText(/160 MB.*yours/);
   await expect(tags.getByRole("button", { name: /^latest/ })).toHaveText(/moves/);
   await expect(tags.getByRole("button", { name: /^windowsservercore/ })).toHaveText(/2\.1 GB.*years\s*Windows/);
+
+  // Those of another image are none of this one's.
+  await pull.getByRole("textbox", { name: "Image" }).fill("127.0.0.1:1/nobody/nothing:");
+  await expect(pull.getByText(/^The tags cannot be listed/)).toBeVisible();
+  await expect(tags).toHaveCount(0);
   docker(testbed, "rmi", `${repository}:1.1`);
 });
 
@@ -228,7 +234,9 @@ test("layers that have arrived are kept when the network goes", async ({ page, t
   await described;
   // Nothing answers there any more. The engine tries again, and gives up in the end.
   registry.close();
-  await expect(pull.getByText(`Could not pull ${image}`)).toBeVisible();
+  await expect(pull.getByRole("alert")).toContainText(`Could not pull ${image}`);
+  await expect(pull.getByRole("alert")).toContainText("The layers that had arrived are kept for the next time.");
+  await expect(pull.getByRole("button", { name: "Try again" })).toBeVisible();
   const [held, id] = docker(testbed, "images", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}", "wherry-pull").split(/\s/);
   expect(held).toContain("wherry-pull:");
 

@@ -402,7 +402,8 @@ fn registry_trouble(words: &str) -> Option<(String, String)> {
     if let Some(host) = registry_problem::plain_http_in(words) {
         return Some((format!("{host} speaks plain HTTP"), registry_problem::PLAIN_HTTP.into()));
     }
-    let host = registry_problem::host_in(words)?;
+    let host = registry_problem::host_in(words)
+        .or_else(|| registry_problem::is_of_a_download(words).then_some("The registry"))?;
     let (message, hint) = if says(&[
         "no such host",
         "server misbehaving",
@@ -427,6 +428,11 @@ fn registry_trouble(words: &str) -> Option<(String, String)> {
     ]) {
         (
             format!("{host} does not answer"),
+            "See whether this computer is online, then try again.",
+        )
+    } else if says(&["unexpected eof", "connection reset", "broken pipe"]) {
+        (
+            format!("{host} broke off"),
             "See whether this computer is online, then try again.",
         )
     } else {
@@ -597,6 +603,19 @@ mod tests {
                 "The certificate of ghcr.io is not trusted",
             ),
             (
+                "dial tcp: lookup registry-1.docker.io on 10.0.2.3:53: no such host",
+                "The registry could not be found",
+            ),
+            (
+                "dial tcp 127.0.0.1:1: connect: connection refused",
+                "The registry refuses connections",
+            ),
+            (
+                "read tcp 10.0.2.15:41094->44.205.64.79:443: read: connection reset by peer",
+                "The registry broke off",
+            ),
+            ("unexpected EOF", "The registry broke off"),
+            (
                 "toomanyrequests: You have reached your pull rate limit.",
                 "The registry allows no more pulls for now",
             ),
@@ -613,6 +632,8 @@ mod tests {
             assert_eq!(familiar_refusal(words).map(|(said, _)| said).as_deref(), Some(message));
         }
         assert_eq!(familiar_refusal("invalid port specification"), None);
+        let logging = "failed to initialize logging driver: dial tcp 127.0.0.1:24224: connect: connection refused";
+        assert_eq!(familiar_refusal(logging), None, "not a registry's");
     }
 
     #[test]

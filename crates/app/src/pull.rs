@@ -15,12 +15,35 @@ use crate::{App, Code, Problem};
 /// How long a pull that was called off may go on for its finished layers to be kept.
 const KEEPING: Duration = Duration::from_secs(10);
 
+/// As the dialog says it of one that was cancelled.
+const KEPT: &str = "The layers that had arrived are kept for the next time.";
+
 /// A pull from Docker Hub that takes this long is worth another one of those that it allows: asking what an image consists
 /// of counts as one.
 const WORTH_A_PULL: Duration = Duration::from_secs(30);
 
-/// Gets an image, telling how far it is.
+/// Gets an image, telling how far it is, and where that fails what is kept of it.
 pub(crate) async fn image(
+    app: &App,
+    engine: &Engine,
+    reference: &str,
+    platform: Option<&str>,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> Result<(), Problem> {
+    let ended = get(app, engine, reference, platform, progress, cancel).await;
+    let Err(mut problem) = ended else { return ended };
+    // Who dares to try again must not fear that all of it comes again. Of one that there is not, nothing will come.
+    if !matches!(problem.code, Code::Cancelled | Code::ImageNotFound)
+        && engine.holds_layers(reference).await.unwrap_or(false)
+    {
+        let hint = problem.hint.take();
+        problem.hint = Some(hint.map_or_else(|| KEPT.to_owned(), |hint| format!("{hint} {KEPT}")));
+    }
+    Err(problem)
+}
+
+async fn get(
     app: &App,
     engine: &Engine,
     reference: &str,

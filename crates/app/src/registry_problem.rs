@@ -221,6 +221,11 @@ pub(crate) fn host_in(words: &str) -> Option<&str> {
     address.split(['/', '"', ' ']).next().filter(|host| !host.is_empty())
 }
 
+/// In the middle of a download the engine's client leaves out of whom it speaks.
+pub(crate) fn is_of_a_download(words: &str) -> bool {
+    words.starts_with("dial tcp") || words.starts_with("read tcp") || words == "unexpected EOF"
+}
+
 /// The registry that answers the engine without encryption, in its client's words.
 pub(crate) fn plain_http_in(words: &str) -> Option<String> {
     let says = words.contains("server gave HTTP response to HTTPS client");
@@ -243,7 +248,7 @@ pub(crate) fn code_in(words: &str) -> Option<Code> {
     let lower = words.to_lowercase();
     if lower.contains("toomanyrequests") || lower.contains("too many requests") {
         Some(Code::RateLimited)
-    } else if lower.contains("://") || lower.contains("unexpected http status") {
+    } else if lower.contains("://") || lower.contains("unexpected http status") || is_of_a_download(words) {
         Some(Code::RegistryTrouble)
     } else {
         None
@@ -359,6 +364,7 @@ mod tests {
             code_in("received unexpected HTTP status: 503 Service Unavailable"),
             Some(Code::RegistryTrouble)
         );
+        assert_eq!(code_in("unexpected EOF"), Some(Code::RegistryTrouble));
         assert_eq!(code_in("exec: \"pythn\": executable file not found"), None);
         let plain = "Get \"https://10.0.0.7:5000/v2/\": http: server gave HTTP response to HTTPS client";
         assert_eq!(plain_http_in(plain).as_deref(), Some("10.0.0.7:5000"));

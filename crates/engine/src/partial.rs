@@ -80,6 +80,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether layers of this image are held for its next pull.
+    pub async fn holds_layers(&self, reference: &str) -> Result<bool, Error> {
+        Ok(id_of(&self.client().await?, &holder(reference)).await.is_some())
+    }
+
     /// The image is here, or is not wanted any more.
     pub async fn let_layers_go(&self, reference: &str) -> Result<(), Error> {
         match self.remove_image(&holder(reference), false).await {

@@ -140,4 +140,7 @@ it("shows as many ports as a row holds, and never hides one that does not work",
   expect(labels(link("8080:80"), link("8443:443"), link("9000:9000"))).toEqual([["8080:80", "8443:443"], 1]);
   expect(labels(link("127.0.0.1:8080:80"), link("8443:443"), link("9000:9000"))).toEqual([["127.0.0.1:8080:80"], 2]);
   expect(labels(link("8080:80"), link("8443:443"), link("22:22", "taken"))).toEqual([["22:22"], 2]);
+  const opens = (label: string) => ({ ...link(label), href: "http://localhost" });
+  const mixed = inRow([link("5353:53/udp"), opens("8080:80"), opens("8443:443")]);
+  expect(mixed.shown.map(({ label }) => label), "what a browser opens").toEqual(["8080:80", "8443:443"]);
 });

@@ -126,10 +126,11 @@ export function exitWords(code: number): string {
 /** So many letters of a port leave room for another beside it. */
 const SHORT = 9;
 
-/** What a row of two lines holds: one that does not work is among it. */
+/** What a row of two lines holds: first one that does not work, then what a browser opens. */
 export function inRow(links: readonly PortLink[]): { shown: PortLink[]; others: PortLink[] } {
   if (links.length <= 2) return { shown: [...links], others: [] };
-  const sorted = [...links].sort((a, b) => Number(a.dead === null) - Number(b.dead === null));
+  const rank = ({ dead, href }: PortLink) => (dead !== null ? 0 : href !== null ? 1 : 2);
+  const sorted = [...links].sort((a, b) => rank(a) - rank(b));
   const first = sorted.slice(0, 2);
   const most = first.every(({ label, dead }) => label.length <= SHORT && dead === null) ? 2 : 1;
   return { shown: sorted.slice(0, most), others: sorted.slice(most) };

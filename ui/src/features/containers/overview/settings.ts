@@ -7,6 +7,7 @@ export type SettingRow = { name: string; values: string[] };
 
 const USUAL_SHARED_MEMORY = 64 << 20;
 const USUAL_LOG = "json-file";
+const USUAL_SHARES = 1024;
 
 export function settings(inspect: RawInspect, id: string): SettingRow[] {
   const { Config: config, HostConfig: host } = inspect;
@@ -20,17 +21,34 @@ export function settings(inspect: RawInspect, id: string): SettingRow[] {
 
   const hostname = config?.Hostname ?? "";
   put("Host name", hostname !== "" && !id.startsWith(hostname) && hostname);
+  put("Domain", config?.Domainname);
   put("Name servers", ...(host?.Dns ?? []));
+  put("Short names end in", ...(host?.DnsSearch ?? []));
+  put("Name options", ...(host?.DnsOptions ?? []));
   put("Names it knows", ...(host?.ExtraHosts ?? []));
+  put("Linked to", ...(host?.Links ?? []));
+  put("Terminal", config?.Tty === true && "It has one");
+  put("Input", config?.OpenStdin === true && "Stays open");
   put("First program", host?.Init === true && "A small init");
   put("Asked to end by", config?.StopSignal !== "SIGTERM" && config?.StopSignal);
   put("Ended by force", typeof config?.StopTimeout === "number" && `after ${config.StopTimeout} s`);
   put("Its own files", host?.ReadonlyRootfs === true && "Read only");
+  put("More groups", ...(host?.GroupAdd ?? []));
   put("Rights it gets", ...(host?.CapAdd ?? []));
   put("Rights it loses", ...(host?.CapDrop ?? []));
   put("Security", ...(host?.SecurityOpt ?? []));
   put("Devices", ...(host?.Devices ?? []).map((device) => deviceWords(device)));
+  put("Rules for devices", ...(host?.DeviceCgroupRules ?? []));
   put("GPUs", ...(host?.DeviceRequests ?? []).map((request) => gpuWords(request)));
+  put("Volumes of", ...(host?.VolumesFrom ?? []));
+  put("Storage", ...pairs(host?.StorageOpt));
+  const [memory, swap, kept, shares] = [host?.Memory ?? 0, host?.MemorySwap ?? 0, host?.MemoryReservation ?? 0, host?.CpuShares ?? 0];
+  // The engine counts both together, and gives as much of the one as of the other by itself.
+  put("Swap", swap > 0 && swap !== 2 * memory && (swap === memory ? "None" : capacity(swap - memory)));
+  put("Memory kept for it", kept > 0 && capacity(kept));
+  put("When memory is short", host?.OomKillDisable === true && "It is not ended", host?.OomScoreAdj ? `Score ${host.OomScoreAdj}` : null);
+  put("Share of the processor", shares > 0 && shares !== USUAL_SHARES && `${shares}, where ${USUAL_SHARES} is usual`);
+  put("Processor cores", host?.CpusetCpus);
   const shared = host?.ShmSize ?? 0;
   put("Shared memory", shared > 0 && shared !== USUAL_SHARED_MEMORY && capacity(shared));
   put("Its programs' limits", ...(host?.Ulimits ?? []).map(({ Name, Soft, Hard }) => `${Name} ${Soft === Hard ? Soft : `${Soft}:${Hard}`}`));
@@ -38,7 +56,10 @@ export function settings(inspect: RawInspect, id: string): SettingRow[] {
   const log = [host?.LogConfig?.Type ?? "", ...pairs(host?.LogConfig?.Config)];
   if (log[0] !== "" && (log[0] !== USUAL_LOG || log.length > 1)) put("Log", ...log);
   put("Runtime", host?.Runtime !== "runc" && host?.Runtime);
+  put("Control group", host?.CgroupParent);
   put("Sees processes of", host?.PidMode);
+  put("Shares memory with", !["private", "shareable"].includes(host?.IpcMode ?? "") && host?.IpcMode);
+  put("Host name of", host?.UTSMode);
   put("Users of", host?.UsernsMode);
   return rows;
 }
