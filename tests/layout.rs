@@ -53,18 +53,20 @@ fn a_type_lives_with_what_produces_it() {
 /// xtask.
 #[test]
 fn removing_wherry_from_windows_touches_no_data() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../src-tauri/tauri.conf.json");
-    let text = fs_err::read_to_string(path).expect("the configuration of the installers");
-    let configuration: Value = serde_json::from_str(&text).expect("JSON");
-    assert!(
-        !configuration["bundle"].to_string().contains("installerHooks"),
-        "hooks have to be looked at for what they remove"
-    );
-    // The uninstaller on Windows offers to remove the window's own folder, which has this name.
-    assert_ne!(
-        configuration["identifier"], "wherry",
-        "the name of the folder with the data"
-    );
+    for path in ["src-tauri", "installers/windows"] {
+        let path = format!("{}/../{path}/tauri.conf.json", env!("CARGO_MANIFEST_DIR"));
+        let text = fs_err::read_to_string(path).expect("the configuration of the installer");
+        let configuration: Value = serde_json::from_str(&text).expect("JSON");
+        assert!(
+            !configuration["bundle"].to_string().contains("installerHooks"),
+            "hooks have to be looked at for what they remove"
+        );
+        // The uninstaller on Windows offers to remove the window's own folder, which has this name.
+        assert_ne!(
+            configuration["identifier"], "wherry",
+            "the name of the folder with the data"
+        );
+    }
 }
 
 /// Every package's direct dependencies that are built into it, by name.
