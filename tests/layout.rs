@@ -48,31 +48,25 @@ fn a_type_lives_with_what_produces_it() {
     }
 }
 
-/// A package takes away what it brought. The person's data is in a folder of the person, below which no package has
-/// anything, and no script of a package runs that could remove it.
+/// An installer takes away what it brought. The person's data is in a folder of the person, below which no installer has
+/// anything, and no script of one runs that could remove it. The packages of Linux are looked at where they are made, in
+/// xtask.
 #[test]
-fn removing_a_package_touches_no_data() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../src-tauri/tauri.conf.json");
-    let text = fs_err::read_to_string(path).expect("the configuration of the packages");
-    let configuration: Value = serde_json::from_str(&text).expect("JSON");
-    let bundle = configuration["bundle"].to_string();
-    for script in [
-        "preInstallScript",
-        "postInstallScript",
-        "preRemoveScript",
-        "postRemoveScript",
-        "installerHooks",
-    ] {
+fn removing_wherry_from_windows_touches_no_data() {
+    for path in ["src-tauri", "installers/windows"] {
+        let path = format!("{}/../{path}/tauri.conf.json", env!("CARGO_MANIFEST_DIR"));
+        let text = fs_err::read_to_string(path).expect("the configuration of the installer");
+        let configuration: Value = serde_json::from_str(&text).expect("JSON");
         assert!(
-            !bundle.contains(script),
-            "{script} has to be looked at for what it removes"
+            !configuration["bundle"].to_string().contains("installerHooks"),
+            "hooks have to be looked at for what they remove"
+        );
+        // The uninstaller on Windows offers to remove the window's own folder, which has this name.
+        assert_ne!(
+            configuration["identifier"], "wherry",
+            "the name of the folder with the data"
         );
     }
-    // The uninstaller on Windows offers to remove the window's own folder, which has this name.
-    assert_ne!(
-        configuration["identifier"], "wherry",
-        "the name of the folder with the data"
-    );
 }
 
 /// Every package's direct dependencies that are built into it, by name.

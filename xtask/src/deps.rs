@@ -30,6 +30,8 @@ pub(crate) enum Need {
     Display,
     /// The standard library's source and a linker for Windows.
     OtherSystems,
+    /// The deb and the rpm are made by the tools of those distributions.
+    Package,
 }
 
 /// A package of Debian and Ubuntu.
@@ -122,6 +124,7 @@ fn packages(need: Need) -> &'static [Package] {
         package("cargo-web"),
         package("rust-web-src"),
     ];
+    const PACKAGE: &[Package] = &[program("dpkg-dev", "dpkg-shlibdeps"), program("rpm", "rpmbuild")];
     match need {
         Need::Interface => INTERFACE,
         Need::Window => WINDOW,
@@ -133,6 +136,7 @@ fn packages(need: Need) -> &'static [Package] {
         Need::Browser => BROWSER,
         Need::Display => DISPLAY,
         Need::OtherSystems => OTHER_SYSTEMS,
+        Need::Package => PACKAGE,
     }
 }
 

@@ -35,6 +35,7 @@ use recipe::Recipe;
 const FORMAT: u32 = 2;
 
 const ROOT: &str = "root.erofs";
+const MANIFEST: &str = "manifest.json";
 
 /// What the system of the second image calls itself.
 const ANOTHER: &str = "Wherry (another one)";
@@ -60,14 +61,14 @@ impl Arch {
     }
 
     /// As Rust, QEMU and `uname -m` say it.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
             Self::Aarch64 => "aarch64",
         }
     }
 
-    fn debian(self) -> &'static str {
+    pub(crate) fn debian(self) -> &'static str {
         match self {
             Self::X86_64 => "amd64",
             Self::Aarch64 => "arm64",
@@ -112,6 +113,11 @@ impl Arch {
             Self::X86_64 => "vmlinux",
             Self::Aarch64 => "Image",
         }
+    }
+
+    /// What an image consists of.
+    pub(crate) fn image(self) -> [&'static str; 3] {
+        [self.kernel(), ROOT, MANIFEST]
     }
 }
 
@@ -234,7 +240,7 @@ pub(crate) fn build(arch: Arch) -> Result<PathBuf, Error> {
                     packages: &taken,
                     files,
                 };
-                fs_err::write(folder.join("manifest.json"), json(&manifest)?)?;
+                fs_err::write(folder.join(MANIFEST), json(&manifest)?)?;
                 Ok(())
             })?;
         }
@@ -262,10 +268,10 @@ pub(crate) fn build_another(arch: Arch) -> Result<PathBuf, Error> {
             cache.make(&another, |folder| {
                 root::repack(&cache, arch, &root, ANOTHER, &folder.join(ROOT))?;
                 fs_err::copy(first.join(arch.kernel()), folder.join(arch.kernel()))?;
-                let manifest = fs_err::read(first.join("manifest.json"))?;
+                let manifest = fs_err::read(first.join(MANIFEST))?;
                 let mut manifest: serde_json::Value = serde_json::from_slice(&manifest).map_err(io::Error::from)?;
                 manifest["files"] = serde_json::to_value(files(folder, arch)?).map_err(io::Error::from)?;
-                fs_err::write(folder.join("manifest.json"), json(&manifest)?)?;
+                fs_err::write(folder.join(MANIFEST), json(&manifest)?)?;
                 Ok(())
             })?;
         }

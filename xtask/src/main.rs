@@ -9,6 +9,7 @@ mod deps;
 mod error;
 mod guest;
 mod output;
+mod package;
 mod process;
 mod programs;
 mod report;
@@ -44,6 +45,8 @@ enum Command {
     },
     /// Build the release of everything into `dist`, runnable in place.
     Build,
+    /// Build the release and make a deb and an rpm of it, in `dist`.
+    Package,
     /// Serve the interface to a browser, on a real engine.
     Serve {
         /// The port on loopback; 0 takes a free one.
@@ -87,7 +90,8 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Test { names, .. } => test::run(&names),
-        Command::Build => run::build(),
+        Command::Build => run::build().map(drop),
+        Command::Package => package::run(),
         Command::Serve { port } => run::serve(port),
         Command::Guest { arch, update, another } => image(arch, update, another),
         Command::Check => check(),

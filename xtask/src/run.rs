@@ -36,8 +36,8 @@ pub(crate) fn serve(port: u16) -> Result<(), Error> {
     process::run(serve.arg(dist))
 }
 
-/// The release build of everything, runnable in place in `dist`.
-pub(crate) fn build() -> Result<(), Error> {
+/// The release build of everything, runnable in place in `dist`, whose path this gives.
+pub(crate) fn build() -> Result<PathBuf, Error> {
     deps::install(&[Need::Interface, Need::Window, Need::Image])?;
     programs::interface()?;
     output::doing("Building the release");
@@ -73,7 +73,7 @@ pub(crate) fn build() -> Result<(), Error> {
                 .to_string(),
         );
     }
-    Ok(())
+    Ok(dist)
 }
 
 /// Copies a file into a folder. What stands there is replaced and not written into: it may be running.

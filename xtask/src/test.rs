@@ -43,7 +43,7 @@ const STAGES: &[Stage] = &[
     Stage {
         name: "unit",
         about: "tests of every crate, some of them on a real engine",
-        needs: &[Need::Interface, Need::Window, Need::Engine],
+        needs: &[Need::Interface, Need::Window, Need::Engine, Need::Package],
         inputs: &[Input::Interface, Input::Programs],
         run: unit,
     },

@@ -50,7 +50,11 @@ impl Computer {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wherry"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_wherry")), arguments)
+    }
+
+    fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()
@@ -181,6 +185,36 @@ fn the_image_and_the_data_disk_are_looked_at() {
     left_behind[1024 + 96] = 4;
     fs_err::write(&disk, left_behind).expect("written");
     says(&computer.check("dataDisk"), "warn", "wherry start");
+}
+
+/// As the Linux packages have it: links in one folder, the program and its image in another.
+#[test]
+fn a_program_that_is_called_by_a_link_finds_the_image_beside_itself() {
+    let computer = Computer::new();
+    let image = computer.at("lib").join("guest").join(std::env::consts::ARCH);
+    fs_err::create_dir_all(&image).expect("made");
+    fs_err::create_dir(computer.at("bin")).expect("made");
+    fs_err::copy(env!("CARGO_BIN_EXE_wherry"), computer.at("lib/wherry")).expect("copied");
+    for name in ["wherry", "docker-credential-wherry"] {
+        fs_err::os::unix::fs::symlink("../lib/wherry", computer.at("bin").join(name)).expect("linked");
+    }
+    // Two empty blocks with a superblock that says so.
+    let mut root = vec![0; 8192];
+    root[1024..1028].copy_from_slice(&0xE0F5_E1E2_u32.to_le_bytes());
+    root[1024 + 12] = 12;
+    root[1024 + 36] = 2;
+    fs_err::write(image.join("root.erofs"), root).expect("written");
+    fs_err::write(image.join("manifest.json"), "{}").expect("written");
+    for kernel in ["vmlinux", "Image"] {
+        fs_err::write(image.join(kernel), "kernel").expect("written");
+    }
+
+    let mut doctor = computer.command_of(&computer.at("bin/wherry"), &["doctor", "--json"]);
+    let found = run(doctor.env_remove("WHERRY_GUEST"));
+    says(&seen(&found, "image"), "pass", "is whole");
+
+    let helper = run(&mut computer.command_of(&computer.at("bin/docker-credential-wherry"), &["list"]));
+    assert_eq!(String::from_utf8_lossy(&helper.stdout).trim(), "{}", "{helper:?}");
 }
 
 #[test]
