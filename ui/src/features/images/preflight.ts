@@ -23,7 +23,9 @@ export function savedWords(preflight: BeforePull): string | null {
 function fit(image: RemoteImage, platform: string, engine: string): Check {
   const slow = "It runs slowly or not at all.";
   if (!image.fits) {
-    return { kind: "bad", title: `Not made for ${platform}`, detail: `The registry has it for ${image.platforms.slice(0, 4).join(", ")}. ${slow}` };
+    const others = `The registry has it for ${image.platforms.slice(0, 4).join(", ")}.`;
+    // One that was asked for by its platform is that or none.
+    return { kind: "bad", title: `Not made for ${platform}`, detail: platform === engine ? `${others} ${slow}` : others };
   }
   if (withoutVariant(image.platform) === withoutVariant(engine)) {
     return { kind: "ok", title: "Made for this engine", detail: `${image.platform}, nothing to emulate` };
