@@ -99,15 +99,15 @@ fn lay_out(from: &Path, tree: &Path) -> Result<(), Error> {
     for (path, target) in LINKS {
         let path = tree.join(path);
         make_folder(&path)?;
-        unix::link(target, &path)?;
+        system::link(target, &path)?;
     }
-    unix::open_folders(tree)
+    system::open_folders(tree)
 }
 
 fn place(file: &Path, path: &Path, mode: u32) -> Result<(), Error> {
     make_folder(path)?;
     fs_err::copy(file, path)?;
-    unix::set_mode(path, mode)
+    system::set_mode(path, mode)
 }
 
 fn make_folder(path: &Path) -> Result<(), Error> {
@@ -156,7 +156,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const MAINTAINER: &str = env!("CARGO_PKG_AUTHORS");
 
 #[cfg(unix)]
-mod unix {
+mod system {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
@@ -186,7 +186,7 @@ mod unix {
 
 /// No package is made elsewhere: this is what the type check for Windows sees.
 #[cfg(not(unix))]
-mod unix {
+mod system {
     use std::path::Path;
 
     use crate::Error;

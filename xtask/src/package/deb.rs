@@ -34,7 +34,7 @@ fn control(about: &About, arch: Arch, kilobytes: u64, libraries: &str) -> String
          Maintainer: {MAINTAINER}\n\
          Installed-Size: {kilobytes}\n\
          Depends: {libraries}\n\
-         Recommends: {qemu}, libayatana-appindicator3-1 | libappindicator3-1\n\
+         Recommends: ca-certificates, {qemu}, libayatana-appindicator3-1 | libappindicator3-1\n\
          Section: admin\n\
          Priority: optional\n\
          Homepage: {}\n\

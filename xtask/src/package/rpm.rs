@@ -29,7 +29,7 @@ pub(super) fn pack(about: &About, tree: &Path, scratch: &Path, to: &Path) -> Res
 /// The format is that of rpmbuild(8). Nothing is to happen to what is packed: no stripping, no second package with
 /// debug information, no links by build number.
 fn spec(about: &About) -> String {
-    let mut files = format!("/{PROGRAMS}\n");
+    let mut files = format!("/{PROGRAMS}\n%dir /usr/share/doc/wherry\n");
     for (path, _) in LINKS.iter().chain(FILES) {
         // A licence is installed even where documentation is not wanted.
         files += if path.ends_with("/LICENSE") { "%license /" } else { "/" };
@@ -47,6 +47,7 @@ fn spec(about: &About) -> String {
          Summary: {}\n\
          License: {}\n\
          URL: {}\n\
+         Recommends: ca-certificates\n\
          Recommends: qemu-kvm\n\
          Recommends: libayatana-appindicator3.so.1()(64bit)\n\
          %description\n{}\n\

@@ -94,7 +94,12 @@ fn both_packages_have_each_file_and_nothing_that_runs_when_they_come_or_go() {
     assert_eq!(names(&information), ["control"], "no script");
 
     let ask = |question: &[&str]| run(Command::new("rpm").args(question).arg("--package").arg(&rpm));
-    assert_eq!(files(&ask(&["-q", "--list", "--verbose"])), expected(), "the rpm");
+    let listing = ask(&["-q", "--list", "--verbose"]);
+    assert_eq!(files(&listing), expected(), "the rpm");
+    // An rpm takes away only the folders that it names.
+    for folder in ["/usr/lib/wherry", "/usr/share/doc/wherry"] {
+        assert!(listing.contains(&format!(" {folder}\n")), "{folder}: {listing}");
+    }
     assert_eq!(ask(&["-q", "--scripts"]), "", "no script");
     let requires = ask(&["-q", "--requires"]);
     assert!(
