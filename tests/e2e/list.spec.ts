@@ -166,6 +166,12 @@ test("docker ps, ps -a, stop, start, restart, pause, kill and rm, by clicking", 
   await prune.getByRole("button", { name: /^Reclaim/ }).click();
   await expect(prune).toHaveCount(0);
   expect(docker(testbed, "ps", "--all", "--format", "{{.Names}}")).toMatch(/^wherry-trash\.\S+\.web$/);
+
+  // One that never started goes with them.
+  docker(testbed, "create", "--name", "unborn", "busybox", "/bin/true");
+  await page.getByRole("button", { name: "Remove stopped…" }).click();
+  await expect(prune.getByRole("checkbox", { name: "unborn" })).toBeChecked();
+  await page.keyboard.press("Escape");
   clear(testbed);
 });
 

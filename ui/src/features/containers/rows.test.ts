@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ContainerSummary } from "$lib/api";
-import { deadPorts, exitWords, firstUrl, healthWord, inRow, portLinks, reason, removal, stateOf, upFor } from "./rows";
+import { deadPorts, exitWords, firstUrl, healthWord, inRow, portLinks, reason, removal, shortId, stateOf, upFor } from "./rows";
 
 function container(name: string, change: Partial<ContainerSummary> = {}): ContainerSummary {
   return {
@@ -143,4 +143,9 @@ it("shows as many ports as a row holds, and never hides one that does not work",
   const opens = (label: string) => ({ ...link(label), href: "http://localhost" });
   const mixed = inRow([link("5353:53/udp"), opens("8080:80"), opens("8443:443")]);
   expect(mixed.shown.map(({ label }) => label), "what a browser opens").toEqual(["8080:80", "8443:443"]);
+});
+
+it("cuts an id and no name", () => {
+  expect(shortId("4c7271498b18".padEnd(64, "0"))).toBe("4c7271498b18");
+  expect(shortId("a-name-of-twenty-one")).toBe("a-name-of-twenty-one");
 });

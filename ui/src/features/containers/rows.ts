@@ -206,8 +206,9 @@ export function upFor(container: ContainerSummary): string {
   return unit === "" ? up : `${number} ${unit}${number === "1" ? "" : "s"}`;
 }
 
+/** An address may have a name in place of an id, which is not cut. */
 export function shortId(id: string): string {
-  return id.replace(/^sha256:/, "").slice(0, 12);
+  return /^[0-9a-f]{64}$/.test(id) ? id.slice(0, 12) : id;
 }
 
 /** "3 containers", or the one's name. */

@@ -40,6 +40,12 @@ test("what differs is marked, and what neither has is left out", () => {
   expect(rows.find(({ name }) => name === "Command")).toMatchObject({ left: "sh", same: true });
 });
 
+test("secrets that differ are told without their values", () => {
+  const of = (value: string) => image({ environment: [{ name: "API_TOKEN", value }] });
+  const rows = settings(of("one-of-them"), of("another"));
+  expect(rows.find(({ name }) => name === "$API_TOKEN")).toEqual({ name: "$API_TOKEN", left: "••••••••", right: "••••••••", same: false });
+});
+
 test("layers are the same from the first on until one differs", () => {
   const left = layersOf(image({ layers: ["a", "b"] }), [step("FROM", 5), step("ENV", 0), step("COPY . .", 7)]);
   const right = layersOf(image({ layers: ["a", "c", "b"] }), [step("FROM", 5)]);

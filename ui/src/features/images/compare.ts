@@ -2,6 +2,7 @@
 
 import type { FileDifference, ImageDetail, ImageStep } from "$lib/api";
 import { bytes } from "$lib/format";
+import { secretShown } from "$lib/secret";
 
 export type Row = { name: string; left: string; right: string; same: boolean };
 
@@ -33,8 +34,8 @@ export function settings(left: ImageDetail, right: ImageDetail): Row[] {
   ];
   return [
     ...rows.filter((each) => !each.same || (each.left !== NONE && each.left !== "")),
-    ...pairs("$", named(left.environment), named(right.environment)),
-    ...pairs("Label ", new Map(Object.entries(left.labels)), new Map(Object.entries(right.labels))),
+    ...pairs("$", named(left.environment), named(right.environment), secretShown),
+    ...pairs("Label ", new Map(Object.entries(left.labels)), new Map(Object.entries(right.labels)), (_, value) => value),
   ];
 }
 
@@ -42,11 +43,13 @@ function named(variables: ImageDetail["environment"]): Map<string, string> {
   return new Map(variables.map(({ name, value }) => [name, value]));
 }
 
-function pairs(before: string, left: ReadonlyMap<string, string | undefined>, right: ReadonlyMap<string, string | undefined>): Row[] {
+type Values = ReadonlyMap<string, string | undefined>;
+
+function pairs(before: string, left: Values, right: Values, shown: (name: string, value: string) => string): Row[] {
   const names = [...new Set([...left.keys(), ...right.keys()])].sort();
   return names.map((name) => {
     const [a, b] = [left.get(name) ?? NONE, right.get(name) ?? NONE];
-    return { name: `${before}${name}`, left: a, right: b, same: a === b };
+    return { name: `${before}${name}`, left: shown(name, a), right: shown(name, b), same: a === b };
   });
 }
 

@@ -1,6 +1,7 @@
 // What `docker inspect` says, as the overview shows it. Everything may be missing: engines of many versions answer.
 
 import type { Restart, Variable } from "$lib/api";
+import { secretShown } from "$lib/secret";
 
 type Maybe<T> = T | null | undefined;
 
@@ -80,16 +81,6 @@ type HealthEntry = { Start?: string; End?: string; ExitCode?: number; Output?: s
 type RawMount = { Type?: string; Name?: string; Source?: string; Destination?: string; RW?: boolean };
 
 export type EnvironmentRow = { name: string; value: string; shown: string; secret: boolean; image: boolean };
-
-const SECRET_NAME = /pass(word|wd|phrase)?($|_)|secret|token|api_?key|access_?key|private_?key|credential|(^|_)auth($|_)|(^|_)pwd($|_)/i;
-const SECRET_IN_ADDRESS = /^([a-z][a-z\d+.-]*:\/\/[^\s:/@]*:)([^\s@/]+)(@)/i;
-const DOTS = "••••••••";
-
-/** The value as it may stand on a screen: dots for a secret, and for the password in an address. */
-export function secretShown(name: string, value: string): string {
-  if (SECRET_IN_ADDRESS.test(value)) return value.replace(SECRET_IN_ADDRESS, `$1${DOTS}$3`);
-  return SECRET_NAME.test(name) && value !== "" ? DOTS : value;
-}
 
 /** What the person set comes first; what the image has set by itself, after it. */
 export function environment(inspect: RawInspect, image: Variable[]): EnvironmentRow[] {

@@ -73,7 +73,7 @@ test("everything that was set is told", () => {
     "Storage: size=10G",
     "Swap: 32 MB",
     "Memory kept for it: 32 MB",
-    "When memory is short: It is not ended, Score 100",
+    "When memory is short: It is not ended, Ended before others, score 100",
     "Share of the processor: 512, where 1024 is usual",
     "Processor cores: 0-1",
     "Shared memory: 128 MB",

@@ -46,7 +46,7 @@ export function settings(inspect: RawInspect, id: string): SettingRow[] {
   // The engine counts both together, and gives as much of the one as of the other by itself.
   put("Swap", swap > 0 && swap !== 2 * memory && (swap === memory ? "None" : capacity(swap - memory)));
   put("Memory kept for it", kept > 0 && capacity(kept));
-  put("When memory is short", host?.OomKillDisable === true && "It is not ended", host?.OomScoreAdj ? `Score ${host.OomScoreAdj}` : null);
+  put("When memory is short", host?.OomKillDisable === true && "It is not ended", turnWords(host?.OomScoreAdj ?? 0));
   put("Share of the processor", shares > 0 && shares !== USUAL_SHARES && `${shares}, where ${USUAL_SHARES} is usual`);
   put("Processor cores", host?.CpusetCpus);
   const shared = host?.ShmSize ?? 0;
@@ -62,6 +62,11 @@ export function settings(inspect: RawInspect, id: string): SettingRow[] {
   put("Host name of", host?.UTSMode);
   put("Users of", host?.UsernsMode);
   return rows;
+}
+
+/** Linux ends what has the highest score first. */
+function turnWords(score: number): string | null {
+  return score === 0 ? null : `Ended ${score > 0 ? "before" : "after"} others, score ${score}`;
 }
 
 function deviceWords({ PathOnHost, PathInContainer }: { PathOnHost?: string; PathInContainer?: string }): string {
