@@ -55,7 +55,7 @@ pub(crate) fn run() -> Result<(), Error> {
     deps::install(&[Need::Package])?;
     let dist = run::build()?;
     for package in make(&dist, &workspace::scratch().join("package"), &dist)? {
-        let megabytes = fs_err::metadata(&package)?.len() / 1_000_000;
+        let megabytes = fs_err::metadata(&package)?.len().div_ceil(1_000_000);
         let shown = package.strip_prefix(workspace::root()).unwrap_or(&package);
         output::line(format!("{} ({megabytes} MB)", shown.display()));
     }
