@@ -74,6 +74,12 @@ test("a tutorial's line fills the form, and what runs is what docker would have 
   await page.keyboard.press("Control+h");
   await expect(page.getByRole("heading", { name: "What I clicked" })).toBeVisible();
   await expect(page.getByText(/docker run .*--name api/).first()).toBeVisible();
+  // In the smallest window its script is a click away.
+  await page.setViewportSize({ width: 800, height: 560 });
+  await page.getByRole("button", { name: "Show the script" }).click();
+  const script = page.getByRole("group", { name: "Script" });
+  await expect(script).toBeInViewport();
+  await expect(script).toContainText("--name api");
   clear(testbed);
   rmSync(folder, { recursive: true });
 });
@@ -206,11 +212,28 @@ test("a flag that Wherry does not know is named, and a mistake is explained", as
   await page.getByRole("button", { name: "Run an image" }).first().click();
   await page.getByRole("button", { name: "Paste a docker run line" }).click();
   const line = page.getByRole("textbox", { name: "Paste a docker run line" });
+  await expect(line).toBeFocused();
   await line.fill("docker run --sails=3 busybox");
   await expect(page.getByText("--sails", { exact: false }).last()).toBeVisible();
   await line.fill('docker run -e "A=1 busybox');
   await expect(page.getByText(/quot/).last()).toBeVisible();
   await expect(page.getByRole("button", { name: "Fill the form" })).toBeDisabled();
+  await expect(page.getByRole("button", { name: "Run", exact: true }), "the form behind is not run").toHaveCount(0);
+});
+
+test("a file of variables that docker run refuses is told beside it, before it runs", async ({ page, testbed }) => {
+  writeFileSync(`${testbed.home}/refused.env`, "A=1\nexport B=2\n");
+  await enter(page, testbed);
+  const run = await paste(page, "docker run busybox", "");
+  await run.getByRole("button", { name: "Import .env" }).click();
+  await page.keyboard.type(`${testbed.home}/refused.env`);
+  await expect(run.getByRole("group", { name: "File of variables" })).toContainText(/refused\.env is refused: .*, in line 2/);
+  // What is added is typed into at once.
+  await run.getByRole("button", { name: "Add a folder or volume" }).click();
+  await expect(run.getByRole("textbox", { name: "Folder on this computer" })).toBeFocused();
+  await run.getByRole("button", { name: "Add a port" }).click();
+  const second = run.getByRole("group", { name: "Port 2" });
+  await expect(second.getByRole("textbox", { name: "Port on this computer" })).toBeFocused();
 });
 
 test("whoever holds the port is named, and the next free one is offered", async ({ page, testbed }) => {

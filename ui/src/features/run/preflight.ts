@@ -22,9 +22,9 @@ export function fixLabel(fix: PreflightFix): string {
   }
 }
 
-/** Those that have no field of their own to stand beside. */
+/** Those that have no field of their own to stand beside: what is wrong with a mount or a file is said there. */
 export function besideForm(checks: PreflightCheck[]): PreflightCheck[] {
-  return checks.filter(({ about, verdict }) => !(about.type === "mount" && verdict !== "pass"));
+  return checks.filter(({ about, verdict }) => !((about.type === "mount" || about.type === "envFile") && verdict !== "pass"));
 }
 
 const VERDICTS = { ok: "pass", info: "skip", warn: "warn", bad: "warn" } as const;
