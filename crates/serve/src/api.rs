@@ -24,6 +24,9 @@ const WINDOW: usize = 8;
 /// How long an accepted WebSocket may take to say what it wants.
 const FIRST_WORD: Duration = Duration::from_secs(10);
 
+/// How long a page may take to read that its stream has ended.
+const LAST_WORD: Duration = Duration::from_secs(10);
+
 /// 200 with the result, or 422 with the problem.
 pub(crate) async fn call(State(serving): State<Serving>, Path(name): Path<String>, body: String) -> Response {
     let Ok(params) = serde_json::from_str::<Value>(&body) else {
@@ -79,6 +82,10 @@ async fn converse(serving: Serving, mut socket: WebSocket) {
     // A page that is gone by now misses nothing.
     let _ = socket.send(Message::Text(last)).await;
     let _ = socket.send(Message::Close(None)).await;
+    // What the page says until it has read that must be taken: a connection that is closed with something unread is
+    // reset, and a browser whose next word fails throws away what it has not looked at.
+    let rest = async { while let Some(Ok(_)) = socket.recv().await {} };
+    let _ = tokio::time::timeout(LAST_WORD, rest).await;
 }
 
 /// Messages of the page are a list of what it says into the stream, or a word: it has read a batch to its end.

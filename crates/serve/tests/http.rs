@@ -201,6 +201,20 @@ async fn a_stream_that_does_not_exist_ends_with_its_problem() {
 }
 
 #[tokio::test]
+async fn who_still_talks_when_a_stream_ends_hears_its_end() {
+    let served = served().await;
+    let mut socket = open(&served, &served.token).await.expect("a stream");
+    let request = json!({ "name": "app.nonsense", "params": null });
+    socket.send(Message::text(request.to_string())).await.expect("sent");
+    assert!(matches!(next(&mut socket).await, Some(Message::Text(_))));
+    for _ in 0..1000 {
+        socket.send(Message::text("more")).await.expect("somebody listens");
+    }
+    assert!(matches!(next(&mut socket).await, Some(Message::Close(_))));
+    assert!(next(&mut socket).await.is_none());
+}
+
+#[tokio::test]
 async fn a_stream_ends_when_either_side_lets_go() {
     let served = served().await;
     let mut ours = open(&served, &served.token).await.expect("a stream");
