@@ -7,7 +7,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::qmp::{self, Qmp};
@@ -25,11 +24,6 @@ const ENOUGH: u64 = 64 * MIB;
 const LOOK: Duration = Duration::from_secs(10);
 /// While there is next to no room.
 const LOOK_CLOSELY: Duration = Duration::from_secs(2);
-
-#[derive(Deserialize)]
-struct RunState {
-    status: String,
-}
 
 /// Looks after a machine while this computer's disk fills.
 pub(crate) struct HostDisk {
@@ -110,8 +104,7 @@ pub(crate) fn is_full(free: u64) -> bool {
 async fn stood_still(home: &Home, free: u64) -> bool {
     let looked = async {
         let mut qmp = Qmp::connect(&home.qmp()).await?;
-        let state: RunState = qmp.execute("query-status", json!({})).await?;
-        let stands = state.status == "io-error";
+        let stands = qmp.is_stopped_by_a_disk().await?;
         if stands && free >= ENOUGH {
             qmp.execute::<serde_json::Value>("cont", json!({})).await?;
         }

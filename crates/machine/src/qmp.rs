@@ -133,6 +133,16 @@ impl Qmp {
         self.version
     }
 
+    /// Whether a write of the machine stopped it, which a disk did not take.
+    pub(crate) async fn is_stopped_by_a_disk(&mut self) -> Result<bool, Error> {
+        #[derive(Deserialize)]
+        struct Status {
+            status: String,
+        }
+        let found: Status = self.execute("query-status", json!({})).await?;
+        Ok(found.status == "io-error")
+    }
+
     /// Gives one command and returns its answer.
     pub(crate) async fn execute<T: DeserializeOwned>(
         &mut self,

@@ -129,12 +129,16 @@ async fn end(live: &Live, qmp: &mut Qmp) {
     }
 }
 
-/// Makes a machine that stands still go on, whatever was being done with it.
+/// Makes a machine that stands still go on, whatever was being done with it. One that a write has stopped for want of
+/// room goes on when there is room: before, it would come as far as its next write, and be met and lost again.
 async fn let_go(home: &Home) -> Result<(), qmp::Error> {
     let mut qmp = Qmp::connect(&home.qmp()).await?;
     // There may be nothing to cancel.
     let _ = qmp.execute::<Value>("migrate_cancel", json!({})).await;
     saved::clear_leftovers(home);
+    if qmp.is_stopped_by_a_disk().await? {
+        return Ok(());
+    }
     qmp.execute::<Value>("cont", json!({})).await.map(drop)
 }
 

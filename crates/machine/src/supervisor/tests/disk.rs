@@ -134,6 +134,23 @@ async fn a_daemon_that_finds_the_machine_standing_still_for_want_of_room_does_no
 }
 
 #[tokio::test]
+async fn who_finds_a_machine_standing_still_for_want_of_room_lets_it_stand() -> io::Result<()> {
+    let place = Place::new()?;
+    let supervisor = place.supervisor();
+    supervisor.start().await.expect("it starts");
+    let monitor = &place.guest.monitor;
+    monitor.no_room.store(true, Ordering::SeqCst);
+    monitor.running.store(false, Ordering::SeqCst);
+    let found = crate::suspend::settle(&place.home).await.expect("the monitor answers");
+    assert!(matches!(found, crate::suspend::Standing::Runs { note: None }));
+    assert!(
+        !monitor.running.load(Ordering::SeqCst),
+        "it would stop at its next write"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_start_during_which_this_computers_disk_fills_says_so_and_the_next_one_works() -> io::Result<()> {
     let place = Place::new()?;
     let fake = Fake::new();
