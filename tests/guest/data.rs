@@ -265,7 +265,12 @@ fn machine_on_a_full_host(machine: &Machine) {
         .stdout(Stdio::null())
         .spawn()
         .expect("wherry starts");
-    until("another daemon", || (!machine.daemons().is_empty()).then_some(()));
+    // It does not let it go on before there is room.
+    let log = machine.path().join("logs/daemon.log");
+    until("another daemon to find it", || {
+        let said = fs_err::read_to_string(&log).unwrap_or_default();
+        said.contains("a machine runs already").then_some(())
+    });
     fs_err::remove_file(&ballast).expect("room is made");
     assert!(start.wait().expect("it ends").success());
     assert_eq!(machine.pid(), pid, "it is the same machine");
