@@ -236,6 +236,27 @@ test("a file of variables that docker run refuses is told beside it, before it r
   await expect(second.getByRole("textbox", { name: "Port on this computer" })).toBeFocused();
 });
 
+test("what an image says about its ports leaves alone whoever types there", async ({ page, testbed }) => {
+  clear(testbed);
+  await enter(page, testbed);
+  let answer = () => {};
+  const held = new Promise<void>((resolve) => (answer = resolve));
+  await page.route("**/api/call/image.get", async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.getByRole("link", { name: /^Containers/ }).click();
+  await page.getByRole("button", { name: "Run an image" }).first().click();
+  const run = page.getByRole("dialog");
+  await run.getByRole("textbox", { name: "Image" }).fill("busybox");
+  const port = run.getByRole("group", { name: "Port 1" }).getByRole("textbox", { name: "Port on this computer" });
+  await port.click();
+  answer();
+  await expect(run).toContainText(/MB, on this computer/);
+  await page.keyboard.type("3000");
+  await expect(port).toHaveValue("3000");
+});
+
 test("whoever holds the port is named, and the next free one is offered", async ({ page, testbed }) => {
   clear(testbed);
   const holder = createServer();
