@@ -206,3 +206,41 @@ impl<'a> Layers<'a> {
 fn has_finished(progress: &PullProgress) -> bool {
     progress.layers.iter().any(|layer| layer.stage == LayerStage::Done)
 }
+
+#[cfg(test)]
+mod tests {
+    use wherry_engine::LayerProgress;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn docker_hub_is_asked_only_by_a_pull_that_is_worth_it() {
+        let layer = |stage| PullProgress {
+            layers: vec![LayerProgress {
+                id: "aaaa".into(),
+                stage,
+                done_bytes: 0,
+                total_bytes: 0,
+            }],
+            ..PullProgress::default()
+        };
+        let (under_way, arrived) = (layer(LayerStage::Downloading), layer(LayerStage::Done));
+        let of = |on_hub| Layers {
+            asking: Some(std::future::ready(Err(Problem::cancelled())).boxed()),
+            known: None,
+            on_hub,
+        };
+        let (at_first, in_the_end) = (Duration::ZERO, WORTH_A_PULL);
+        assert!(
+            !of(false).are_wanted(&under_way, in_the_end),
+            "there is nothing to keep"
+        );
+        assert!(of(false).are_wanted(&arrived, at_first));
+        assert!(!of(true).are_wanted(&arrived, at_first));
+        assert!(of(true).are_wanted(&arrived, in_the_end));
+
+        let mut asked = of(false);
+        asked.learn().await;
+        assert!(!asked.are_wanted(&arrived, in_the_end), "nobody is asked twice");
+    }
+}

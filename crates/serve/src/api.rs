@@ -83,7 +83,7 @@ async fn converse(serving: Serving, mut socket: WebSocket) {
     let _ = socket.send(Message::Text(last)).await;
     let _ = socket.send(Message::Close(None)).await;
     // What the page says until it has read that must be taken: a connection that is closed with something unread is
-    // reset, and a browser whose next word fails throws away what it has not looked at.
+    // reset, and a browser whose next word fails throws away what it has not looked at. One that never closes is left.
     let rest = async { while let Some(Ok(_)) = socket.recv().await {} };
     let _ = tokio::time::timeout(LAST_WORD, rest).await;
 }

@@ -186,12 +186,18 @@ async fn the_page_has_its_types_and_its_policy() {
     assert!(!outside.text().await.expect("text").contains("root:"));
 }
 
+/// A stream that was asked for by a name that there is not.
+async fn nonsense(served: &Served) -> Socket {
+    let mut socket = open(served, &served.token).await.expect("a stream");
+    let request = json!({ "name": "app.nonsense", "params": null });
+    socket.send(Message::text(request.to_string())).await.expect("sent");
+    socket
+}
+
 #[tokio::test]
 async fn a_stream_that_does_not_exist_ends_with_its_problem() {
     let served = served().await;
-    let mut socket = open(&served, &served.token).await.expect("a stream");
-    let request = json!({ "name": "app.nonsense", "params": null });
-    socket.send(Message::text(request.to_string())).await.expect("sent");
+    let mut socket = nonsense(&served).await;
     let Some(Message::Text(last)) = next(&mut socket).await else {
         panic!("no message")
     };
@@ -203,9 +209,7 @@ async fn a_stream_that_does_not_exist_ends_with_its_problem() {
 #[tokio::test]
 async fn who_still_talks_when_a_stream_ends_hears_its_end() {
     let served = served().await;
-    let mut socket = open(&served, &served.token).await.expect("a stream");
-    let request = json!({ "name": "app.nonsense", "params": null });
-    socket.send(Message::text(request.to_string())).await.expect("sent");
+    let mut socket = nonsense(&served).await;
     assert!(matches!(next(&mut socket).await, Some(Message::Text(_))));
     for _ in 0..1000 {
         socket.send(Message::text("more")).await.expect("somebody listens");

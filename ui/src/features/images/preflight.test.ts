@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { BeforePull, RemoteImage } from "$lib/api";
-import { askable, byVersion, checks, download, platformWord, savedWords, searchable } from "./preflight";
+import { askable, byVersion, checks, download, isSamePlatform, platformWord, savedWords, searchable } from "./preflight";
 
 const image: RemoteImage = {
   digest: "sha256:ab",
@@ -50,6 +50,12 @@ test("what does not fit is said", () => {
   expect(kinds({ limit })).toContainEqual(["bad", "0 of 100 Hub pulls left"]);
   expect(kinds({ user: "ada" })).toContainEqual(["ok", "Signed in as ada"]);
   expect(kinds({ image: null, diskFree: null })).toEqual([]);
+});
+
+test("a platform is the same but for its variant", () => {
+  expect(isSamePlatform("linux/arm64/v8", "linux/arm64")).toBe(true);
+  expect(isSamePlatform("linux/arm64", "linux/arm")).toBe(false);
+  expect(isSamePlatform("linux", "linux/arm")).toBe(false);
 });
 
 test("only what may be a name is asked for", () => {

@@ -27,15 +27,17 @@ function fit(image: RemoteImage, platform: string, engine: string): Check {
     // One that was asked for by its platform is that or none.
     return { kind: "bad", title: `Not made for ${platform}`, detail: platform === engine ? `${others} ${slow}` : others };
   }
-  if (withoutVariant(image.platform) === withoutVariant(engine)) {
+  if (isSamePlatform(image.platform, engine)) {
     return { kind: "ok", title: "Made for this engine", detail: `${image.platform}, nothing to emulate` };
   }
   // Another one was asked for.
   return { kind: "warn", title: `Made for ${image.platform}`, detail: `This engine is ${engine}. ${slow}` };
 }
 
-function withoutVariant(platform: string): string {
-  return platform.split("/", 2).join("/");
+/** But for the variant, as "v8" in "linux/arm64/v8". */
+export function isSamePlatform(one: string, other: string): boolean {
+  const [first, second] = [one.split("/"), other.split("/")];
+  return first[0] === second[0] && first[1] === second[1];
 }
 
 export function checks(preflight: BeforePull): Check[] {
