@@ -17,7 +17,7 @@ use hyper::{Request, Response, body::Bytes, body::Incoming, server::conn::http1,
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 use wherry_link::Folder;
 
 use super::{Guest, log::say};
@@ -52,13 +52,7 @@ pub(super) fn listen(guest: &Arc<Guest>) -> Result<(), Error> {
             match listener.accept().await {
                 Ok((engine, _)) => {
                     let guest = Arc::clone(&guest);
-                    tokio::spawn(async move {
-                        let answer = service_fn(|request| answer(&guest, request));
-                        // An engine that leaves in the middle of a request wants no answer.
-                        let _ = http1::Builder::new()
-                            .serve_connection(TokioIo::new(engine), answer)
-                            .await;
-                    });
+                    tokio::spawn(async move { serve(engine, |path| guest.shares.has(path)).await });
                 }
                 Err(error) => {
                     say!("{SOCKET}: {error}");
@@ -71,11 +65,26 @@ pub(super) fn listen(guest: &Arc<Guest>) -> Result<(), Error> {
     Ok(())
 }
 
-async fn answer(guest: &Guest, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let answer = match request.uri().path() {
+async fn serve(engine: UnixStream, shared: impl Fn(&Path) -> bool) {
+    let answer = service_fn(|request| answer(&shared, request));
+    // An engine that leaves in the middle of a request wants no answer.
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(engine), answer)
+        .await;
+}
+
+async fn answer(
+    shared: impl Fn(&Path) -> bool,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (asked, body) = request.into_parts();
+    // Read in any case: a connection whose request was answered before its end is closed, and the engine, which says
+    // here all that it answers, tries again only after a second.
+    let body = body.collect().await;
+    let answer = match asked.uri.path() {
         "/Plugin.Activate" => json!({ "Implements": ["authz"] }),
-        "/AuthZPlugin.AuthZReq" => match request.into_body().collect().await {
-            Ok(body) => match refusal(&body.to_bytes(), |path| guest.shares.has(path)) {
+        "/AuthZPlugin.AuthZReq" => match body {
+            Ok(body) => match refusal(&body.to_bytes(), shared) {
                 Some(message) => json!({ "Allow": false, "Msg": message }),
                 None => json!({ "Allow": true }),
             },
@@ -96,10 +105,18 @@ fn refusal(asked: &[u8], shared: impl Fn(&Path) -> bool) -> Option<String> {
     let body = base64::engine::general_purpose::STANDARD.decode(asked.body?).ok()?;
     let body: Value = serde_json::from_slice(&body).ok()?;
     let missing = sources(&body["HostConfig"]).find(|source| !shared(source) && !is_machines(source))?;
+    let has_place = Folder::has_place_at(&missing);
     let missing = missing.display();
-    Some(format!(
-        "{missing} is not shared with the machine. Share it in Settings > Folders, or with: wherry share add {missing}"
-    ))
+    Some(if has_place {
+        format!(
+            "{missing} is not shared with the machine. Share it in Settings > Folders, or with: wherry share add {missing}"
+        )
+    } else {
+        format!(
+            "{missing} is not in the machine, which has its own system there and can be given nothing of this computer's. \
+             Copy what the container needs to a folder of your own, and give it that one."
+        )
+    })
 }
 
 /// The folders and files that a container is to have of the host.
@@ -138,6 +155,8 @@ fn is_machines(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+
     use super::*;
 
     fn asked(uri: &str, host: &Value) -> Vec<u8> {
@@ -172,7 +191,13 @@ mod tests {
             { "Type": "bind", "Source": "/home/ada/../bob", "Target": "/b" },
         ]);
         assert!(made_with(&json!({ "Mounts": mounts })).is_some_and(|why| why.starts_with("/home/bob is not")));
-        assert!(made_with(&json!({ "Binds": ["/etc/no-such-file:/x"] })).is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_shared_is_not_told_to_be() {
+        let why = made_with(&json!({ "Binds": ["/etc/no-such-file:/x"] })).expect("refused");
+        assert!(why.starts_with("/etc/no-such-file is not in the machine"), "{why}");
+        assert!(!why.contains("wherry share"), "{why}");
     }
 
     #[test]
@@ -185,6 +210,41 @@ mod tests {
         ] {
             assert_eq!(made_with(&json!({ "Binds": binds })), None, "{binds}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_of_the_engine_is_heard_to_its_end_and_the_next_goes_the_same_way() -> io::Result<()> {
+        let (engine, plugin) = UnixStream::pair()?;
+        let serving = tokio::spawn(serve(plugin, |_| true));
+        let mut engine = BufReader::new(engine);
+        for request in 1..=2 {
+            let long = "x".repeat(4 << 20);
+            let head = format!(
+                "POST /AuthZPlugin.AuthZRes HTTP/1.1\r\nhost: plugin\r\ncontent-length: {}\r\n\r\n",
+                long.len()
+            );
+            engine.write_all(head.as_bytes()).await?;
+            engine.write_all(long.as_bytes()).await?;
+            let mut line = String::new();
+            engine.read_line(&mut line).await?;
+            assert_eq!(line.trim(), "HTTP/1.1 200 OK", "request {request}");
+            let mut length = 0;
+            loop {
+                line.clear();
+                engine.read_line(&mut line).await?;
+                match line.trim().split_once(": ") {
+                    Some(("content-length", value)) => length = value.parse().expect("a number"),
+                    Some(_) => {}
+                    None => break,
+                }
+            }
+            let mut body = vec![0; length];
+            engine.read_exact(&mut body).await?;
+            assert_eq!(String::from_utf8_lossy(&body), r#"{"Allow":true}"#);
+        }
+        drop(engine);
+        serving.await?;
+        Ok(())
     }
 
     #[test]
