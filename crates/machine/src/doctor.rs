@@ -400,11 +400,10 @@ fn accelerator(home: &Home, program: &std::path::Path, wanted: Accelerator, runn
         Accelerator::Emulation => return Check::pass(NAME, "Software emulation, as you chose"),
         Accelerator::Auto => {}
     }
-    if let Some(why) = system::accelerator_missing() {
-        return Check::warn(NAME, SLOW).why(why).remedy(Remedy::Advice(
-            "Switch virtualization on in this computer's firmware settings, or allow it for this virtual machine."
-                .into(),
-        ));
+    if let Some(missing) = system::accelerator_missing() {
+        return Check::warn(NAME, SLOW)
+            .why(missing.why)
+            .remedy(Remedy::Advice(missing.advice.into()));
     }
     if let Ok(qemu) = Qemu::find(program)
         && let Some(why) = Failures::load(home, &qemu.facts().fingerprint).why(system::ACCELERATOR)
@@ -587,7 +586,7 @@ fn ports(running: Option<&Status>) -> Check {
             .detail(format!("{} of {}", dead.len(), forwards.len()))
             .why(format!("{}.", dead.join("; ")))
             .remedy(Remedy::Advice(
-                "Stop the program that holds the port, then restart the container.".into(),
+                "Stop the program that holds the port. The container gets it by itself then.".into(),
             ));
     }
     let check = match forwards.len() {

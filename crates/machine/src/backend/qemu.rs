@@ -106,8 +106,11 @@ impl Backend for Qemu {
                 note: None,
             },
             Accelerator::Auto => {
-                if let Some(why) = system::accelerator_missing() {
-                    let note = format!("The machine runs by software emulation, which is slower. {why}");
+                if let Some(missing) = system::accelerator_missing() {
+                    let note = format!(
+                        "The machine runs by software emulation, which is slower. {}",
+                        missing.why
+                    );
                     return Attempts {
                         attempts: vec![emulation],
                         note: Some(note),

@@ -5,6 +5,8 @@ use std::os::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 use tokio::io::unix::AsyncFd;
 
+use super::NoAccelerator;
+
 /// The hardware accelerator of this system, in QEMU's word.
 pub(crate) const ACCELERATOR: &str = "kvm";
 
@@ -20,17 +22,27 @@ pub(crate) const SANDBOX: &[&str] = &[
 /// QEMU takes folders from a process of ours.
 pub(crate) const SERVES_FILES: bool = true;
 
-/// Why the accelerator is not worth a try, in words.
-pub(crate) fn accelerator_missing() -> Option<String> {
-    match std::fs::File::options().read(true).write(true).open("/dev/kvm") {
-        Ok(_) => None,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Some("This computer offers no hardware virtualization (there is no /dev/kvm).".into())
-        }
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Some("This user may not use hardware virtualization; being in the group kvm allows it.".into())
-        }
-        Err(error) => Some(format!("Hardware virtualization cannot be used: /dev/kvm: {error}.")),
+pub(crate) fn accelerator_missing() -> Option<NoAccelerator> {
+    let opened = std::fs::File::options().read(true).write(true).open("/dev/kvm");
+    opened.err().map(|error| no_kvm(&error))
+}
+
+fn no_kvm(error: &io::Error) -> NoAccelerator {
+    const SWITCH_ON: &str =
+        "Switch virtualization on in this computer's firmware settings, or allow it for this virtual machine.";
+    match error.kind() {
+        io::ErrorKind::NotFound => NoAccelerator {
+            why: "This computer offers no hardware virtualization (there is no /dev/kvm).".into(),
+            advice: SWITCH_ON,
+        },
+        io::ErrorKind::PermissionDenied => NoAccelerator {
+            why: "This user may not use hardware virtualization; being in the group kvm allows it.".into(),
+            advice: "Join that group, then sign out of this computer and in again: sudo usermod -aG kvm \"$USER\"",
+        },
+        _ => NoAccelerator {
+            why: format!("Hardware virtualization cannot be used: /dev/kvm: {error}."),
+            advice: SWITCH_ON,
+        },
     }
 }
 
@@ -133,4 +145,20 @@ pub(crate) fn name_servers() -> Vec<IpAddr> {
 pub(crate) fn interface(name: &str) -> Option<u32> {
     let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None);
     rustix::net::netdevice::name_to_index(socket.ok()?, name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_use_kvm_is_told_how_to_be_allowed_and_nothing_of_firmware() {
+        let denied = no_kvm(&io::ErrorKind::PermissionDenied.into());
+        assert!(
+            denied.advice.ends_with("sudo usermod -aG kvm \"$USER\""),
+            "{}",
+            denied.advice
+        );
+        assert!(no_kvm(&io::ErrorKind::NotFound.into()).advice.contains("firmware"));
+    }
 }

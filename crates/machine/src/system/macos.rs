@@ -5,6 +5,8 @@ use std::time::Duration;
 use rustix::event::kqueue::{Event, EventFilter, EventFlags, ProcessEvents, kevent, kqueue};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, test_kill_process, waitpid};
 
+use super::NoAccelerator;
+
 /// The hardware accelerator of this system, in QEMU's word.
 pub(crate) const ACCELERATOR: &str = "hvf";
 
@@ -15,8 +17,8 @@ pub(crate) const SANDBOX: &[&str] = &[];
 
 pub(crate) const SERVES_FILES: bool = false;
 
-/// Why the accelerator is not worth a try, in words. Every Mac that runs a supported macOS has it.
-pub(crate) fn accelerator_missing() -> Option<String> {
+/// Every Mac that runs a supported macOS has it.
+pub(crate) fn accelerator_missing() -> Option<NoAccelerator> {
     None
 }
 

@@ -19,6 +19,8 @@ use windows_sys::Win32::System::Threading::{
 
 use super::Makes;
 
+use super::NoAccelerator;
+
 /// The hardware accelerator of this system, in QEMU's word.
 pub(crate) const ACCELERATOR: &str = "whpx";
 
@@ -31,8 +33,8 @@ pub(crate) const ENDPOINTS_ARE_FILES: bool = false;
 
 pub(crate) const SERVES_FILES: bool = false;
 
-/// Why the accelerator is not worth a try, in words. Windows tells only when it is used.
-pub(crate) fn accelerator_missing() -> Option<String> {
+/// Windows tells only when it is used.
+pub(crate) fn accelerator_missing() -> Option<NoAccelerator> {
     None
 }
 
