@@ -229,13 +229,14 @@ impl Registry {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("wherry/", env!("CARGO_PKG_VERSION")))
             .build();
-        let began = Instant::now();
-        let answer = match client {
-            Ok(client) => client.get(self.url.clone()).send().await,
-            Err(error) => Err(error),
-        };
-        let took = began.elapsed();
         let new = |verdict, title| Check::new("registry", CheckGroup::Network, verdict, title);
+        let client = match client {
+            Ok(client) => client,
+            Err(error) => return not_asked(new, &error),
+        };
+        let began = Instant::now();
+        let answer = client.get(self.url.clone()).send().await;
+        let took = began.elapsed();
         match answer {
             // 401: it wants to know who we are, as it should.
             Ok(answer) if answer.status().is_success() || answer.status() == reqwest::StatusCode::UNAUTHORIZED => {
@@ -272,6 +273,25 @@ impl Registry {
             "See whether this computer is online. What is on it already works without; only pulls and builds need it.",
         )
     }
+}
+
+/// Nothing went to the registry: a client for TLS cannot even be made where nobody is trusted.
+fn not_asked(new: impl Fn(Verdict, String) -> Check, error: &reqwest::Error) -> Check {
+    let words = deepest(error);
+    if !words.contains("No CA certificates") {
+        return new(Verdict::Fail, "No registry can be asked from here".into())
+            .why(format!("{}.", words.trim_end_matches('.')));
+    }
+    let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+        .into_iter()
+        .find_map(|variable| Some((variable, std::env::var(variable).ok()?)));
+    let advice = match named {
+        Some((variable, path)) => format!("The variable {variable} names {path}. Correct it, or take it away."),
+        None => "Install the package ca-certificates of your system.".to_owned(),
+    };
+    new(Verdict::Fail, "This computer knows no certificate authority".into())
+        .why("They vouch for registries. Without any, neither pulls nor builds reach one.")
+        .advice(advice)
 }
 
 /// One that goes through the proxy that the engine goes through.

@@ -194,7 +194,12 @@ fn a_program_that_is_called_by_a_link_finds_the_image_beside_itself() {
     let image = computer.at("lib").join("guest").join(std::env::consts::ARCH);
     fs_err::create_dir_all(&image).expect("made");
     fs_err::create_dir(computer.at("bin")).expect("made");
-    fs_err::copy(env!("CARGO_BIN_EXE_wherry"), computer.at("lib/wherry")).expect("copied");
+    // Not by this process: a program that another test starts at this moment would hold the copy open for writing.
+    let copied = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_wherry"))
+        .arg(computer.at("lib/wherry"))
+        .status();
+    assert!(copied.is_ok_and(|status| status.success()), "copied");
     for name in ["wherry", "docker-credential-wherry"] {
         fs_err::os::unix::fs::symlink("../lib/wherry", computer.at("bin").join(name)).expect("linked");
     }
@@ -283,6 +288,20 @@ fn a_certificate_that_nobody_vouches_for_is_told() {
     let _ = server.wait();
     says(&check, "fail", "The certificate of localhost is not trusted");
     says(&check, "fail", "certificate authority");
+}
+
+#[test]
+fn a_computer_without_certificate_authorities_is_no_network_that_inspects() {
+    let computer = Computer::new();
+    let nothing = computer.at("nothing.pem");
+    fs_err::write(&nothing, "").expect("written");
+    let mut doctor = computer.command(&["doctor", "--json", "--registry", "https://127.0.0.1:1"]);
+    let doctor = doctor
+        .env("SSL_CERT_FILE", &nothing)
+        .env("SSL_CERT_DIR", computer.at("nothing"));
+    let check = seen(&run(doctor), "registry");
+    says(&check, "fail", "This computer knows no certificate authority");
+    says(&check, "fail", "SSL_CERT_FILE names ");
 }
 
 /// "ACCEPT 127.0.0.1:43123"
