@@ -237,6 +237,10 @@ fn folder(path: &str, target: &str, must_exist: bool, read_only: bool, shared: O
         target: target.to_owned(),
     };
     let found = Path::new(path);
+    if shared.is_some() && wherry_machine::is_machines_own(found) {
+        let sentence = format!("{path} is the machine's own there, not this computer's");
+        return check(about, Verdict::Warn, sentence, None);
+    }
     // What the container would find in place of a folder that is not shared is an empty one.
     if let Some(shared) = shared
         && !shared.iter().any(|folder| found.starts_with(folder))
@@ -262,8 +266,9 @@ fn folder(path: &str, target: &str, must_exist: bool, read_only: bool, shared: O
                 fix,
             )
         } else {
-            let sentence =
-                format!("There is no {path} on this computer. The engine makes an empty folder, owned by root.");
+            // In the machine whatever is made in a shared folder is the person's.
+            let owner = if shared.is_some() { "yours" } else { "owned by root" };
+            let sentence = format!("There is no {path} on this computer. The engine makes an empty folder, {owner}.");
             check(about, Verdict::Warn, sentence, fix)
         };
     };
@@ -386,6 +391,17 @@ mod tests {
         );
         let here = files(&spec, Some(&[folder.path().to_owned()]));
         assert_eq!(here[0].verdict, Verdict::Pass);
+        assert!(here[1].sentence.ends_with("yours."), "{}", here[1].sentence);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_engine_s_socket_is_the_machine_s_own_and_nothing_to_share() {
+        let shared = [PathBuf::from("/home/ada")];
+        let look = |shared| folder("/var/run/docker.sock", "/var/run/docker.sock", false, false, shared);
+        let of_machine = look(Some(&shared));
+        assert_eq!((of_machine.verdict, of_machine.fix), (Verdict::Warn, None));
+        assert!(!look(None).sentence.contains("the machine's own"));
     }
 
     #[test]

@@ -53,6 +53,7 @@ pub use home::{HOME_VARIABLE, Home};
 pub use insecure::{InsecureRegistry, NoRegistry};
 pub use proxy::{BadProxyUrl, HostProxy, ProxyChoice, ProxyInUse, ProxySource, ProxyUrl};
 pub use settings::{Settings, SettingsChange};
+pub use shares::is_machines_own;
 pub use state::{
     Accelerator, DiskFill, Failure, FailureCode, Forward, Freed, HostRoom, Network, Running, Spec, SpecChange, State,
     Status, Step, StepReport, Usage,

@@ -35,6 +35,11 @@ pub(crate) fn usual() -> Vec<PathBuf> {
     home.into_iter().collect()
 }
 
+/// Where the machine has its own system: what a container is given of there is never this computer's.
+pub fn is_machines_own(path: &Path) -> bool {
+    !Folder::has_place_at(path)
+}
+
 /// The path under which this folder can be shared, or why it cannot.
 pub(crate) fn check(home: &Home, path: &Path) -> Result<PathBuf, Failure> {
     let refused = |cause: String, hint: &str| Failure {
@@ -58,6 +63,12 @@ pub(crate) fn check(home: &Home, path: &Path) -> Result<PathBuf, Failure> {
         Ok(_) => {
             return Err(refused("It is not a folder.".into(), "Share the folder that it is in."));
         }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(refused(
+                "There is nothing at this path.".into(),
+                "Make the folder first, or see whether its name is right.",
+            ));
+        }
         Err(error) => {
             return Err(refused(
                 error.to_string(),
@@ -66,7 +77,7 @@ pub(crate) fn check(home: &Home, path: &Path) -> Result<PathBuf, Failure> {
         }
     }
     let hint = "Move what containers need to a folder of its own, and share that.";
-    if !Folder::has_place_at(&path) {
+    if is_machines_own(&path) {
         let cause = "The machine has its own system at this path, and a folder is shared at the path that it has here.";
         return Err(refused(cause.into(), hint));
     }
