@@ -120,7 +120,7 @@ fn named(found: &Captures<'_>) -> Option<String> {
 /// What a word becomes that a generator made; `None` for others.
 fn word(word: &str) -> Option<String> {
     // A path has parts that are looked at by themselves, unless it is base64, which may have this sign too.
-    if word.starts_with('/') || (word.contains('/') && !is_random(word)) {
+    if word.starts_with('/') || (word.contains('/') && (word.split('/').any(is_container) || !is_random(word))) {
         let parts: Vec<_> = word.split('/').map(|part| (part, self::word(part))).collect();
         if !word.contains('/') || parts.iter().all(|(_, hidden)| hidden.is_none()) {
             return None;
@@ -134,7 +134,15 @@ fn word(word: &str) -> Option<String> {
     if word.len() < SHORTEST {
         return None;
     }
-    if word.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    // `spanID=0123456789abcdef`, `port_start=443`
+    if let Some((name, number)) = word.split_once('=')
+        && !number.is_empty()
+        && is_hex(number)
+        && !is_random(name)
+    {
+        return self::word(number).map(|number| format!("{name}={number}"));
+    }
+    if is_hex(word) {
         // Nobody can tell the checksum of an image from a key by its looks, so both lose their end.
         let has_letter = word.bytes().any(|byte| byte.is_ascii_alphabetic());
         return (has_letter && word.len() >= 32).then(|| format!("{}…", &word[..SHORT_ID]));
@@ -150,6 +158,15 @@ fn is_random(word: &str) -> bool {
     // AWordOfAProgram has as many capitals as it has words.
     let jumping = upper * 5 > word.len() && lower * 5 > word.len();
     (mixed || jumping) && !is_uuid(word) && entropy(word) >= RANDOM
+}
+
+fn is_hex(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A container's or an image's whole number. Base64 with slashes has no such part.
+fn is_container(part: &str) -> bool {
+    part.len() == 64 && is_hex(part)
 }
 
 fn is_uuid(word: &str) -> bool {
@@ -242,6 +259,9 @@ mod tests {
             "-device virtio-balloon-pci,free-page-reporting=on,deflate-on-oom=on",
             "[    0.412345] Kernel command line: console=ttyS0 quiet loglevel=4 root=/dev/vda",
             "level=info msg=\"Loading containers: done.\" author=moby",
+            "returned error: context canceled\" spanID=5cbe3a7a0ad87d34 kind=1",
+            "sudo sysctl -w net.ipv4.ip_unprivileged_port_start=443",
+            "running.ready_in_millis=17920 running.uptime=20",
         ] {
             assert_eq!(masked(text), text);
         }
@@ -252,6 +272,13 @@ mod tests {
         assert_eq!(
             masked("sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
             "sha256:9f86d081884c…"
+        );
+        assert_eq!(
+            masked(
+                "POST /v1.45/containers/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08/start \
+                 traceID=c7de7d2ad8d4b3a9f38e13e4a2a6f5b1"
+            ),
+            "POST /v1.45/containers/9f86d081884c…/start traceID=c7de7d2ad8d4…"
         );
         assert_eq!(masked("/home/ada/code/app"), "~/code/app");
     }
