@@ -32,7 +32,7 @@ async function savedAs(page: Page, name: RegExp): Promise<string> {
 
 test("a file and a folder are dropped, come out again as they were, and text is not lost unasked", async ({ page, testbed }) => {
   clear(testbed);
-  const make = "mkdir -p /app/site; echo kept >/app/site/old.txt; echo 'print(1)' >/app/main.py; exec /bin/sleep 1000";
+  const make = "mkdir -p /app/site; echo kept >/app/site/old.txt; echo 'print(1)' >/app/main.py; ln -s site /app/current; exec /bin/sleep 1000";
   docker(testbed, "run", "--detach", "--name", "api", "busybox", "/bin/sh", "-c", make);
   const folder = mkdtempSync(join(tmpdir(), "wherry drop "));
   const content: Record<string, Buffer> = {
@@ -71,7 +71,11 @@ test("a file and a folder are dropped, come out again as they were, and text is 
   }
   await page.getByRole("menuitem", { name: "Download" }).click();
   expect(readFileSync(await savedAs(page, /^Saved as .*notes/)).equals(content["notes.txt"] as Buffer)).toBe(true);
-  await grid.getByRole("row", { name: /site/ }).click();
+  await grid.getByRole("button", { name: "More for current" }).click();
+  await page.getByRole("menuitem", { name: "Download" }).click();
+  const linked = execFileSync("tar", ["-tf", await savedAs(page, /^Saved as .*current.*\.tar$/)], { encoding: "utf8" });
+  expect(linked, "a link to a folder is saved as that folder").toContain("site/old.txt");
+  await grid.getByRole("row", { name: /\bsite\b/ }).click();
   await expect(grid.getByRole("row", { name: /index\.html/ })).toBeVisible();
   await page.getByRole("button", { name: "Download this folder" }).click();
   const tar = await savedAs(page, /^Saved as .*site.*\.tar$/);

@@ -221,6 +221,8 @@ commands! {
         folder(FileNew) -> () as clicked::make_folder;
         delete(FileRef) -> () as clicked::delete_file;
         rename(FileRename) -> () as clicked::rename_file;
+        /// What a download of it is called: a folder, or a link to one, is a tar.
+        saved_name(FileRef) -> String;
         /// A file as it is, a folder as a tar, where the person chose or into their downloads.
         download(FileDownload) -> Saved as clicked::download;
     }

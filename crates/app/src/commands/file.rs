@@ -73,6 +73,11 @@ pub(crate) async fn rename(app: &App, rename: FileRename) -> Result<(), Problem>
     renamed.map_err(|error| about("rename", &rename.path, error))
 }
 
+pub(crate) async fn saved_name(app: &App, file: FileRef) -> Result<String, Problem> {
+    let name = app.engine().await?.download_name(&file.container, &file.path).await;
+    name.map_err(|error| about("save", &file.path, error))
+}
+
 /// A file as it is, a folder as a tar.
 pub(crate) async fn download(app: &App, file: FileDownload) -> Result<Saved, Problem> {
     let engine = app.engine().await?;

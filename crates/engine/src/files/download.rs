@@ -20,21 +20,44 @@ pub struct Download {
     archive: Box<dyn AsyncRead + Send + Unpin>,
 }
 
+struct Downloadable {
+    name: String,
+    folder: bool,
+    /// Without links at its end.
+    path: String,
+}
+
 impl Engine {
     pub async fn download(&self, container: &str, path: &str) -> Result<Download, Error> {
-        let path = self.behind_links(container, &clean_path(path)?).await?;
-        let folder = self
-            .stat(container, &path)
-            .await?
-            .is_some_and(|stat| stat.mode & GO_FOLDER != 0);
+        let Downloadable { name, folder, path } = self.downloadable(container, path).await?;
+        Ok(Download {
+            name,
+            folder,
+            archive: Box::new(self.archive(container, &path).await?),
+        })
+    }
+
+    /// What a download of this is called outside, before anything of it comes.
+    pub async fn download_name(&self, container: &str, path: &str) -> Result<String, Error> {
+        Ok(self.downloadable(container, path).await?.name)
+    }
+
+    /// A link has its own name, and is a folder where it leads to one.
+    async fn downloadable(&self, container: &str, path: &str) -> Result<Downloadable, Error> {
+        let path = clean_path(path)?;
         let name = match path.rsplit_once('/') {
             Some((_, name)) if !name.is_empty() => name,
             Some(_) | None => "files",
         };
-        Ok(Download {
+        let target = self.behind_links(container, &path).await?;
+        let folder = self
+            .stat(container, &target)
+            .await?
+            .is_some_and(|stat| stat.mode & GO_FOLDER != 0);
+        Ok(Downloadable {
             name: if folder { format!("{name}.tar") } else { name.to_owned() },
             folder,
-            archive: Box::new(self.archive(container, &path).await?),
+            path: target,
         })
     }
 

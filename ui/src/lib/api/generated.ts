@@ -2413,6 +2413,8 @@ export interface Commands {
   "file.folder": { params: FileNew; result: null };
   "file.delete": { params: FileRef; result: null };
   "file.rename": { params: FileRename; result: null };
+  /** What a download of it is called: a folder, or a link to one, is a tar. */
+  "file.saved_name": { params: FileRef; result: string };
   /** A file as it is, a folder as a tar, where the person chose or into their downloads. */
   "file.download": { params: FileDownload; result: Saved };
   /** What a terminal in this container can be: its shells, its users, whether it has a terminal itself. */

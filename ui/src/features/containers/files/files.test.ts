@@ -1,16 +1,12 @@
 import { expect, test } from "vitest";
 
 import type { FileEntry } from "$lib/api";
-import { base64, crumbs, fileCommand, join, modeWord, nameWrong, parent, savedName, visible } from "./files";
+import { base64, crumbs, fileCommand, join, modeWord, nameWrong, parent, visible } from "./files";
 
 test("a path is its folders", () => {
   expect(crumbs("/")).toEqual([{ name: "/", path: "/" }]);
   expect(crumbs("/app/src").map(({ path }) => path)).toEqual(["/", "/app", "/app/src"]);
   expect([parent("/app/src"), parent("/app"), join("/", "app"), join("/app", "x")]).toEqual(["/app", "/", "/app", "/app/x"]);
-});
-
-test("a folder is saved as a tar", () => {
-  expect([savedName("/app/main.py", false), savedName("/app", true), savedName("/", true)]).toEqual(["main.py", "app.tar", "files.tar"]);
 });
 
 test("a name that leads elsewhere is refused", () => {

@@ -20,12 +20,6 @@ export function parent(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";
 }
 
-/** What a download is called. A folder comes as a tar, and `/` has no name of its own. */
-export function savedName(path: string, isFolder: boolean): string {
-  const name = path.slice(path.lastIndexOf("/") + 1) || "files";
-  return isFolder ? `${name}.tar` : name;
-}
-
 /** Why this cannot be a file's name, or nothing. */
 export function nameWrong(name: string, taken: readonly string[]): string | null {
   if (name === "") return null;
