@@ -56,3 +56,27 @@ test("a message that comes while a dialog is open is inside the dialog, where it
   expect(screen.getByText("Pulled nginx").closest("dialog")).toBeNull();
   toasts.close(id);
 });
+
+test("a message's time goes on when a dialog opens or closes, and stops while it is pointed at", async () => {
+  vi.useFakeTimers();
+  try {
+    render(ToastList);
+    toasts.show("Pulled nginx", { millis: 6000 });
+    await tick();
+    vi.advanceTimersByTime(4000);
+    const { unmount } = render(Dialog, { title: "Run", onclose: () => {}, children: words("form") });
+    await tick();
+    vi.advanceTimersByTime(1500);
+    await fireEvent.pointerEnter(screen.getByRole("status"));
+    vi.advanceTimersByTime(60_000);
+    await fireEvent.pointerLeave(screen.getByRole("status"));
+    unmount();
+    await tick();
+    expect(screen.queryByText("Pulled nginx"), "half a second is left").not.toBeNull();
+    vi.advanceTimersByTime(600);
+    await tick();
+    expect(screen.queryByText("Pulled nginx")).toBeNull();
+  } finally {
+    vi.useRealTimers();
+  }
+});

@@ -25,6 +25,8 @@ type Options = { kind?: Toast["kind"]; detail?: string | null; action?: ToastAct
 class Toasts {
   list = $state<Toast[]>([]);
   #next = 1;
+  /** What is left of the time of those that are not drawn, or pointed at. */
+  readonly #left = new Map<number, number>();
 
   show(text: string, { kind = "ok", detail = null, action = null, stays = false, millis = STAYS_MILLIS }: Options = {}): number {
     const id = this.#next++;
@@ -51,7 +53,20 @@ class Toasts {
     return this.show(problem.message, { kind: "bad", detail: explanation(problem), action, stays: true });
   }
 
+  /** From now on its time runs; the result stops it. Drawn elsewhere, it goes on with what is left. */
+  run({ id, stays, millis }: Toast): () => void {
+    if (stays) return () => {};
+    const left = this.#left.get(id) ?? millis;
+    const began = performance.now();
+    const timer = setTimeout(() => this.close(id), left);
+    return () => {
+      clearTimeout(timer);
+      if (this.list.some((toast) => toast.id === id)) this.#left.set(id, left - (performance.now() - began));
+    };
+  }
+
   close(id: number): void {
+    this.#left.delete(id);
     const at = this.list.findIndex((toast) => toast.id === id);
     if (at >= 0) this.list.splice(at, 1);
   }
