@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { BeforePull, RemoteImage } from "$lib/api";
-import { askable, byVersion, checks, download, isSamePlatform, platformWord, savedWords, searchable } from "./preflight";
+import { askable, byVersion, checks, download, isSamePlatform, platformWord, savedWords, searchable, unfinished } from "./preflight";
 
 const image: RemoteImage = {
   digest: "sha256:ab",
@@ -63,6 +63,11 @@ test("only what may be a name is asked for", () => {
   for (const text of ["", "python:", "a b", "ghcr.io/", "<b>", "../x"]) expect(askable(text), text).toBe(false);
   expect(searchable("postgres")).toBe(true);
   for (const text of ["p", "python:3", "ghcr.io/a/b", "localhost:5000/x"]) expect(searchable(text), text).toBe(false);
+});
+
+test("what is typed half has no Pull, and says what is missing", () => {
+  for (const text of ["postgres", "postgres:17", "ghcr.io/a/b@sha256:0"]) expect(unfinished(text), text).toBeNull();
+  for (const text of ["", " ", "postgres:", "postgres: ", "postgres@", "ghcr.io/"]) expect(unfinished(text), text).not.toBeNull();
 });
 
 test("tags are in the order in which people look for them", () => {

@@ -81,6 +81,22 @@ export function askable(text: string): boolean {
   return /^[a-z0-9][a-z0-9._\-/]*(:[0-9]+\/[a-z0-9._\-/]+)?(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?$/i.test(text.trim()) && !/[/:]$/.test(text.trim());
 }
 
+/** Why this cannot be an image's name yet; `null` when it can. */
+export function unfinished(text: string): string | null {
+  switch (text.trim().at(-1)) {
+    case undefined:
+      return "Type the name of an image";
+    case ":":
+      return "After the colon comes a tag, as in postgres:17";
+    case "@":
+      return "After the @ comes a digest, as in postgres@sha256:…";
+    case "/":
+      return "After the slash comes the image's name";
+    default:
+      return null;
+  }
+}
+
 /** For whom a tag is, in a word: "yours", "arm64", "Windows"; nothing where that is not known. */
 export function platformWord(platforms: string[], engine: string): string {
   // The variant does not matter: linux/arm64/v8 runs on linux/arm64.
