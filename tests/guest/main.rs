@@ -3,6 +3,7 @@
 mod data;
 mod faults;
 mod giveback;
+mod lost;
 mod names;
 mod ports;
 mod reach;

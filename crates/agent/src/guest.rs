@@ -1,5 +1,7 @@
 //! Everything the agent does, and the order it does it in.
 
+mod again;
+mod api;
 mod authorize;
 mod binds;
 mod children;
@@ -119,7 +121,11 @@ fn init() {
             .worker_threads(2)
             .enable_all()
             .build()
-            .map(|runtime| runtime.block_on(run(mounted)))
+            .map(|runtime| {
+                runtime.block_on(run(mounted));
+                // A thread may be waiting for a file of the host that nobody serves any more.
+                runtime.shutdown_background();
+            })
     }));
     match ran {
         Ok(Ok(())) => {}
@@ -158,6 +164,7 @@ async fn run(mounted: Result<(), mount::Error>) {
         Ok(()) => {
             guest.prepared.cancel();
             tokio::spawn(giveback::keep());
+            tokio::spawn(again::start(Arc::clone(&guest)));
             tokio::spawn(disk::watch(Arc::clone(&guest)));
         }
         Err(cause) => {

@@ -53,8 +53,9 @@ pub enum HostRequest {
     Rest,
     /// The data disk has been made larger and has this many bytes. Replied to when its file system has grown, too.
     GrowDisk { bytes: u64 },
-    /// Stops containers, engine and disks in that order, then powers off. The reply comes at once.
-    PowerOff,
+    /// Stops containers, engine and disks in that order, then powers off. The reply comes at once. With `run_again` the
+    /// containers that run are started again after the next boot, whatever their restart policies say.
+    PowerOff { run_again: bool },
     /// The reply is followed by what the agent and the engine have logged since boot, one JSON string a line, oldest
     /// first (the last 2,000 lines). With `follow` each further line until either side closes; without it the
     /// stream ends there.

@@ -94,6 +94,13 @@ pub(crate) struct Live {
     pub(crate) files: Option<Files>,
 }
 
+impl Live {
+    /// Whether it has the device for shared folders, and nobody serves it any more.
+    pub(crate) fn has_lost_files(&self) -> bool {
+        lost_files(&self.record, self.files.is_some())
+    }
+}
+
 /// Why there is no machine at the end of a start.
 #[derive(Debug)]
 pub(crate) enum Ended {
@@ -168,7 +175,7 @@ pub(crate) async fn boot(
             // A disk that is just being made or repaired is finished rather than cut off.
             if let (Some(session), Some(process)) = (&partial.session, &partial.process) {
                 let off = async {
-                    let _ = session.ask::<_, ()>(&HostRequest::PowerOff).await;
+                    let _ = session.ask::<_, ()>(&HostRequest::PowerOff { run_again: false }).await;
                     process.ended().await;
                 };
                 let _ = timeout(POWER_OFF_EARLY, off).await;
@@ -307,7 +314,11 @@ impl Boot<'_> {
     }
 }
 
-const WITH_FOLDERS: &str = " with folders";
+pub(crate) const WITH_FOLDERS: &str = " with folders";
+
+fn lost_files(record: &Record, served: bool) -> bool {
+    record.fingerprint.ends_with(WITH_FOLDERS) && !served
+}
 
 /// What a machine is made of: with the server of the shared folders it has one device more.
 fn fingerprint(facts: &Facts, files: bool) -> String {

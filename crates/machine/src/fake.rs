@@ -34,6 +34,8 @@ pub(crate) struct Guest {
     /// Whether its containers stand still.
     pub(crate) rests: Arc<AtomicBool>,
     pub(crate) monitor: Arc<Monitor>,
+    /// Whether it was told at its end that its containers are to run again.
+    pub(crate) runs_again: Arc<AtomicBool>,
     /// Whether it is of before it could be told of this computer.
     pub(crate) is_older: Arc<AtomicBool>,
     /// The home whose machine's process ends when this guest powers off.
@@ -94,6 +96,7 @@ impl Guest {
                 never_quits: AtomicBool::default(),
             }),
             is_older: Arc::default(),
+            runs_again: Arc::default(),
             home: None,
             gives_back: Arc::new(|| ()),
         }
@@ -223,7 +226,8 @@ impl Guest {
                 let value = self.publications.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 stream.accept(value).await
             }
-            HostRequest::PowerOff => {
+            HostRequest::PowerOff { run_again } => {
+                self.runs_again.store(run_again, Ordering::SeqCst);
                 stream.accept(()).await?;
                 if let Some(record) = self.home.as_ref().and_then(Record::of_running) {
                     kill(record.pid);

@@ -104,9 +104,19 @@ pub(crate) fn is_not_shared(path: &Path, folders: &[PathBuf]) -> Failure {
     }
 }
 
-/// What the person is told when there is no server any more before its machine ends.
+/// What the person is told when there is no server any more before its machine ends, and the machine is not restarted
+/// for that.
 pub(crate) const GONE: &str = "The server of the shared folders has ended, and containers that use them wait for it. \
                                Restart the machine.";
+
+/// The same, while the machine is restarted for that.
+pub(crate) const MENDING: &str = "The server of the shared folders was killed, with everything that starts it again, and \
+                                  containers that use those folders wait for it. Only a restart of the machine helps; \
+                                  it is being restarted, and the containers that ran are started again.";
+
+/// The same, when it was.
+pub(crate) const MENDED: &str = "The machine was restarted because the server of the shared folders was killed, with \
+                                 everything that starts it again. The containers that ran were started again.";
 
 /// What the person is told when servers die one after another.
 pub(crate) const GIVEN_UP: &str = "The server of the shared folders broke off several times. Containers find errors in \
@@ -119,7 +129,7 @@ pub(crate) const ANEW: &str = "The server of the shared folders broke off and wa
 
 /// Says this of the file server, and nothing else.
 pub(crate) fn note(notes: &mut Vec<String>, note: &str) {
-    notes.retain(|before| ![GONE, GIVEN_UP, ANEW].contains(&before.as_str()));
+    notes.retain(|before| ![GONE, MENDING, MENDED, GIVEN_UP, ANEW].contains(&before.as_str()));
     notes.push(note.into());
 }
 
@@ -358,7 +368,7 @@ async fn until_given_up(home: &Home) {
 }
 
 /// Whether somebody has the turn that keepers of files and their spares have.
-fn is_kept(home: &Home) -> bool {
+pub(crate) fn is_kept(home: &Home) -> bool {
     let tried = std::fs::File::open(home.files_turn()).map(|turn| turn.try_lock_shared());
     matches!(tried, Ok(Err(std::fs::TryLockError::WouldBlock)))
 }

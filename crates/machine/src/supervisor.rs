@@ -124,6 +124,7 @@ impl Supervisor {
             phase: Phase::Stopped,
             step_began: Instant::now(),
             note_when_stopped: None,
+            mended: None,
         };
         task.find_what_is();
         tokio::spawn(task.run(received, happened));
@@ -194,6 +195,8 @@ enum Source {
 struct Then {
     change: SpecChange,
     waiters: Vec<Reply>,
+    /// Nobody asked for the stop: the containers that run are to run again.
+    mends: bool,
 }
 
 /// A running machine and the tasks that watch it.
@@ -316,6 +319,8 @@ struct Task {
     step_began: Instant,
     /// Why it was stopped, when that is not what was asked for.
     note_when_stopped: Option<String>,
+    /// When a machine was last restarted for its shared folders.
+    mended: Option<Instant>,
 }
 
 impl Task {
@@ -512,10 +517,9 @@ impl Task {
                 self.reported(up, report);
             }
             (Phase::Running(mut up), Event::FilesGone { pid }) if up.live.process.pid == pid => {
-                tracing::error!(pid, "the server of the shared folders has ended");
                 up.live.files = None;
                 self.phase = Phase::Running(up);
-                self.change(|status| shares::note(&mut status.notes, shares::GONE));
+                self.mend(Vec::new());
             }
             (Phase::Running(mut up), Event::FilesAnew { pid, files, notes }) if up.live.process.pid == pid => {
                 let given_up = files.have_given_up();

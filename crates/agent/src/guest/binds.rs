@@ -2,30 +2,22 @@
 
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
-use http_body_util::{BodyExt, Empty};
-use hyper::{Request, Response, body::Bytes, body::Incoming, client::conn::http1, header::HOST};
-use hyper_util::rt::TokioIo;
+use http_body_util::BodyExt;
+use hyper::Method;
 use serde::Deserialize;
 
-use super::{Guest, engine, log::say};
+use super::{
+    Guest,
+    api::{self, Error, RUNNING},
+    log::say,
+};
 
 /// `{"type":["container"],"event":["start","die"]}`
 const EVENTS: &str =
     "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22start%22%2C%22die%22%5D%7D";
-const RUNNING: &str = "/containers/json";
 
 /// Between two attempts at an engine that does not answer as expected; it starts anew by itself.
 const PAUSE: Duration = Duration::from_secs(1);
-
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error("the engine did not answer: {0}")]
-    Http(#[from] hyper::Error),
-    #[error("the engine's answer is not understood: {0}")]
-    Answer(#[from] serde_json::Error),
-    #[error("the engine could not be asked: {0}")]
-    Request(#[from] hyper::http::Error),
-}
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -56,7 +48,7 @@ pub(super) async fn keep(guest: Arc<Guest>) {
 /// Follows one engine until it ends.
 async fn follow(guest: &Guest) -> Result<(), Error> {
     // Heard first, so that nothing that starts after the list was made is missed.
-    let mut events = get(EVENTS).await?.into_body();
+    let mut events = api::ask(Method::GET, EVENTS).await?.into_body();
     list(guest).await?;
     while let Some(frame) = events.frame().await {
         frame?;
@@ -66,7 +58,12 @@ async fn follow(guest: &Guest) -> Result<(), Error> {
 }
 
 async fn list(guest: &Guest) -> Result<(), Error> {
-    let answer = get(RUNNING).await?.into_body().collect().await?.to_bytes();
+    let answer = api::ask(Method::GET, RUNNING)
+        .await?
+        .into_body()
+        .collect()
+        .await?
+        .to_bytes();
     let binds = sources(&answer)?;
     guest.binds.send_if_modified(|known| {
         let differs = *known != binds;
@@ -83,14 +80,6 @@ fn sources(answer: &[u8]) -> Result<BTreeSet<PathBuf>, serde_json::Error> {
         .filter(|mount| mount.kind == "bind")
         .map(|mount| mount.source)
         .collect())
-}
-
-async fn get(path: &str) -> Result<Response<Incoming>, Error> {
-    let engine = engine::answering(engine::SOCKET).await;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(engine)).await?;
-    tokio::spawn(connection);
-    let request = Request::get(path).header(HOST, "engine").body(Empty::<Bytes>::new())?;
-    Ok(sender.send_request(request).await?)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::{
 
 use fs_err::File;
 use rustix::{
-    fs::{stat, statvfs},
+    fs::{stat, statvfs, syncfs},
     ioctl,
     mount::MountFlags,
 };
@@ -354,6 +354,11 @@ fn grow(blocks: u64) -> io::Result<()> {
     // SAFETY: the call reads one u64, which is what is passed, and writes nothing to our memory.
     unsafe { ioctl::ioctl(folder.file(), ioctl::Setter::<RESIZE, u64>::new(blocks)) }?;
     Ok(())
+}
+
+/// Writes to the disk what is not there yet.
+pub(super) fn sync() -> io::Result<()> {
+    Ok(syncfs(File::open(DATA)?)?)
 }
 
 /// Bytes in all and in use; nothing while no disk is mounted.

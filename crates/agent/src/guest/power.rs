@@ -7,15 +7,24 @@ use rustix::{
     process::{Pid, Signal, kill_process},
     system::{RebootCommand, reboot},
 };
+use tokio::{sync::oneshot, time::timeout};
 use wherry_link::Stage;
 
-use super::{Guest, disk::DATA, engine::Running, log::say};
+use super::{
+    Guest,
+    disk::{self, DATA},
+    engine::Running,
+    log::say,
+};
 
 /// How long processes that nobody waits for may take to end when they are asked to.
 const ASKED: Duration = Duration::from_millis(500);
 
 /// How often, 50 ms apart, unmounting is tried before the disk is taken away from whoever holds it.
 const UNMOUNTS: u32 = 40;
+
+/// How long the shared folders may take to be written back. Whoever serves them may be gone, and be waited for in vain.
+const WRITTEN_BACK: Duration = Duration::from_secs(10);
 
 /// How long the host may take to read the last report.
 const FAREWELL: Duration = Duration::from_millis(100);
@@ -34,7 +43,7 @@ pub(super) async fn off(guest: &Guest, running: Option<Running>) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        if tokio::time::timeout(ASKED, gone).await.is_err() {
+        if timeout(ASKED, gone).await.is_err() {
             kill(&processes(), Signal::KILL);
         }
     }
@@ -45,7 +54,7 @@ pub(super) async fn off(guest: &Guest, running: Option<Running>) {
 
 /// Turns the power off. Returns only when the kernel cannot.
 pub(super) fn off_now() {
-    rustix::fs::sync();
+    sync_disk();
     for command in [RebootCommand::PowerOff, RebootCommand::Restart, RebootCommand::Halt] {
         if let Err(error) = reboot(command) {
             say!("power off: {error}");
@@ -74,6 +83,25 @@ fn kill(processes: &[Pid], signal: Signal) {
     }
 }
 
+/// The data disk alone: sync(2) waits for the shared folders too.
+fn sync_disk() {
+    if let Err(error) = disk::sync() {
+        say!("the data disk: {error}");
+    }
+}
+
+/// What programs have written to mapped files of the shared folders.
+async fn write_back() {
+    let (done, written) = oneshot::channel();
+    std::thread::spawn(move || {
+        rustix::fs::sync();
+        done.send(())
+    });
+    if timeout(WRITTEN_BACK, written).await.is_err() {
+        say!("the shared folders are not written back");
+    }
+}
+
 async fn release_disk() {
     for mount in below(
         DATA,
@@ -81,7 +109,8 @@ async fn release_disk() {
     ) {
         let _ = unmount(mount.as_str(), UnmountFlags::DETACH);
     }
-    rustix::fs::sync();
+    sync_disk();
+    write_back().await;
     for _ in 0..UNMOUNTS {
         match unmount(DATA, UnmountFlags::empty()) {
             // Not mounted: there was no disk.

@@ -12,7 +12,7 @@ use wherry_link::{
     Binds, Configuration, Error, Hello, HostRequest, Session, Stage, Stream, Target, Usage, VERSION, reach, splice,
 };
 
-use super::{Guest, clock, disk, engine, giveback, log, memory::Memory, rest, share};
+use super::{Guest, again, clock, disk, engine, giveback, log, memory::Memory, rest, share};
 
 /// How long a stream may be open without a request.
 const REQUEST: Duration = Duration::from_secs(10);
@@ -102,8 +102,11 @@ async fn serve(guest: &Guest, session: Session, mut stream: Stream, request: Hos
                     .await;
             }
         },
-        HostRequest::PowerOff => {
+        HostRequest::PowerOff { run_again } => {
             stream.accept(()).await?;
+            if run_again {
+                again::note().await;
+            }
             guest.power_off.cancel();
         }
         HostRequest::Logs { follow } => return logs(stream, follow).await,

@@ -7,10 +7,10 @@ use tokio::time::timeout;
 use wherry_link::{Error as LinkError, HostRequest, Publication, Report, Session, Stage};
 
 use super::failures::{io_failure, link_cause};
-use super::{Boot, HELLO, Live, Met, Progress};
+use super::{Boot, HELLO, Live, Met, Progress, lost_files};
 use crate::forward::Forwards;
 use crate::process::Process;
-use crate::record::Ready;
+use crate::record::{Ready, Record};
 use crate::shares::{self, Files};
 use crate::socket::EngineSocket;
 use crate::{Failure, Step, clock, disk, network};
@@ -45,7 +45,7 @@ impl Boot<'_> {
         self.tell(Progress::Begin(Step::Data)).await;
         let (files, said) = files.unzip();
         let folders = self.context.settings.get().folders;
-        self.share(files.as_ref(), &session).await;
+        self.share(files.as_ref(), &record, &session).await;
         if let (Some(files), Some(said)) = (&files, said) {
             shares::follow(files, said, &session);
         }
@@ -99,7 +99,7 @@ impl Boot<'_> {
         }
         // Changes made during a start are not asked for again once the machine runs.
         if self.context.settings.get().folders != folders {
-            self.share(files.as_ref(), &session).await;
+            self.share(files.as_ref(), &record, &session).await;
         }
         self.tell(Progress::Forwards).await;
         let socket = match socket {
@@ -167,7 +167,11 @@ impl Boot<'_> {
         }
     }
 
-    pub(super) async fn share(&self, files: Option<&Files>, session: &Session) {
+    async fn share(&self, files: Option<&Files>, record: &Record, session: &Session) {
+        // Whoever looks at them then waits for ever, the guest's agent too.
+        if lost_files(record, files.is_some()) {
+            return;
+        }
         for note in shares::share(self.home(), &self.context.settings, files, session).await {
             self.tell(Progress::Note(note)).await;
         }

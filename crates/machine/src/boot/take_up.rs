@@ -1,12 +1,10 @@
 //! Reaching the machine that a daemon before us left running.
 
-use tokio::sync::mpsc;
-
 use super::failures::link_cause;
 use super::{Boot, Ended, Met, Partial, Progress, TAKE_UP, WITH_FOLDERS, connect};
 use crate::process::Process;
 use crate::record::Record;
-use crate::shares::{self, Files, Said};
+use crate::shares;
 use crate::suspend::{self, Standing};
 use crate::{Failure, FailureCode, Step, host_disk, tail};
 
@@ -71,7 +69,7 @@ impl Boot<'_> {
         })
         .await;
         let files = if record.fingerprint.ends_with(WITH_FOLDERS) {
-            self.find_files().await
+            shares::find(self.home()).await
         } else {
             None
         };
@@ -83,14 +81,5 @@ impl Boot<'_> {
             record,
             files,
         })
-    }
-
-    /// Reaches what serves the person's folders to a machine that runs.
-    pub(super) async fn find_files(&self) -> Option<(Files, mpsc::Receiver<Said>)> {
-        let found = shares::find(self.home()).await;
-        if found.is_none() {
-            self.tell(Progress::Note(shares::GONE.into())).await;
-        }
-        found
     }
 }

@@ -63,6 +63,7 @@ impl Task {
                     *then = Some(Then {
                         change: change.clone(),
                         waiters: vec![reply],
+                        mends: false,
                     });
                 }
             },
@@ -108,6 +109,7 @@ impl Task {
                     Some(Then {
                         change,
                         waiters: vec![reply],
+                        mends: false,
                     }),
                 );
             }
@@ -231,6 +233,7 @@ impl Task {
         });
         // Whatever was asked for while it slept; a machine that starts from nothing has it already.
         let kept = self.kept_spec();
+        let lost_files = up.live.has_lost_files();
         let (wanted, larger) = (kept.disk_gib, kept.disk_gib > up.live.record.spec.disk_gib);
         self.say_later(&kept);
         let (session, pid) = (up.live.session.clone(), up.live.process.pid);
@@ -238,7 +241,9 @@ impl Task {
             Some(report) => self.reported(up, report),
             None => self.phase = Phase::Running(up),
         }
-        if larger {
+        if lost_files && matches!(self.phase, Phase::Running(_)) {
+            self.mend(waiters);
+        } else if larger {
             self.grow(session, pid, wanted, waiters);
         } else {
             for waiter in waiters {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
 use wherry_link::HostRequest;
 
 use super::refusals::tell_called_off;
@@ -10,13 +11,15 @@ use super::{Command, Event, PROCESS_ENDS_WITH_LINK, Phase, Reply, Source, Task, 
 use crate::boot::Live;
 use crate::record::Record;
 use crate::spec::{self, Host};
-use crate::{Failure, FailureCode, SpecChange, State, disk};
+use crate::{Failure, FailureCode, SpecChange, State, disk, shares};
 
 /// Containers have ten seconds each to stop, at the same time; then the engine and the disks. Under emulation and
 /// load all of it takes longer.
 const POWER_OFF: Duration = Duration::from_secs(90);
 /// How long the guest may take to say that it has heard it.
 const POWER_OFF_HEARD: Duration = Duration::from_secs(10);
+/// A machine that lost the server of its folders so soon after the last time is not restarted by itself.
+const MENDED_LATELY: Duration = Duration::from_mins(10);
 
 impl Task {
     pub(super) fn stop(&mut self, reply: Option<Reply>, then: Option<Then>) {
@@ -82,11 +85,12 @@ impl Task {
                 self.change(|status| status.state = State::Stopping);
             }
             Phase::Running(mut up) => {
+                let run_again = then.as_ref().is_some_and(|then| then.mends);
                 // New clients are to find nobody from now on; those that are there see the engine stop.
                 up.live.socket = None;
                 let (home, events) = (self.context.home.clone(), self.events.clone());
                 tokio::spawn(async move {
-                    let note = shut_down(&up.live).await;
+                    let note = shut_down(&up.live, run_again).await;
                     up.live.forwards.release_all().await;
                     if let Err(error) = Record::remove(&home) {
                         tracing::warn!(%error, "the machine's record stays");
@@ -114,6 +118,7 @@ impl Task {
                     (Some(before), Some(mut then)) => {
                         then.waiters.extend(before.waiters);
                         then.change = before.change;
+                        then.mends |= before.mends;
                         Some(then)
                     }
                     (None, then) => then,
@@ -134,12 +139,12 @@ impl Task {
             status.steps.clear();
             status.forwards.clear();
             status.network = None;
-            status.notes = note.into_iter().chain(why).collect();
+            status.notes = note.iter().cloned().chain(why).collect();
         });
         for waiter in waiters {
             let _ = waiter.send(Ok(()));
         }
-        if let Some(Then { change, waiters }) = then {
+        if let Some(Then { change, waiters, mends }) = then {
             let mut waiters = waiters.into_iter();
             if let Some(first) = waiters.next() {
                 self.start(&change, first);
@@ -147,7 +152,41 @@ impl Task {
                     self.start(&SpecChange::default(), waiter);
                 }
             }
+            if mends {
+                self.change(|status| {
+                    shares::note(&mut status.notes, shares::MENDED);
+                    status.notes.extend(note);
+                });
+            }
         }
+    }
+
+    /// Restarts a machine that runs and whose file server is gone for good: nothing else gives its containers their
+    /// folders back. What goes wrong again soon is left to the person.
+    pub(super) fn mend(&mut self, mut waiters: Vec<Reply>) {
+        let lately = self.mended.is_some_and(|mended| mended.elapsed() < MENDED_LATELY);
+        let is_kept = shares::is_kept(&self.context.home);
+        tracing::error!(lately, is_kept, "the server of the shared folders is gone");
+        if lately || is_kept {
+            self.change(|status| shares::note(&mut status.notes, shares::GONE));
+            for waiter in waiters {
+                let _ = waiter.send(Ok(()));
+            }
+            return;
+        }
+        self.mended = Some(Instant::now());
+        if waiters.is_empty() {
+            // It starts for whoever waits; now nobody does.
+            let (nobody, _) = oneshot::channel();
+            waiters.push(nobody);
+        }
+        let then = Then {
+            change: SpecChange::default(),
+            waiters,
+            mends: true,
+        };
+        self.stop(None, Some(then));
+        self.change(|status| shares::note(&mut status.notes, shares::MENDING));
     }
 
     pub(super) fn reset_spec(&mut self) -> Result<(), Failure> {
@@ -211,8 +250,9 @@ impl Task {
 }
 
 /// Powers the machine off in order, or ends its process when it does not go by itself.
-pub(super) async fn shut_down(live: &Live) -> Option<String> {
-    let asked = timeout(POWER_OFF_HEARD, live.session.ask::<_, ()>(&HostRequest::PowerOff)).await;
+pub(super) async fn shut_down(live: &Live, run_again: bool) -> Option<String> {
+    let request = HostRequest::PowerOff { run_again };
+    let asked = timeout(POWER_OFF_HEARD, live.session.ask::<_, ()>(&request)).await;
     let why = match asked {
         Ok(Ok(_)) => match timeout(POWER_OFF, live.process.ended()).await {
             Ok(()) => return None,

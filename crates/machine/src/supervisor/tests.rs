@@ -1,5 +1,6 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -854,5 +855,65 @@ async fn whatever_a_killed_daemon_left_of_a_suspension_nothing_is_lost() -> io::
     let supervisor = place.supervisor();
     supervisor.start().await.expect("it starts anew");
     assert!(!place.home.saved_spent().exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_machine_whose_files_nobody_serves_any_more_is_restarted_with_its_containers() -> io::Result<()> {
+    let place = Place::new()?;
+    let home = place.home.clone();
+    let daemon = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let supervisor = Supervisor::begin(Fake::new().context(&home), None);
+            supervisor.start().await.expect("it starts");
+        });
+    });
+    tokio::task::spawn_blocking(|| daemon.join())
+        .await?
+        .expect("the first daemon");
+    // It had folders; whoever served them was killed, and the daemon too.
+    let mut record = Record::of_running(&place.home).expect("a machine runs");
+    record.fingerprint += boot::WITH_FOLDERS;
+    record.write(&place.home)?;
+    let supervisor = place.supervisor();
+    supervisor.start().await.expect("it runs again");
+    let status = supervisor.status().borrow().clone();
+    assert_ne!(running(&status).pid, record.pid);
+    assert!(
+        place.guest.runs_again.load(Ordering::SeqCst),
+        "its containers run again"
+    );
+    assert!(
+        status.notes.contains(&shares::MENDED.to_owned()),
+        "the person is told: {:?}",
+        status.notes
+    );
+    supervisor.stop().await.expect("it stops");
+    assert!(
+        !place.guest.runs_again.load(Ordering::SeqCst),
+        "the person wants them stopped"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_machine_that_loses_its_files_again_and_again_is_left_to_the_person() -> io::Result<()> {
+    let place = Place::new()?;
+    let mut fake = Fake::new();
+    // As if whoever serves them were killed at each start.
+    fake.fingerprint = "fake with folders";
+    assert!(fake.fingerprint.ends_with(boot::WITH_FOLDERS));
+    let supervisor = place.supervisor_with(fake);
+    supervisor.start().await.expect("it runs");
+    let status = supervisor.status().borrow().clone();
+    assert!(is_running(&status));
+    assert!(place.guest.runs_again.load(Ordering::SeqCst), "it was restarted once");
+    let told = |note: &str| status.notes.iter().any(|told| told == note);
+    assert!(told(shares::GONE) && !told(shares::MENDED), "{:?}", status.notes);
+    supervisor.stop().await.expect("it stops");
     Ok(())
 }

@@ -50,7 +50,7 @@ impl Up {
             .abort_handle(),
             tokio::spawn(watch_doze(pid, context.doze.stands(), events.clone())).abort_handle(),
             tokio::spawn(watch_files(
-                pid,
+                live.process.clone(),
                 live.files.clone(),
                 live.session.clone(),
                 context.clone(),
@@ -73,17 +73,18 @@ impl Up {
     }
 }
 
-/// Returns when the machine's process has shown that it lives, has ended, or does neither. One that is being killed is
+/// Returns when the machine's process has shown that it lives, which is said, has ended, or does neither. One that is being killed is
 /// there for as long as its memory takes to go, and says nothing any more.
-pub(super) async fn until_it_answers(process: &Process, home: &Home) {
+pub(super) async fn until_it_answers(process: &Process, home: &Home) -> bool {
     let monitor = home.qmp();
     let answers = tokio::select! {
         answered = timeout(SIGN_OF_LIFE, Qmp::connect(&monitor)) => matches!(answered, Ok(Ok(_))),
-        () = process.ended() => return,
+        () = process.ended() => return false,
     };
     if !answers {
         let _ = timeout(SIGN_OF_LIFE, process.ended()).await;
     }
+    answers
 }
 
 pub(super) async fn watch_process(process: Process, session: Session, home: Home, events: mpsc::Sender<Event>) {
@@ -146,7 +147,7 @@ pub(super) async fn watch_forwards(pid: u32, forwards: crate::forward::Forwards,
 
 /// Tells when the server of the shared folders has ended and the machine goes on.
 pub(super) async fn watch_files(
-    pid: u32,
+    process: Process,
     files: Option<shares::Files>,
     session: Session,
     context: Context,
@@ -155,6 +156,7 @@ pub(super) async fn watch_files(
     let Some(mut files) = files else {
         return;
     };
+    let pid = process.pid;
     let mut estate = shares::Estate::default();
     loop {
         estate.renew(&context.home).await;
@@ -172,6 +174,12 @@ pub(super) async fn watch_files(
             shared = shares::share_anew(home, settings, &session, Some(&keeper)).await;
         }
         let Some((next, notes)) = shared else {
+            // A machine that is on its way out has none either.
+            while !until_it_answers(&process, &context.home).await {
+                if process.has_ended() {
+                    return;
+                }
+            }
             let _ = events.send(Event::FilesGone { pid }).await;
             return;
         };
