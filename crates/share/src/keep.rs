@@ -29,21 +29,21 @@ use crate::spare::{self, Channel, Inherited, Kept, Spare, Talk};
 const BEGIN: Duration = Duration::from_secs(10);
 /// Between two attempts to reach one that was just started. It listens some 10 ms after its start.
 const LISTEN_PAUSE: Duration = Duration::from_millis(5);
-/// Servers that die so soon one after another die of what they are asked for.
+/// More servers than this that die within [`WITHIN`] die of what they are asked for.
 const MOST: usize = 5;
 /// Also how long everything is refused then.
-pub(crate) const WITHIN: Duration = Duration::from_mins(1);
+pub const WITHIN: Duration = Duration::from_mins(1);
 
 /// This program, also when its file has been replaced by a newer one.
 const PROGRAM: &str = "/proc/self/exe";
 
 /// Has files served to the one machine that connects to `device`, until the machine ends. The daemon connects to the
-/// server at `control`.
-pub fn keep(device: &Path, control: &Path) -> Result<(), Error> {
+/// server at `control`. `within` is [`WITHIN`], but for tests.
+pub fn keep(device: &Path, control: &Path, within: Duration) -> Result<(), Error> {
     let turn = turn(device).map_err(|source| Error::Turn { source })?;
     let listener = listen(device, |path| UnixListener::bind(path))?;
     let ledger = new_ledger().map_err(|source| Error::Server { source })?;
-    let mut servers = Servers::new(device, control, ledger.into(), Vec::new());
+    let mut servers = Servers::new(device, control, within, ledger.into(), Vec::new());
     servers.start(false).map_err(|source| Error::Server { source })?;
     let machine = accept(&listener)?;
     drop(listener);
@@ -53,7 +53,7 @@ pub fn keep(device: &Path, control: &Path) -> Result<(), Error> {
 
 /// Waits as the spare of the keeper at the other end of standard input, and goes on in its place when that one was
 /// killed. It may have been killed before this is called, and its spare with it.
-pub fn stand_by(device: &Path, control: &Path) -> Result<(), Error> {
+pub fn stand_by(device: &Path, control: &Path, within: Duration) -> Result<(), Error> {
     let failed = |source| Error::Server { source };
     let channel = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
     let Some(inherited) = spare::listen(&channel.into()) else {
@@ -66,7 +66,7 @@ pub fn stand_by(device: &Path, control: &Path) -> Result<(), Error> {
         begun,
         talk,
     } = inherited;
-    let mut servers = Servers::new(device, control, ledger, begun);
+    let mut servers = Servers::new(device, control, within, ledger, begun);
     if has_ended(&machine) {
         servers.clean_up();
         return Ok(());
@@ -314,6 +314,7 @@ struct Servers {
     control: PathBuf,
     /// Where the keeper is, for the daemon.
     heirs: PathBuf,
+    within: Duration,
     /// What the guest knows, written by each server for the next.
     ledger: OwnedFd,
     /// When each was started.
@@ -322,12 +323,13 @@ struct Servers {
 }
 
 impl Servers {
-    fn new(qemu: &Path, control: &Path, ledger: OwnedFd, begun: Vec<Instant>) -> Self {
+    fn new(qemu: &Path, control: &Path, within: Duration, ledger: OwnedFd, begun: Vec<Instant>) -> Self {
         Self {
             qemu: qemu.into(),
             device: qemu.with_extension("served"),
             control: control.into(),
             heirs: qemu.with_extension("heir"),
+            within,
             ledger,
             begun,
             now: None,
@@ -371,7 +373,7 @@ impl Servers {
             // Whatever is left of it: two servers must not answer from the same queue.
             let ended = self.end();
             tracing::error!(?ended, "the file server ended; another one takes over");
-            let soon = self.begun.iter().filter(|begun| begun.elapsed() < WITHIN).count();
+            let soon = self.begun.iter().filter(|begun| begun.elapsed() < self.within).count();
             if soon > 2 * MOST {
                 return Err(io::Error::other("file servers end as soon as they are started"));
             }

@@ -34,6 +34,6 @@ mod watch;
 
 #[cfg(target_os = "linux")]
 pub use {
-    keep::{keep, stand_by},
+    keep::{WITHIN, keep, stand_by},
     serve::{Begins, Error, serve},
 };

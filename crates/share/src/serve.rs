@@ -19,7 +19,6 @@ use wherry_link::FilesAnswer;
 
 use crate::control::{self, Daemon};
 use crate::folders::Folders;
-use crate::keep::WITHIN;
 use crate::owner::Person;
 use crate::watch::Watch;
 
@@ -46,8 +45,8 @@ pub enum Begins {
     First,
     /// Another one has served the same machine, and died.
     Follows,
-    /// Several have, and died one after another. It refuses everything, and ends after a while.
-    Refuses,
+    /// Several have, and died one after another. It refuses everything for so long, and ends.
+    Refuses { lasts: Duration },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -99,10 +98,10 @@ pub fn serve(device: &Path, control: &Path, begins: Begins) -> Result<(), Error>
     };
     let files = PassthroughFs::new(config).map_err(|source| Error::Root { source })?;
     let ledger = ledger().map_err(|source| Error::TakeOver { source })?;
-    let refuses = begins == Begins::Refuses;
     let folders = match begins {
         Begins::First => Folders::new(files, Person::here(), ledger),
-        Begins::Follows | Begins::Refuses => Folders::following(files, Person::here(), ledger, refuses),
+        Begins::Follows => Folders::following(files, Person::here(), ledger, false),
+        Begins::Refuses { .. } => Folders::following(files, Person::here(), ledger, true),
     };
     let folders = folders.map_err(|source| Error::TakeOver { source })?;
     let unusable = |error: &dyn std::fmt::Debug| Error::Device {
@@ -121,10 +120,10 @@ pub fn serve(device: &Path, control: &Path, begins: Begins) -> Result<(), Error>
     let watch = Watch::begin(move |changed| changes.tell(&FilesAnswer::Changed { changes: changed }))
         .inspect_err(|error| tracing::warn!(%error, "containers are not told of changes on this computer"))
         .ok();
-    if refuses {
+    if let Begins::Refuses { lasts } = begins {
         control::refuse(listening);
-        std::thread::spawn(|| {
-            std::thread::sleep(WITHIN);
+        std::thread::spawn(move || {
+            std::thread::sleep(lasts);
             std::process::exit(0);
         });
     } else {

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         } else {
             wherry_share::keep
         };
-        return files(|| keep(device, control));
+        return files(|| keep(device, control, wherry_share::WITHIN));
     }
     #[cfg(target_os = "linux")]
     if let Command::ServeFiles {
@@ -49,7 +49,9 @@ fn main() -> ExitCode {
     } = &arguments.command
     {
         let begins = match (*refuses, *follows) {
-            (true, _) => wherry_share::Begins::Refuses,
+            (true, _) => wherry_share::Begins::Refuses {
+                lasts: wherry_share::WITHIN,
+            },
             (false, true) => wherry_share::Begins::Follows,
             (false, false) => wherry_share::Begins::First,
         };
