@@ -29,7 +29,7 @@ fn lock_path(app: &App) -> PathBuf {
 /// `None` when another process is at it.
 fn turn(path: &Path) -> io::Result<Option<Turn>> {
     if let Some(folder) = path.parent() {
-        fs_err::create_dir_all(folder)?;
+        wherry_machine::Home::at(folder).create_root()?;
     }
     let mut file = fs_err::OpenOptions::new()
         .create(true)
@@ -202,6 +202,16 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("new").join("backup.lock");
         let first = turn(&path)?.expect("free");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let home = fs_err::metadata(folder.path().join("new"))?;
+            assert_eq!(
+                home.permissions().mode() & 0o777,
+                0o700,
+                "a home that a backup makes is nobody else's"
+            );
+        }
         assert!(turn(&path)?.is_none(), "taken");
         let owner = first.owner.clone();
         drop(first);

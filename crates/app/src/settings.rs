@@ -88,20 +88,16 @@ fn parse(text: &[u8]) -> serde_json::Result<Kept> {
 
 /// Replaces a file of the home in one step.
 pub(crate) fn write(path: &Path, all: &impl Serialize) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        wherry_machine::Home::at(folder).create_root()?;
-    }
-    // Beside the file, so that the rename stays in one file system.
-    let new = path.with_extension(format!("new-{}", std::process::id()));
+    let folder = path.parent().unwrap_or(Path::new("."));
+    wherry_machine::Home::at(folder).create_root()?;
+    // Beside the file, so that the rename stays in one file system. Nobody else may read it.
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
     let mut text = serde_json::to_vec_pretty(all)?;
     text.push(b'\n');
-    let mut file = fs_err::File::create(&new)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
-    drop(file);
-    fs_err::rename(&new, path).inspect_err(|_| {
-        let _ = fs_err::remove_file(&new);
-    })
+    new.write_all(&text)?;
+    new.as_file().sync_all()?;
+    new.persist(path)?;
+    Ok(())
 }
 
 fn set_aside(path: &Path) -> io::Result<PathBuf> {
@@ -155,6 +151,23 @@ mod tests {
         assert_eq!(written["welcomed"], true);
         let (again, _) = SettingsFile::open(path).expect("readable");
         assert!(again.get().welcomed);
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_may_read_them() -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("home/settings.json");
+        let (file, _) = SettingsFile::open(path.clone()).expect("absent");
+        file.change(|settings| settings.welcomed = true).expect("writable");
+        let mode = |path: &Path| fs_err::metadata(path).map(|metadata| metadata.permissions().mode() & 0o777);
+        assert_eq!(
+            (mode(&path)?, mode(&folder.path().join("home"))?),
+            (0o600, 0o700),
+            "the file, and the home that was made for it"
+        );
         Ok(())
     }
 

@@ -107,7 +107,7 @@ impl LastUse {
         };
         let Some(file) = file else { return Ok(()) };
         let folder = file.parent().unwrap_or(Path::new("."));
-        fs_err::create_dir_all(folder)?;
+        crate::folder::make_private(folder)?;
         let mut whole = tempfile::NamedTempFile::new_in(folder)?;
         whole.write_all(&serde_json::to_vec(&times)?)?;
         whole.persist(&file).map_err(|error| error.error)?;

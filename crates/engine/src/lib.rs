@@ -15,6 +15,7 @@ mod env_file;
 mod error;
 mod exec;
 mod files;
+mod folder;
 mod happening;
 mod image;
 mod image_files;

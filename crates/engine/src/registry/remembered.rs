@@ -83,7 +83,7 @@ impl ListFile {
 
     /// The list itself is replaced when it is written, so whose turn it is stands in a file beside it.
     fn turn(&self) -> io::Result<fs_err::File> {
-        fs_err::create_dir_all(self.0.parent().unwrap_or(Path::new(".")))?;
+        crate::folder::make_private(self.0.parent().unwrap_or(Path::new(".")))?;
         let turn = fs_err::File::create(self.0.with_extension("lock"))?;
         turn.file().lock()?;
         Ok(turn)
