@@ -13,7 +13,7 @@ use crate::accelerator::{Failures, fallback_note};
 use crate::backend::Backend as _;
 use crate::backend::qemu::Qemu;
 use crate::image::Image;
-use crate::{Accelerator, Failure, Home, Machine, State, Status, disk, shares, system};
+use crate::{Accelerator, DiskFill, Failure, Home, Machine, State, Status, disk, shares, system};
 
 /// Reading the whole system image takes a second, and longer on a slow disk.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -25,9 +25,6 @@ const AGENT: Duration = Duration::from_secs(5);
 const GIB: u64 = 1 << 30;
 /// Below this an image that is pulled may not fit any more.
 const LITTLE_ROOM: u64 = 5 * GIB;
-/// Of the data disk, in percent: the first is told before it hurts, at the second it is about to.
-const NEARLY_FULL: u64 = 90;
-const FULL: u64 = 97;
 /// Certificates and tokens are refused by clocks that differ by more.
 const CLOCK_OFF: i64 = 1000;
 /// The oldest QEMU that keeps memory in one file.
@@ -448,15 +445,13 @@ fn image(program: &std::path::Path) -> Check {
 fn data_disk(home: &Home, running: Option<&Status>) -> Check {
     const NAME: &str = "dataDisk";
     if let Some(State::Running { running }) = running.map(|status| &status.state) {
-        let (used, total) = (running.usage.guest_disk_used, running.usage.guest_disk_total);
-        let percent = used.saturating_mul(100).checked_div(total).unwrap_or(0);
-        let detail = format!("{} of {} used", size(used), size(total));
-        let title = match percent {
-            FULL.. => return full(Check::fail(NAME, "The machine's disk is full"), detail),
-            NEARLY_FULL.. => return full(Check::warn(NAME, "The machine's disk is nearly full"), detail),
-            _ => "The data disk is mounted and has room",
-        };
-        return Check::pass(NAME, title).detail(detail);
+        let usage = &running.usage;
+        let used = format!(
+            "{} of {} used",
+            size(usage.guest_disk_used),
+            size(usage.guest_disk_total)
+        );
+        return mounted(running.disk, used);
     }
     let path = home.data_disk();
     match superblock(&path) {
@@ -480,6 +475,16 @@ fn data_disk(home: &Home, running: Option<&Status>) -> Check {
         Err(error) => Check::fail(NAME, "The data disk cannot be read")
             .why(error.to_string())
             .remedy(Remedy::Advice("Look at the rights of that file.".into())),
+    }
+}
+
+/// As the machine itself judges it: what it has for the engine alone is no room.
+fn mounted(fill: DiskFill, used: String) -> Check {
+    const NAME: &str = "dataDisk";
+    match fill {
+        DiskFill::Roomy => Check::pass(NAME, "The data disk is mounted and has room").detail(used),
+        DiskFill::NearlyFull => full(Check::warn(NAME, "The machine's disk is nearly full"), used),
+        DiskFill::Full => full(Check::fail(NAME, "The machine's disk is full"), used),
     }
 }
 
@@ -670,6 +675,15 @@ mod tests {
         assert_eq!(write(b"photographs")?, Superblock::Foreign);
         assert_eq!(write(&[7; 4096])?, Superblock::Foreign);
         Ok(())
+    }
+
+    #[test]
+    fn a_disk_is_as_full_as_the_machine_says() {
+        let check = |fill| mounted(fill, "1.9 GB of 2.0 GB used".into());
+        assert_eq!(check(DiskFill::Roomy).verdict, Verdict::Pass);
+        assert_eq!(check(DiskFill::NearlyFull).verdict, Verdict::Warn);
+        let full = check(DiskFill::Full);
+        assert_eq!((full.verdict, full.remedy), (Verdict::Fail, Some(Remedy::FreeSpace)));
     }
 
     #[test]
