@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { environment, health, limits, mounts, networks, restartWords, secondsOf } from "./overview";
+import { environment, health, limits, mounts, networks, restartWords, secondsOf, withoutPorts } from "./overview";
 
 test("secrets are dots, and what the person set comes first", () => {
   const inspect = {
@@ -45,4 +45,11 @@ test("health, mounts and networks are told in words", () => {
   expect(networks({ NetworkSettings: { Networks: { shop: { IPAddress: "172.20.0.4", Aliases: ["api", "4f1c09ab77d2"] } } } })).toEqual([
     { name: "shop", address: "172.20.0.4", names: ["api"] },
   ]);
+});
+
+test("who reaches a container without published ports depends on its network", () => {
+  const on = (name: string) => withoutPorts(networks({ NetworkSettings: { Networks: { [name]: {} } } }));
+  expect(on("host")).toContain("needs no publishing");
+  expect(on("none")).toContain("Nobody reaches it");
+  expect(on("bridge")).toContain("Only other containers");
 });

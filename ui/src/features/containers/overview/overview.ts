@@ -184,6 +184,15 @@ export function networks(inspect: RawInspect): NetworkRow[] {
   }));
 }
 
+/** Who reaches a container that publishes nothing. */
+export function withoutPorts(rows: readonly NetworkRow[]): string {
+  if (rows.some(({ name }) => name === "host")) {
+    return "It has no network of its own: what it listens on is a port of the engine's, and needs no publishing.";
+  }
+  if (rows.some(({ name }) => name === "none")) return "It has no network. Nobody reaches it.";
+  return "No ports published. Only other containers on its network reach it.";
+}
+
 /** Years before 1970 are how engines say "never". */
 export function secondsOf(time: Maybe<string>): number | null {
   const millis = time ? Date.parse(time) : Number.NaN;
