@@ -397,10 +397,8 @@ fn accelerator(home: &Home, program: &std::path::Path, wanted: Accelerator, runn
         Accelerator::Emulation => return Check::pass(NAME, "Software emulation, as you chose"),
         Accelerator::Auto => {}
     }
-    if let Some(missing) = system::accelerator_missing() {
-        return Check::warn(NAME, SLOW)
-            .why(missing.why)
-            .remedy(Remedy::Advice(missing.advice.into()));
+    if let Some((why, advice)) = system::accelerator_missing() {
+        return Check::warn(NAME, SLOW).why(why).remedy(Remedy::Advice(advice.into()));
     }
     if let Ok(qemu) = Qemu::find(program)
         && let Some(why) = Failures::load(home, &qemu.facts().fingerprint).why(system::ACCELERATOR)

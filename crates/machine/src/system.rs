@@ -25,11 +25,8 @@ pub(crate) use windows::*;
 
 use std::path::Path;
 
-/// Why the accelerator is not worth a try, and what would change that, in sentences.
-pub(crate) struct NoAccelerator {
-    pub(crate) why: String,
-    pub(crate) advice: &'static str,
-}
+/// Why the accelerator is not worth a try, and what would change that, in sentences. Only Linux tells.
+pub(crate) type NoAccelerator = (String, &'static str);
 
 /// A short name for a home, the same in every process (FNV-1a; the standard hasher promises no stability).
 fn digest(root: &Path) -> u64 {

@@ -106,11 +106,8 @@ impl Backend for Qemu {
                 note: None,
             },
             Accelerator::Auto => {
-                if let Some(missing) = system::accelerator_missing() {
-                    let note = format!(
-                        "The machine runs by software emulation, which is slower. {}",
-                        missing.why
-                    );
+                if let Some((why, _)) = system::accelerator_missing() {
+                    let note = format!("The machine runs by software emulation, which is slower. {why}");
                     return Attempts {
                         attempts: vec![emulation],
                         note: Some(note),

@@ -31,18 +31,18 @@ fn no_kvm(error: &io::Error) -> NoAccelerator {
     const SWITCH_ON: &str =
         "Switch virtualization on in this computer's firmware settings, or allow it for this virtual machine.";
     match error.kind() {
-        io::ErrorKind::NotFound => NoAccelerator {
-            why: "This computer offers no hardware virtualization (there is no /dev/kvm).".into(),
-            advice: SWITCH_ON,
-        },
-        io::ErrorKind::PermissionDenied => NoAccelerator {
-            why: "This user may not use hardware virtualization; being in the group kvm allows it.".into(),
-            advice: "Join that group, then sign out of this computer and in again: sudo usermod -aG kvm \"$USER\"",
-        },
-        _ => NoAccelerator {
-            why: format!("Hardware virtualization cannot be used: /dev/kvm: {error}."),
-            advice: SWITCH_ON,
-        },
+        io::ErrorKind::NotFound => (
+            "This computer offers no hardware virtualization (there is no /dev/kvm).".into(),
+            SWITCH_ON,
+        ),
+        io::ErrorKind::PermissionDenied => (
+            "This user may not use hardware virtualization; being in the group kvm allows it.".into(),
+            "Join that group, then sign out of this computer and in again: sudo usermod -aG kvm \"$USER\"",
+        ),
+        _ => (
+            format!("Hardware virtualization cannot be used: /dev/kvm: {error}."),
+            SWITCH_ON,
+        ),
     }
 }
 
@@ -153,12 +153,9 @@ mod tests {
 
     #[test]
     fn who_may_not_use_kvm_is_told_how_to_be_allowed_and_nothing_of_firmware() {
-        let denied = no_kvm(&io::ErrorKind::PermissionDenied.into());
-        assert!(
-            denied.advice.ends_with("sudo usermod -aG kvm \"$USER\""),
-            "{}",
-            denied.advice
-        );
-        assert!(no_kvm(&io::ErrorKind::NotFound.into()).advice.contains("firmware"));
+        let (_, advice) = no_kvm(&io::ErrorKind::PermissionDenied.into());
+        assert!(advice.ends_with("sudo usermod -aG kvm \"$USER\""), "{advice}");
+        let (_, advice) = no_kvm(&io::ErrorKind::NotFound.into());
+        assert!(advice.contains("firmware"), "{advice}");
     }
 }
