@@ -103,6 +103,8 @@ pub(crate) fn export(docker_host: &str) -> String {
 /// Tells of a start as it happens: a line for each step on standard error, or each status as JSON on standard output.
 pub(crate) struct Progress {
     json: bool,
+    /// It did not run when it was told to start.
+    begun: bool,
     told: usize,
     notes: Vec<String>,
 }
@@ -131,6 +133,7 @@ impl Progress {
     pub(crate) fn new(json: bool) -> Self {
         Self {
             json,
+            begun: false,
             told: 0,
             notes: Vec::new(),
         }
@@ -140,6 +143,11 @@ impl Progress {
         if self.json {
             let _ = json(status);
             return;
+        }
+        self.begun |= !matches!(status.state, State::Running { .. });
+        if !self.begun {
+            // The steps are the ones of the start before.
+            self.told = status.steps.len();
         }
         if status.steps.len() < self.told {
             self.told = 0;
@@ -181,12 +189,16 @@ impl Progress {
         if let Some(status) = status {
             self.show(status);
             if let State::Running { running } = &status.state {
-                complain(&format!(
-                    "Docker {} answers at {} after {}.",
+                let answers = format!(
+                    "Docker {} answers at {}",
                     running.engine_version,
-                    status.socket.display(),
-                    seconds(running.ready_in_millis)
-                ));
+                    status.socket.display()
+                );
+                complain(&if self.begun {
+                    format!("{answers} after {}.", seconds(running.ready_in_millis))
+                } else {
+                    format!("The machine runs already. {answers}.")
+                });
             }
         }
         Ok(())
