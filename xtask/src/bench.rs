@@ -6,6 +6,8 @@ mod boot;
 mod figures;
 mod giveback;
 mod image;
+#[cfg(unix)]
+mod inotify;
 mod list;
 mod logs;
 mod machine;
@@ -116,11 +118,20 @@ const BENCHES: &[Bench] = &[
     #[cfg(unix)]
     Bench {
         name: "shares",
-        about: "shared folders beside plain virtiofsd, and how soon a container hears of a change",
-        needs: &[Need::Machine, Need::Image, Need::Engine, Need::PlainFiles],
+        about: "shared folders beside plain virtiofsd",
+        needs: &[Need::Machine, Need::Image, Need::PlainFiles],
         packages: &["wherry"],
         machine: true,
         measure: shares::measure,
+    },
+    #[cfg(unix)]
+    Bench {
+        name: "inotify",
+        about: "how soon a container hears of a change on this computer, and what watching costs",
+        needs: &[Need::Machine, Need::Image, Need::Engine],
+        packages: &["wherry"],
+        machine: true,
+        measure: inotify::measure,
     },
     Bench {
         name: "ports",
