@@ -164,7 +164,6 @@ async fn run(mounted: Result<(), mount::Error>) {
         Ok(()) => {
             guest.prepared.cancel();
             tokio::spawn(giveback::keep());
-            tokio::spawn(again::start(Arc::clone(&guest)));
             tokio::spawn(disk::watch(Arc::clone(&guest)));
         }
         Err(cause) => {

@@ -7,7 +7,6 @@ use http_body_util::BodyExt;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
-use wherry_link::Stage;
 
 use super::{
     Guest,
@@ -20,6 +19,9 @@ const LIST: &str = "/data/run-again.json";
 
 /// How long the engine may take to say what runs. It may be waiting for what the machine is restarted for.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// How long the machine counts as not up because of them.
+const STARTED: Duration = Duration::from_mins(2);
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -67,21 +69,18 @@ fn keep(containers: &[Container]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// Starts what was written down, once the engine answers.
-pub(super) async fn start(guest: Arc<Guest>) {
+/// Has an engine that answers start what was written down. What takes longer than [`STARTED`] is not waited for.
+pub(super) async fn start(guest: &Arc<Guest>) {
+    let starting = tokio::spawn(start_all(Arc::clone(guest)));
+    if timeout(STARTED, starting).await.is_err() {
+        say!("containers that ran are still being started");
+    }
+}
+
+async fn start_all(guest: Arc<Guest>) {
     let Ok(kept) = fs_err::read(LIST) else {
         return;
     };
-    let ready = |stage: &Stage| matches!(stage, Stage::Ready { .. });
-    if guest
-        .status
-        .watch()
-        .wait_for(|report| ready(&report.stage))
-        .await
-        .is_err()
-    {
-        return;
-    }
     // Once, whatever comes of it.
     if let Err(error) = fs_err::remove_file(LIST) {
         say!("{error}");

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use wherry_link::{GuestFailure, Proxy, Secret, Stage};
 
 use super::{
-    Guest, authorize, chain,
+    Guest, again, authorize, chain,
     children::{Child, ending},
     handed::Handed,
     log,
@@ -319,7 +319,7 @@ enum Ended {
 
 /// Runs it until it ends.
 async fn run(
-    guest: &Guest,
+    guest: &Arc<Guest>,
     program: Program,
     containers: Containers,
     containerd_died: &Notify,
@@ -542,7 +542,7 @@ fn in_a_swarm() -> bool {
 }
 
 /// Says that the engine answers, once it does.
-async fn announce(guest: &Guest, program: Program, engine: &Dockerd<'_>, containers: Containers) {
+async fn announce(guest: &Arc<Guest>, program: Program, engine: &Dockerd<'_>, containers: Containers) {
     match program {
         // dockerd answers after it, and starts anew when it does.
         Program::Containerd => return,
@@ -558,6 +558,7 @@ async fn announce(guest: &Guest, program: Program, engine: &Dockerd<'_>, contain
         // It has taken up those that went on. From here on it stops them when it ends, as ever.
         engine.set(Containers::End).await;
     }
+    again::start(guest).await;
     guest.status.enter(Stage::Ready {
         engine: version.engine,
         api: version.api,

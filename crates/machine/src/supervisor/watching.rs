@@ -180,6 +180,8 @@ pub(super) async fn watch_files(
                     return;
                 }
             }
+            // One that stands still for want of room could not write out what it has.
+            host_disk::until_it_runs(&context.home).await;
             let _ = events.send(Event::FilesGone { pid }).await;
             return;
         };
