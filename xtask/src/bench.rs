@@ -4,6 +4,8 @@
 mod bare;
 mod boot;
 mod figures;
+#[cfg(target_os = "linux")]
+mod forward;
 mod giveback;
 mod image;
 #[cfg(unix)]
@@ -15,6 +17,7 @@ mod names;
 mod native;
 mod page;
 mod ports;
+mod program;
 #[cfg(unix)]
 mod published;
 mod resume;
@@ -54,7 +57,7 @@ const BENCHES: &[Bench] = &[
     Bench {
         name: "resume",
         about: "wherry start of a suspended machine to the first API answer; the same machine cold",
-        needs: &[Need::Machine, Need::Image],
+        needs: &[Need::Machine, Need::Image, Need::Engine],
         packages: &["wherry"],
         machine: true,
         measure: resume::measure,
@@ -140,6 +143,15 @@ const BENCHES: &[Bench] = &[
         packages: &[],
         machine: false,
         measure: ports::measure,
+    },
+    #[cfg(target_os = "linux")]
+    Bench {
+        name: "forward",
+        about: "a published port of the machine; QEMU's hostfwd and passt into the same guest",
+        needs: &[Need::Machine, Need::Image, Need::Engine, Need::Peers],
+        packages: &["wherry"],
+        machine: true,
+        measure: forward::measure,
     },
     #[cfg(unix)]
     Bench {

@@ -24,6 +24,8 @@ pub(crate) enum Need {
     Engine,
     /// The file server that ours is made of, as it comes.
     PlainFiles,
+    /// Another way into a virtual machine.
+    Peers,
     /// A browser for the interface's tests, and fonts that make its pages look the same everywhere.
     Browser,
     /// A display that nobody sees, and a hand for the window on it.
@@ -104,6 +106,7 @@ fn packages(need: Need) -> &'static [Package] {
         program("golang-docker-credential-helpers", "docker-credential-secretservice"),
     ];
     const PLAIN_FILES: &[Package] = &[package("libcap-ng-dev"), package("libseccomp-dev")];
+    const PEERS: &[Package] = &[program("passt", "passt")];
     const BROWSER: &[Package] = &[
         program("chromium", "chromium"),
         package("fonts-inter"),
@@ -133,6 +136,7 @@ fn packages(need: Need) -> &'static [Package] {
         Need::ImageArm64 => IMAGE_ARM64,
         Need::Engine => ENGINE,
         Need::PlainFiles => PLAIN_FILES,
+        Need::Peers => PEERS,
         Need::Browser => BROWSER,
         Need::Display => DISPLAY,
         Need::OtherSystems => OTHER_SYSTEMS,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::figures::{Baseline, Figure};
 use super::machine::Machine;
-use super::shares::program;
+use super::program;
 use crate::{Error, process};
 
 /// How often what is told is done in one run.
@@ -26,13 +26,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) fn measure(runs: u32) -> Result<Vec<Figure>, Error> {
     let folder = tempfile::Builder::new().prefix("wf").tempdir()?;
-    let load = program(folder.path())?;
+    program::compile(folder.path(), "load", include_str!("shares/load.rs"))?;
     let machine = Machine::prepared()?;
-    changes(&machine, folder.path(), &load, runs)
+    changes(&machine, folder.path(), runs)
 }
 
 /// From an edit on this computer to the line that a program in a container says of it.
-fn changes(machine: &Machine, folder: &Path, load: &Path, runs: u32) -> Result<Vec<Figure>, Error> {
+fn changes(machine: &Machine, folder: &Path, runs: u32) -> Result<Vec<Figure>, Error> {
     machine.start()?;
     let status = machine.status()?;
     let (edited, many) = (folder.join("edited"), folder.join("many"));
@@ -47,14 +47,7 @@ fn changes(machine: &Machine, folder: &Path, load: &Path, runs: u32) -> Result<V
             fs_err::write(below.join(file.to_string()), "")?;
         }
     }
-    let image = folder.join("image.tar");
-    let mut tar = process::command("tar", ["--create", "--file"]);
-    process::run(
-        tar.arg(&image)
-            .arg("--directory")
-            .arg(folder)
-            .arg(load.file_name().unwrap_or_default()),
-    )?;
+    let image = program::pack(folder, &["load"])?;
     let docker = || {
         let mut docker = process::command("docker", [""; 0]);
         docker.env("DOCKER_HOST", format!("unix://{}", machine.socket().display()));

@@ -4,12 +4,12 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, UdpSocket};
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::figures::{Baseline, Figure, interleaved};
 use super::machine::Machine;
+use super::program;
 use crate::{Error, process, workspace};
 
 const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(127, 85, 0, 54);
@@ -24,7 +24,7 @@ pub(super) fn measure(runs: u32) -> Result<Vec<Figure>, Error> {
     let (resolver, hosts) = (folder.join("resolv.conf"), folder.join("hosts"));
     fs_err::write(&resolver, format!("nameserver {NAME_SERVER}\n"))?;
     fs_err::write(&hosts, "127.0.0.1 localhost\n")?;
-    let ask = program(&folder)?;
+    let ask = program::compile(&folder, "ask", include_str!("ask.rs"))?;
     let machine = Machine::prepared_with(&[("WHERRY_RESOLV_CONF", &resolver), ("WHERRY_HOSTS", &hosts)])?;
     machine.start()?;
     let note = Machine::conditions(&machine.status()?);
@@ -34,7 +34,7 @@ pub(super) fn measure(runs: u32) -> Result<Vec<Figure>, Error> {
         docker.env("DOCKER_HOST", host);
         docker
     };
-    let image = packed(&folder)?;
+    let image = program::pack(&folder, &["ask"])?;
     process::capture(&mut docker(&["import", &image.to_string_lossy(), "bench"]))?;
     let inside = ["run", "--rm", "bench", "/ask"];
 
@@ -138,21 +138,6 @@ fn answer(question: &[u8]) -> Vec<u8> {
         answer.extend([0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 1, 2, 3]);
     }
     answer
-}
-
-fn program(folder: &Path) -> Result<PathBuf, Error> {
-    let (source, program) = (folder.join("ask.rs"), folder.join("ask"));
-    fs_err::write(&source, include_str!("ask.rs"))?;
-    let arguments = ["--edition", "2024", "-O", "-C", "target-feature=+crt-static", "-o"];
-    process::run(process::command("rustc", arguments).arg(&program).arg(&source))?;
-    Ok(program)
-}
-
-fn packed(folder: &Path) -> Result<PathBuf, Error> {
-    let image = folder.join("image.tar");
-    let mut tar = process::command("tar", ["--create", "--file"]);
-    process::run(tar.arg(&image).arg("--directory").arg(folder).arg("ask"))?;
-    Ok(image)
 }
 
 fn number(command: &mut Command) -> Result<f64, Error> {

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::bare::Bare;
 use super::figures::{Baseline, Figure};
 use super::machine::Machine;
+use super::program;
 use crate::{Error, process, workspace};
 
 /// The version of the library that `crates/share` serves files with.
@@ -39,7 +40,7 @@ const STEPS: [(&str, &str, f64, &str, &str); 5] = [
 
 pub(super) fn measure(runs: u32) -> Result<Vec<Figure>, Error> {
     let folder = tempfile::Builder::new().prefix("wf").tempdir()?;
-    let load = program(folder.path())?;
+    let load = program::compile(folder.path(), "load", include_str!("shares/load.rs"))?;
     // Before anybody waits for a machine to connect.
     plain_server()?;
     let machine = Machine::prepared()?;
@@ -190,15 +191,6 @@ fn plain_server() -> Result<PathBuf, Error> {
         process::run_aside(cargo.arg(&root).arg("--target-dir").arg(root.join("target")))?;
         fs_err::remove_dir_all(root.join("target"))?;
     }
-    Ok(program)
-}
-
-/// The program that uses folders and hears of changes in them.
-pub(super) fn program(folder: &Path) -> Result<PathBuf, Error> {
-    let (source, program) = (folder.join("load.rs"), folder.join("load"));
-    fs_err::write(&source, include_str!("shares/load.rs"))?;
-    let arguments = ["--edition", "2024", "-O", "-C", "target-feature=+crt-static", "-o"];
-    process::run(process::command("rustc", arguments).arg(&program).arg(&source))?;
     Ok(program)
 }
 
