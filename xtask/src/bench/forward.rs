@@ -13,6 +13,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tempfile::TempPath;
+
 use super::figures::{Baseline, Figure};
 use super::machine::Machine;
 use super::program;
@@ -32,7 +34,7 @@ const PIECE: usize = 256 << 10;
 const HOSTFWD: &str = "203.0.113.15";
 const PASST: &str = "198.51.100.15";
 const PASST_GATEWAY: &str = "198.51.100.2";
-/// What newer ones ask for by themselves; with 1,500 bytes it carries much less. QEMU's user network knows nothing else.
+/// Long packets, which are to passt's advantage. QEMU's user network sends none over 1,500 bytes.
 const PASST_MTU: &str = "65520";
 
 #[cfg(target_arch = "aarch64")]
@@ -93,7 +95,11 @@ pub(super) fn measure(runs: u32) -> Result<Vec<Figure>, Error> {
     // Ours has the same number in the machine.
     let [ours, hostfwd, passt] = free_ports()?;
     let ways = Ways { ours, hostfwd, passt };
-    let path = with_cards(folder.path(), &ways)?;
+    // Where everybody may write: root's passt becomes `nobody` before it makes its socket, says nothing when it may
+    // not, and neither does QEMU when it finds none.
+    let socket = std::env::temp_dir().join(format!("wherry-passt-{}", std::process::id()));
+    let socket = TempPath::try_from_path(socket)?;
+    let path = with_cards(folder.path(), &socket, &ways)?;
     let machine = Machine::prepared_with(&[("PATH", Path::new(&path))])?;
     machine.start()?;
     let status = machine.status()?;
@@ -149,15 +155,12 @@ fn free_ports() -> io::Result<[u16; 3]> {
 }
 
 /// A `PATH` with a QEMU that has the others' cards as well. Each has a passt of its own, which ends with it.
-fn with_cards(folder: &Path, ways: &Ways) -> Result<OsString, Error> {
+fn with_cards(folder: &Path, socket: &Path, ways: &Ways) -> Result<OsString, Error> {
     let real = workspace::find_program(QEMU).ok_or_else(|| Error::Missing {
         what: QEMU.to_owned(),
         hint: "Put its folder into PATH.".to_owned(),
     })?;
     let Ways { ours, hostfwd, passt } = ways;
-    // Where everybody may write: root's passt becomes `nobody` before it makes its socket, says nothing when it may
-    // not, and neither does QEMU when it finds none.
-    let socket = std::env::temp_dir().join(format!("wherry-passt-{}", std::process::id()));
     let socket = socket.display();
     // The ports of the one before may be taken for a moment.
     let script = format!(
