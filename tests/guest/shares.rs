@@ -270,7 +270,7 @@ fn folders_come_and_go(machine: &Machine) {
     for (refused, why) in [
         ("/usr", "its own system"),
         (home, "no container may reach"),
-        ("/nowhere", "No such file"),
+        ("/nowhere", "nothing at this path"),
     ] {
         let answer = machine.try_wherry(&["share", "add", refused]);
         let words = String::from_utf8_lossy(&answer.stderr).into_owned();

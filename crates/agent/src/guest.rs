@@ -113,8 +113,10 @@ pub(crate) fn main() -> ExitCode {
 
 fn init() {
     std::panic::set_hook(Box::new(|panic| say!("panic: {panic}")));
-    let mounted = mount::all();
+    // The kernel has mounted /dev.
     log::open_console();
+    say!("version {}", env!("CARGO_PKG_VERSION"));
+    let mounted = mount::all();
     // A panic in a task ends that task. One here, or no runtime at all, leaves nobody who could do anything.
     let ran = std::panic::catch_unwind(AssertUnwindSafe(|| {
         tokio::runtime::Builder::new_multi_thread()
@@ -136,7 +138,6 @@ fn init() {
 }
 
 async fn run(mounted: Result<(), mount::Error>) {
-    say!("version {}", env!("CARGO_PKG_VERSION"));
     let guest = Arc::new(Guest {
         status: Status::new(),
         children: Children::default(),

@@ -1,5 +1,6 @@
 //! Registries as the person sees them: whom they know, where that is kept, what the engine was told about them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,22 +103,27 @@ impl App {
         Ok(RegistryClient::new(registry, insecure, login, http)?)
     }
 
-    /// Lets the engine of Wherry's own machine ask a registry without encryption, or no longer. Returns when the engine
-    /// does so, where it runs.
+    /// Lets the engine of Wherry's own machine ask a registry without encryption, or no longer.
     pub(crate) async fn set_insecure(&self, registry: &str, allowed: bool) -> Result<(), Problem> {
         let unusable = |error: wherry_machine::NoRegistry| Problem::plain(Code::Invalid, error.to_string());
         let named: InsecureRegistry = registry.parse().map_err(unusable)?;
         let mut registries = self.parts.machine.settings().await?.insecure_registries;
         registries.retain(|known| *known != named);
         if allowed {
-            registries.push(named.clone());
+            registries.push(named);
         }
+        self.set_insecure_registries(registries).await
+    }
+
+    /// Lets the engine of Wherry's own machine ask these without encryption, and no others. Returns when the engine does so,
+    /// where it runs.
+    pub async fn set_insecure_registries(&self, registries: Vec<InsecureRegistry>) -> Result<(), Problem> {
+        let wanted: BTreeSet<String> = registries.iter().map(ToString::to_string).collect();
         let change = SettingsChange::InsecureRegistries { registries };
         self.parts.machine.change_settings(change).await?;
-        let name = named.to_string();
         let obeyed = async {
             while let Some(settings) = self.registry_settings().await {
-                if settings.insecure.contains(&name) == allowed {
+                if BTreeSet::from_iter(settings.insecure) == wanted {
                     return;
                 }
                 // It reads its settings anew, and nothing tells when it has.
@@ -125,7 +131,7 @@ impl App {
             }
         };
         if self.uses_own_engine().await && tokio::time::timeout(OBEYED, obeyed).await.is_err() {
-            tracing::warn!(registry, allowed, "the engine does not take over its registries");
+            tracing::warn!(?wanted, "the engine does not take over its registries");
         }
         self.parts.events.changed(Topic::Registries);
         Ok(())

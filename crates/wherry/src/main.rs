@@ -192,7 +192,12 @@ async fn run(command: Command) -> Result<ExitCode, Ended> {
                 std::io::stdin().read_line(&mut line)?;
                 Ok(line.trim_end_matches(['\n', '\r']).to_owned())
             })?;
-            machine.change_settings(change).await?;
+            match change {
+                SettingsChange::InsecureRegistries { registries } => {
+                    App::new(home, program)?.set_insecure_registries(registries).await?;
+                }
+                change => drop(machine.change_settings(change).await?),
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Backup(backup) => Data::new(home, program, backup.json)?.backup(&backup).await,

@@ -73,8 +73,8 @@ impl Up {
     }
 }
 
-/// Returns when the machine's process has shown that it lives, which is said, has ended, or does neither. One that is being killed is
-/// there for as long as its memory takes to go, and says nothing any more.
+/// Returns when the machine's process has ended, has shown that it lives, or does neither, and whether it has shown it.
+/// One that is being killed is there for as long as its memory takes to go, and says nothing any more.
 pub(super) async fn until_it_answers(process: &Process, home: &Home) -> bool {
     let monitor = home.qmp();
     let answers = tokio::select! {
