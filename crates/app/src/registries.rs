@@ -118,12 +118,15 @@ impl App {
     /// Lets the engine of Wherry's own machine ask these without encryption, and no others. Returns when the engine does so,
     /// where it runs.
     pub async fn set_insecure_registries(&self, registries: Vec<InsecureRegistry>) -> Result<(), Problem> {
-        let wanted: BTreeSet<String> = registries.iter().map(ToString::to_string).collect();
+        let names = |registries: &[InsecureRegistry]| registries.iter().map(ToString::to_string).collect();
+        let before: BTreeSet<String> = names(&self.parts.machine.settings().await?.insecure_registries);
+        let wanted: BTreeSet<String> = names(&registries);
         let change = SettingsChange::InsecureRegistries { registries };
         self.parts.machine.change_settings(change).await?;
         let obeyed = async {
             while let Some(settings) = self.registry_settings().await {
-                if BTreeSet::from_iter(settings.insecure) == wanted {
+                let mut changed = before.symmetric_difference(&wanted);
+                if changed.all(|name| settings.insecure.contains(name) == wanted.contains(name)) {
                     return;
                 }
                 // It reads its settings anew, and nothing tells when it has.
