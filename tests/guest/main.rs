@@ -8,6 +8,7 @@ mod names;
 mod ports;
 mod reach;
 mod shares;
+mod shares_by_qemu;
 mod soak;
 mod start;
 mod suspend;

@@ -266,6 +266,23 @@ fn folders_come_and_go(machine: &Machine) {
     assert!(!read(machine).status.success(), "it is shared no longer");
     assert!(!machine.wherry(&["share"]).contains(path));
 
+    // One within another stays when that one comes and goes.
+    let inner = other.join("inner");
+    fs_err::create_dir(&inner).expect("a folder");
+    fs_err::rename(other.join("it"), inner.join("it")).expect("moved");
+    let inner = inner.to_str().expect("a path");
+    let read_inner = || {
+        let volume = format!("{inner}:/other");
+        let docker = ["run", "--rm", "--volume", &volume, "busybox", "/bin/cat", "/other/it"];
+        run(machine.docker().args(docker))
+    };
+    machine.wherry(&["share", "add", inner]);
+    for change in ["add", "remove"] {
+        machine.wherry(&["share", change, path]);
+        assert_eq!(read_inner(), "from elsewhere\n", "after {change}");
+    }
+    machine.wherry(&["share", "remove", inner]);
+
     let home = machine.path().to_str().expect("a path");
     for (refused, why) in [
         ("/usr", "its own system"),

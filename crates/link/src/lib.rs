@@ -28,8 +28,8 @@ pub use error::Error;
 pub use files::{FilesAnswer, FilesView, RefusedFolder};
 pub use message::{
     Authorities, Binds, Change, ChangeKind, Configuration, Fill, Folder, GivenBack, GuestFailure, GuestRequest, Hello,
-    HostRequest, PORT_NAME, Protocol, Proxy, Publication, RegistryFile, Reply, Report, SHARES_TAG, Secret, Stage,
-    Target, Usage, VERSION,
+    HostRequest, PORT_NAME, Protocol, Proxy, Publication, RegistryFile, Reply, Report, SHARES_TAG, Secret, Source,
+    Stage, Target, Usage, VERSION,
 };
 pub use raise::Raise;
 pub use session::{Incoming, Session};

@@ -65,6 +65,9 @@ pub enum HostRequest {
     /// for the person when one of them has no place in the guest. `anew` when another server has them now, which knows
     /// nothing of what was there before: what starts from here on has them, and what runs has lost them.
     Share { folders: Vec<Folder>, anew: bool },
+    /// The guest lets go of the folders that are devices ([`Source::Device`]), without which its memory is saved, until
+    /// it is told of folders again. Refused with a sentence while a container uses one.
+    LetFoldersGo,
     /// Something in these folders was changed on the host, by its path in what the file server shows: programs that
     /// watch it are told.
     Changed { changes: Vec<Change> },
@@ -80,8 +83,18 @@ pub enum HostRequest {
 pub struct Folder {
     /// Its path as the person writes it: where it is in the guest too.
     pub path: PathBuf,
-    /// Its path in what the file server shows.
-    pub source: PathBuf,
+    pub source: Source,
+}
+
+/// Where the guest has a folder from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Source {
+    /// A path in what the file server shows.
+    Server { path: PathBuf },
+    /// A 9p device of its own, which has this tag. It shows all that is in the folder, so that the guest covers what no
+    /// container may reach: these paths below it.
+    Device { tag: String, hidden: Vec<PathBuf> },
 }
 
 impl Folder {

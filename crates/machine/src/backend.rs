@@ -24,8 +24,19 @@ pub(crate) trait Backend: Send + Sync + 'static {
     /// machine is launched.
     fn files(&self, home: &Home) -> Option<FilesLaunch>;
 
-    /// Computes what to run; does nothing. `files` is whether the process above runs.
-    fn launch(&self, home: &Home, spec: &Spec, network: &Plan, accelerator: &str, files: bool, from: Begin) -> Launch;
+    /// Whether the machine's own process can serve folders too, for when there is no such process.
+    fn serves_folders(&self) -> bool;
+
+    /// Computes what to run; does nothing.
+    fn launch(
+        &self,
+        home: &Home,
+        spec: &Spec,
+        network: &Plan,
+        accelerator: &str,
+        folders: Folders<'_>,
+        from: Begin,
+    ) -> Launch;
 
     /// A second, closer look after a guest gave no sign of life: what here explains it.
     fn diagnose(&self) -> Result<(), Failure>;
@@ -54,6 +65,31 @@ pub(crate) struct Attempt {
     pub(crate) hardware: bool,
     /// How long the guest may take to its first word.
     pub(crate) first_word: Duration,
+}
+
+/// Where a machine has the person's folders from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Folders<'a> {
+    Nowhere,
+    /// The process that serves them, which runs.
+    Server,
+    /// Its own process: these, for as long as it runs.
+    Itself(&'a [PathBuf]),
+}
+
+impl<'a> Folders<'a> {
+    pub(crate) fn of(served: bool, own: Option<&'a [PathBuf]>) -> Self {
+        match own {
+            _ if served => Self::Server,
+            Some(own) => Self::Itself(own),
+            None => Self::Nowhere,
+        }
+    }
+
+    /// By what the guest knows one of those that the machine's own process serves.
+    pub(crate) fn tag(index: usize) -> String {
+        format!("folder{index}")
+    }
 }
 
 /// What a machine's process begins with.

@@ -17,7 +17,7 @@ use wherry_link::{
 };
 
 use crate::activity::Activity;
-use crate::backend::{Attempt, Attempts, Backend, Begin, Facts, FilesLaunch, Launch};
+use crate::backend::{Attempt, Attempts, Backend, Begin, Facts, FilesLaunch, Folders, Launch};
 use crate::boot::{Context, FindBackend};
 use crate::doze::Doze;
 use crate::record::Record;
@@ -219,6 +219,7 @@ impl Guest {
             HostRequest::SetClock { .. }
             | HostRequest::GrowDisk { .. }
             | HostRequest::Share { .. }
+            | HostRequest::LetFoldersGo
             | HostRequest::Changed { .. }
             | HostRequest::ForgetFiles
             | HostRequest::Binds => stream.accept(()).await,
@@ -407,13 +408,17 @@ impl Backend for Fake {
         None
     }
 
+    fn serves_folders(&self) -> bool {
+        false
+    }
+
     fn launch(
         &self,
         home: &Home,
         _spec: &Spec,
         _network: &Plan,
         accelerator: &str,
-        _files: bool,
+        _folders: Folders<'_>,
         _begin: Begin,
     ) -> Launch {
         let silent = self.silent.as_ref().filter(|(silent, _)| *silent == accelerator);

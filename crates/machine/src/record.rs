@@ -1,6 +1,7 @@
 //! Which process the machine is, written down so that a daemon finds it again after the one before was killed.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ pub(crate) struct Record {
     #[serde(default)]
     pub(crate) fingerprint: String,
     pub(crate) network: Plan,
+    /// The folders that its own process serves, where that does, in the order of their devices.
+    #[serde(default)]
+    pub(crate) own_folders: Option<Vec<PathBuf>>,
     /// Unix milliseconds of the moment the engine first answered, and what that took. Absent until it has.
     pub(crate) ready: Option<Ready>,
 }
@@ -104,6 +108,7 @@ mod tests {
             accelerator: "tcg".into(),
             fingerprint: "qemu".into(),
             network: Plan::imagined(),
+            own_folders: None,
             ready: None,
         };
         assert!(record.is_running());

@@ -38,6 +38,9 @@ pub(crate) struct Saved {
     pub(crate) spec: Spec,
     /// The guest has its addresses in memory, so it keeps them.
     pub(crate) network: Plan,
+    /// As in its record.
+    #[serde(default)]
+    pub(crate) own_folders: Option<Vec<PathBuf>>,
     /// The guest's, which it keeps.
     pub(crate) boot_id: String,
     pub(crate) ready: Option<Ready>,
@@ -293,6 +296,7 @@ mod tests {
                 accelerator: Accelerator::Auto,
             },
             network: Plan::imagined(),
+            own_folders: None,
             boot_id: "boot".into(),
             ready: None,
             data_disk: DiskState::of(&home.data_disk())?,

@@ -11,9 +11,9 @@ use tokio::io::BufReader;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use wherry_link::{Binds, Change, FilesAnswer, FilesView, Folder, HostRequest, RefusedFolder, Session};
+use wherry_link::{Binds, Change, FilesAnswer, FilesView, Folder, HostRequest, RefusedFolder, Session, Source};
 
-use crate::backend::FilesLaunch;
+use crate::backend::{FilesLaunch, Folders};
 use crate::process::Process;
 use crate::{Failure, FailureCode, Home, control, settings, system};
 
@@ -28,6 +28,9 @@ const SHARE: Duration = Duration::from_secs(20);
 
 /// Changes of files that wait for the guest. Their sender is not kept waiting: it serves files meanwhile.
 const CHANGES: usize = 256;
+
+/// Each folder that the machine's own process serves is a device, and a machine has room for some thirty in all.
+const MOST_DEVICES: usize = 16;
 
 /// What a machine has before the person decided anything: their home.
 pub(crate) fn usual() -> Vec<PathBuf> {
@@ -127,6 +130,10 @@ pub(crate) const GIVEN_UP: &str = "The server of the shared folders broke off se
 pub(crate) const ANEW: &str = "The server of the shared folders broke off and was started again. Containers go on with \
                                what they had open; restart one that finds errors in its folder.";
 
+/// What the person is told of a machine that has the folders another way than it should; why comes after it.
+pub(crate) const BY_ITSELF: &str = "The server of the shared folders did not start, so that QEMU itself shares them: \
+                                    containers are not told of changes on this computer.";
+
 /// Says this of the file server, and nothing else.
 pub(crate) fn note(notes: &mut Vec<String>, note: &str) {
     notes.retain(|before| ![GONE, MENDING, MENDED, GIVEN_UP, ANEW].contains(&before.as_str()));
@@ -148,7 +155,8 @@ pub(crate) struct Files {
 #[derive(Debug, Default)]
 struct Served {
     view: FilesView,
-    folders: Vec<Folder>,
+    /// By their paths in the guest, with those in the view.
+    folders: Vec<(PathBuf, PathBuf)>,
     /// The guest's paths that running containers have.
     binds: Vec<PathBuf>,
 }
@@ -160,23 +168,20 @@ impl Served {
         let folders = settings.get().folders;
         for folder in &folders {
             match fs_err::canonicalize(folder) {
-                Ok(source) => shared.push(Folder {
-                    path: folder.clone(),
-                    source,
-                }),
+                Ok(source) => shared.push((folder.clone(), source)),
                 Err(error) => notes.push(not_shared(folder, &error.to_string())),
             }
         }
         self.folders.clone_from(&shared);
         self.view = FilesView {
-            folders: shared.iter().map(|folder| folder.source.clone()).collect(),
+            folders: shared.iter().map(|(_, source)| source.clone()).collect(),
             hidden: hidden(home),
             watched: self.watched(),
             raiser: self.view.raiser,
         };
         match files.show(self.view.clone()).await {
             Ok(refused) => {
-                shared.retain(|folder| refused.iter().all(|refused| refused.path != folder.source));
+                shared.retain(|(_, source)| refused.iter().all(|refused| refused.path != *source));
                 notes.extend(refused.iter().map(|refused| not_shared(&refused.path, &refused.why)));
             }
             Err(error) => {
@@ -184,15 +189,19 @@ impl Served {
                 shared.clear();
             }
         }
-        (shared, notes)
+        let folder = |(path, source)| Folder {
+            path,
+            source: Source::Server { path: source },
+        };
+        (shared.into_iter().map(folder).collect(), notes)
     }
 
     /// Where in what the server shows the containers' paths are.
     fn watched(&self) -> Vec<PathBuf> {
         let source = |bind: &PathBuf| {
-            self.folders.iter().find_map(|folder| {
-                let below = bind.strip_prefix(&folder.path).ok()?;
-                Some(folder.source.join(below).components().collect())
+            self.folders.iter().find_map(|(path, source)| {
+                let below = bind.strip_prefix(path).ok()?;
+                Some(source.join(below).components().collect())
             })
         };
         self.binds.iter().filter_map(source).collect()
@@ -318,15 +327,63 @@ pub(crate) async fn show(home: &Home, settings: &settings::Store, files: &Files)
     }
 }
 
-/// Gives the guest the folders of the settings, whole. What is said back are sentences for the person about those it
-/// did not get.
+/// Gives the guest the folders of the settings, whole: from the file server, or those that the machine's own process
+/// serves. What is said back are sentences for the person about those it did not get.
 pub(crate) async fn share(
     home: &Home,
     settings: &settings::Store,
     files: Option<&Files>,
+    own: Option<&[PathBuf]>,
     session: &Session,
 ) -> Vec<String> {
-    give(home, settings, files, session, false).await
+    match own {
+        Some(own) => {
+            let (shared, mut notes) = find_own(home, settings, own);
+            notes.extend(tell(session, shared, false).await);
+            notes
+        }
+        None => give(home, settings, files, session, false).await,
+    }
+}
+
+/// The folders of the settings for a machine whose own process serves them, without symbolic links in their paths.
+pub(crate) fn sources(home: &Home, settings: &settings::Store) -> Vec<PathBuf> {
+    let folders = settings.get().folders;
+    let mut sources: Vec<PathBuf> = folders
+        .iter()
+        .filter_map(|path| fs_err::canonicalize(path).ok())
+        .collect();
+    let hidden = hidden(home);
+    sources.retain(|source| source.is_dir() && !hidden.iter().any(|hidden| source.starts_with(hidden)));
+    sources.truncate(MOST_DEVICES);
+    sources
+}
+
+/// What the guest is to have of these, and sentences about those that it cannot have.
+fn find_own(home: &Home, settings: &settings::Store, own: &[PathBuf]) -> (Vec<Folder>, Vec<String>) {
+    let (mut shared, mut notes) = (Vec::new(), Vec::new());
+    let hidden = hidden(home);
+    for path in settings.get().folders {
+        let source = match fs_err::canonicalize(&path) {
+            Ok(source) => source,
+            Err(error) => {
+                notes.push(not_shared(&path, &error.to_string()));
+                continue;
+            }
+        };
+        let Some(index) = own.iter().position(|own| *own == source) else {
+            notes.push(not_shared(&path, AT_ITS_START));
+            continue;
+        };
+        let below = hidden.iter().filter_map(|hidden| hidden.strip_prefix(&source).ok());
+        let hidden = below.map(Path::to_owned).collect();
+        let tag = Folders::tag(index);
+        shared.push(Folder {
+            path,
+            source: Source::Device { tag, hidden },
+        });
+    }
+    (shared, notes)
 }
 
 /// Connects to the server that has taken over from the one that died, and has the guest find the folders anew. None when
@@ -442,19 +499,18 @@ async fn give(
         (Some(files), Some(served)) => served.show(home, settings, files).await,
         (None, _) | (_, None) => Default::default(),
     };
-    // Said even when there are none: the guest waits for it before it starts the engine.
-    let asked = timeout(
-        SHARE,
-        session.ask::<_, ()>(&HostRequest::Share { folders: shared, anew }),
-    )
-    .await;
-    match asked {
-        Ok(Ok(_)) => {}
-        Ok(Err(wherry_link::Error::Refused { message })) => notes.push(message),
-        Ok(Err(error)) => notes.push(format!("The machine did not take the shared folders: {error}")),
-        Err(_) => notes.push("The machine did not take the shared folders in time.".into()),
-    }
+    notes.extend(tell(session, shared, anew).await);
     notes
+}
+
+/// Said even when there are none: the guest waits for it before it starts the engine.
+async fn tell(session: &Session, folders: Vec<Folder>, anew: bool) -> Option<String> {
+    match timeout(SHARE, session.ask::<_, ()>(&HostRequest::Share { folders, anew })).await {
+        Ok(Ok(_)) => None,
+        Ok(Err(wherry_link::Error::Refused { message })) => Some(message),
+        Ok(Err(error)) => Some(format!("The machine did not take the shared folders: {error}")),
+        Err(_) => Some("The machine did not take the shared folders in time.".into()),
+    }
 }
 
 /// The settings have changed, and the machine that runs has nothing to share folders with.
@@ -469,14 +525,19 @@ pub(crate) fn not_now() -> Failure {
     }
 }
 
-/// The settings have changed, and the machine that runs did not get all that they name.
-pub(crate) fn not_all(message: &str, causes: &[String]) -> Failure {
+/// The settings have changed, and the machine that runs did not get all that they name; with folders of its own
+/// process it does when it starts again.
+pub(crate) fn not_all(message: &str, causes: &[String], own: bool) -> Failure {
     Failure {
         code: FailureCode::FolderRefused,
         step: None,
         message: message.into(),
         causes: causes.to_vec(),
-        hint: "See whether the folder is there, or take it out of the shared folders.".into(),
+        hint: if own {
+            "Restart the machine.".into()
+        } else {
+            "See whether the folder is there, or take it out of the shared folders.".into()
+        },
         console: Vec::new(),
     }
 }
@@ -525,6 +586,9 @@ async fn follow_binds(files: Files, session: Session) {
         }
     }
 }
+
+/// Why a machine whose own process serves folders lacks one.
+const AT_ITS_START: &str = "QEMU, which shares it, takes folders only when the machine starts, and 16 at most.";
 
 fn not_shared(folder: &Path, why: &str) -> String {
     format!("The folder {} is not shared with the machine: {why}", folder.display())

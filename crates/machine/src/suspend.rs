@@ -14,7 +14,7 @@ use crate::boot::Live;
 use crate::control::RELEASE;
 use crate::qmp::{self, Qmp, Version};
 use crate::saved::{self, DiskState, Found, MEMORY_AT, Memory, Saved};
-use crate::{Failure, FailureCode, Home, clock};
+use crate::{Failure, FailureCode, Home, clock, settings, shares};
 
 /// Memory goes to a file by itself (`file:`) from here on. Older ones can only pipe it through a shell.
 const SAVES_TO_FILES: Version = Version {
@@ -52,7 +52,13 @@ pub(crate) enum NotSaved {
 }
 
 /// Saves the machine's memory and ends its process.
-pub(crate) async fn save(home: &Home, live: &Live, wakes: bool, memory: u64) -> Result<Saved, NotSaved> {
+pub(crate) async fn save(
+    home: &Home,
+    settings: &settings::Store,
+    live: &Live,
+    wakes: bool,
+    memory: u64,
+) -> Result<Saved, NotSaved> {
     let goes_on = |cause: String| NotSaved::GoesOn(failure(vec![cause]));
     let mut qmp = Qmp::connect(&home.qmp())
         .await
@@ -63,13 +69,26 @@ pub(crate) async fn save(home: &Home, live: &Live, wakes: bool, memory: u64) -> 
         return Err(NotSaved::Never { why });
     }
     room(home, memory).map_err(NotSaved::GoesOn)?;
-    match timeout(REST, live.session.ask::<_, ()>(&HostRequest::Rest)).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(LinkError::Refused { message })) => return Err(goes_on(message)),
-        Ok(Err(error)) => return Err(NotSaved::LetGo(failure(vec![error.to_string()]))),
-        Err(_) => {
-            let why = format!("The machine did not come to rest within {} s", REST.as_secs());
-            return Err(NotSaved::LetGo(failure(vec![why])));
+    let own = live.record.own_folders.as_deref();
+    let mut requests = vec![HostRequest::Rest];
+    if own.is_some() {
+        // QEMU saves no guest that has a folder of its own.
+        requests.insert(0, HostRequest::LetFoldersGo);
+    }
+    for request in requests {
+        match timeout(REST, live.session.ask::<_, ()>(&request)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(LinkError::Refused { message })) => {
+                if own.is_some() {
+                    shares::share(home, settings, None, own, &live.session).await;
+                }
+                return Err(goes_on(message));
+            }
+            Ok(Err(error)) => return Err(NotSaved::LetGo(failure(vec![error.to_string()]))),
+            Err(_) => {
+                let why = format!("The machine did not come to rest within {} s", REST.as_secs());
+                return Err(NotSaved::LetGo(failure(vec![why])));
+            }
         }
     }
     match write(home, live, wakes, &mut qmp).await {
@@ -107,6 +126,7 @@ async fn write(home: &Home, live: &Live, wakes: bool, qmp: &mut Qmp) -> Result<S
         accelerator: live.record.accelerator.clone(),
         spec: live.record.spec.clone(),
         network: live.record.network.clone(),
+        own_folders: live.record.own_folders.clone(),
         boot_id: live.hello.boot_id.clone(),
         ready: live.record.ready,
         data_disk: DiskState::of(&home.data_disk()).map_err(|error| error.to_string())?,

@@ -84,6 +84,10 @@ async fn serve(guest: &Guest, session: Session, mut stream: Stream, request: Hos
             Ok(()) => stream.accept(()).await?,
             Err(message) => return stream.refuse(&message).await,
         },
+        HostRequest::LetFoldersGo => match guest.shares.let_go() {
+            Ok(()) => stream.accept(()).await?,
+            Err(message) => return stream.refuse(&message).await,
+        },
         HostRequest::Changed { changes } => {
             guest.raiser.raise(changes);
             stream.accept(()).await?;

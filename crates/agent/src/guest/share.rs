@@ -1,5 +1,7 @@
 //! The host's folders, each at the path that it has there.
 
+mod devices;
+
 use std::{
     collections::BTreeMap,
     io,
@@ -13,8 +15,9 @@ use rustix::{
     mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount},
 };
 use tokio::{sync::watch, time::timeout};
-use wherry_link::{Folder, SHARES_TAG};
+use wherry_link::{Folder, SHARES_TAG, Source};
 
+use self::devices::Devices;
 use super::log::say;
 
 /// The whole tree that the host shows; containers cannot reach it here.
@@ -23,12 +26,12 @@ pub(super) const TREE: &str = "/run/wherry/shares";
 /// How long the engine waits for the host to say what it shares. It says so as soon as it knows us.
 const TOLD: Duration = Duration::from_secs(20);
 
-/// What the virtio specification calls a file system device.
-const FILE_SYSTEM: &str = "0x001a";
+/// What the virtio specification calls a 9p transport and a file system device.
+const FILE_SYSTEMS: [&str; 2] = ["0x0009", "0x001a"];
 
 #[derive(Default)]
 pub(super) struct Shares {
-    /// Where each folder is, with its place in the tree. Locked while they change, so that two never mix.
+    /// Where each folder is, and where it is from. Locked while they change, so that two never mix.
     placed: Mutex<Placed>,
     told: watch::Sender<bool>,
 }
@@ -36,7 +39,8 @@ pub(super) struct Shares {
 #[derive(Default)]
 struct Placed {
     tree: bool,
-    folders: BTreeMap<PathBuf, PathBuf>,
+    devices: Devices,
+    folders: BTreeMap<PathBuf, Source>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +64,8 @@ impl Shares {
 
     fn replace(&self, folders: &[Folder], anew: bool) -> Result<(), String> {
         let mut placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
-        if !placed.tree && !folders.is_empty() {
+        let served = |folder: &Folder| matches!(folder.source, Source::Server { .. });
+        if !placed.tree && folders.iter().any(served) {
             mount_tree().map_err(|error| sentence(&error))?;
             placed.tree = true;
         }
@@ -68,15 +73,7 @@ impl Shares {
             .iter()
             .map(|folder| (folder.path.clone(), folder.source.clone()))
             .collect();
-        // The innermost first: an outer one cannot go while another is mounted in it.
-        let gone: Vec<PathBuf> = placed
-            .folders
-            .iter()
-            .rev()
-            .filter(|(path, source)| anew || wanted.get(*path) != Some(*source))
-            .map(|(path, _)| path.clone())
-            .collect();
-        for path in gone {
+        for path in to_unmount(&placed.folders, &wanted, anew) {
             // Containers that have it keep it; new ones find the empty folder, and are told.
             if let Err(error) = unmount(&path, UnmountFlags::DETACH) {
                 say!("{}: {error}", path.display());
@@ -88,7 +85,7 @@ impl Shares {
             if placed.folders.contains_key(&path) {
                 continue;
             }
-            match place(&path, &source) {
+            match place(&path, &source, &mut placed.devices) {
                 Ok(()) => {
                     placed.folders.insert(path, source);
                 }
@@ -96,6 +93,22 @@ impl Shares {
             }
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Lets go of the folders that are devices, or says why not.
+    pub(super) fn let_go(&self) -> Result<(), String> {
+        let mut placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
+        let paths = placed.folders.keys().cloned().collect();
+        if placed.devices.are_used(&paths) {
+            return Err(
+                "A container that runs uses a shared folder, which QEMU itself shares and cannot save".into(),
+            );
+        }
+        for path in to_unmount(&placed.folders, &BTreeMap::new(), true) {
+            unmount(&path, UnmountFlags::DETACH).map_err(|error| format!("{}: {error}", path.display()))?;
+            placed.folders.remove(&path);
+        }
+        placed.devices.unmount().map_err(|error| error.to_string())
     }
 
     /// Whether the path is in a folder of the host.
@@ -127,6 +140,15 @@ fn sentence(error: &Error) -> String {
     format!("The machine could not take a shared folder: {error}")
 }
 
+/// Those that are to go, or to be placed once more: what lies in a folder that goes would go with it, and what lies in
+/// one that comes would be hidden by it. The innermost first.
+fn to_unmount(placed: &BTreeMap<PathBuf, Source>, wanted: &BTreeMap<PathBuf, Source>, anew: bool) -> Vec<PathBuf> {
+    let goes = |path: &PathBuf| anew || wanted.get(path) != placed.get(path);
+    let changed: Vec<&PathBuf> = placed.keys().chain(wanted.keys()).filter(|path| goes(path)).collect();
+    let touched = |path: &&PathBuf| changed.iter().any(|changed| path.starts_with(changed));
+    placed.keys().rev().filter(touched).cloned().collect()
+}
+
 fn has_device(devices: &Path) -> bool {
     let Ok(entries) = fs_err::read_dir(devices) else {
         return false;
@@ -134,7 +156,7 @@ fn has_device(devices: &Path) -> bool {
     entries
         .filter_map(Result::ok)
         .filter_map(|device| fs_err::read_to_string(device.path().join("device")).ok())
-        .any(|kind| kind.trim() == FILE_SYSTEM)
+        .any(|kind| FILE_SYSTEMS.contains(&kind.trim()))
 }
 
 fn mount_tree() -> Result<(), Error> {
@@ -144,8 +166,8 @@ fn mount_tree() -> Result<(), Error> {
     mount(SHARES_TAG, TREE, "virtiofs", flags, None).map_err(|error| Error::Tree(error.into()))
 }
 
-/// Mounts one folder of the tree at its path.
-fn place(path: &Path, source: &Path) -> Result<(), Error> {
+/// Mounts one folder at its path.
+fn place(path: &Path, source: &Source, devices: &mut Devices) -> Result<(), Error> {
     let failed = |source: io::Error| Error::Place {
         path: path.into(),
         source,
@@ -154,10 +176,18 @@ fn place(path: &Path, source: &Path) -> Result<(), Error> {
         return Err(Error::Taken(path.into()));
     }
     fs_err::create_dir_all(path).map_err(failed)?;
+    let placed = match source {
+        Source::Server { path: source } => place_from_tree(path, source).map_err(Into::into),
+        Source::Device { tag, hidden } => devices.place(path, tag, hidden),
+    };
+    placed.map_err(failed)
+}
+
+fn place_from_tree(path: &Path, source: &Path) -> rustix::io::Result<()> {
     let from = Path::new(TREE).join(source.strip_prefix("/").unwrap_or(source));
     // Asks the server, so that a folder of one before it is found anew and not mounted as it was.
-    statx(CWD, &from, AtFlags::STATX_FORCE_SYNC, StatxFlags::TYPE).map_err(|error| failed(error.into()))?;
-    mount_bind(&from, path).map_err(|error| failed(error.into()))
+    statx(CWD, &from, AtFlags::STATX_FORCE_SYNC, StatxFlags::TYPE)?;
+    mount_bind(&from, path)
 }
 
 #[cfg(test)]
@@ -165,14 +195,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_folder_in_one_that_comes_or_goes_is_placed_once_more() {
+        let folders = |paths: &[&str]| -> BTreeMap<PathBuf, Source> {
+            let source = |path: &&str| Source::Server { path: path.into() };
+            paths.iter().map(|path| (path.into(), source(path))).collect()
+        };
+        let (inner, other) = ("/home/ada/work", "/srv");
+        let (few, all) = (folders(&[inner, other]), folders(&["/home/ada", inner, other]));
+        let paths = |paths: &[&str]| -> Vec<PathBuf> { paths.iter().map(PathBuf::from).collect() };
+        assert_eq!(to_unmount(&few, &few, false), paths(&[]));
+        assert_eq!(to_unmount(&few, &all, false), paths(&[inner]));
+        assert_eq!(to_unmount(&all, &few, false), paths(&[inner, "/home/ada"]));
+        assert_eq!(to_unmount(&few, &folders(&[inner]), false), paths(&[other]));
+        assert_eq!(to_unmount(&few, &few, true), paths(&[other, inner]));
+    }
+
+    #[test]
     fn a_machine_without_the_device_waits_for_nobody() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
         assert!(!has_device(folder.path()));
-        for (device, kind) in [("virtio0", "0x0002"), ("virtio1", "0x001a")] {
-            fs_err::create_dir(folder.path().join(device))?;
-            fs_err::write(folder.path().join(device).join("device"), format!("{kind}\n"))?;
+        let add = |device: &str, kind: &str| {
+            fs_err::create_dir_all(folder.path().join(device))?;
+            fs_err::write(folder.path().join(device).join("device"), format!("{kind}\n"))
+        };
+        add("virtio0", "0x0002")?;
+        assert!(!has_device(folder.path()));
+        for kind in FILE_SYSTEMS {
+            add("virtio1", kind)?;
+            assert!(has_device(folder.path()));
         }
-        assert!(has_device(folder.path()));
         Ok(())
     }
 }

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::backend::{Attempt, Attempts, Backend, Begin, Facts, FilesLaunch, Launch};
+use crate::backend::{Attempt, Attempts, Backend, Begin, Facts, FilesLaunch, Folders, Launch};
 use crate::image::Image;
 use crate::subnet::Plan;
 use crate::{Accelerator, Failure, FailureCode, Home, Spec, Step, disk, system};
@@ -145,7 +146,24 @@ impl Backend for Qemu {
         })
     }
 
-    fn launch(&self, home: &Home, spec: &Spec, network: &Plan, accelerator: &str, files: bool, from: Begin) -> Launch {
+    fn serves_folders(&self) -> bool {
+        // Not every QEMU is built with it, none for Windows is, and one without it does not start when it is given a
+        // folder.
+        let mut command = Command::new(&self.program);
+        command.args(["-device", "virtio-9p-pci,help"]).stdin(Stdio::null());
+        !cfg!(windows) && command.output().is_ok_and(|known| !known.stdout.is_empty())
+    }
+
+    fn launch(
+        &self,
+        home: &Home,
+        spec: &Spec,
+        network: &Plan,
+        accelerator: &str,
+        folders: Folders<'_>,
+        from: Begin,
+    ) -> Launch {
+        let files = folders == Folders::Server;
         let mut arguments: Vec<OsString> = Vec::new();
         let mut option = |name: &str, value: &str| {
             arguments.push(name.into());
@@ -227,6 +245,16 @@ impl Backend for Qemu {
                 &format!("vhost-user-fs-pci,chardev=files,tag={}", wherry_link::SHARES_TAG),
             );
         }
+        if let Folders::Itself(sources) = folders {
+            for (index, source) in sources.iter().enumerate() {
+                let (tag, path) = (Folders::tag(index), quoted(source));
+                // What is made in it is the person's, with the mode that it was given. Folders of several disks may have
+                // files of the same number.
+                let export = format!("local,id={tag},path={path},security_model=none,multidevs=remap");
+                option("-fsdev", &export);
+                option("-device", &format!("virtio-9p-pci,fsdev={tag},mount_tag={tag}"));
+            }
+        }
         option("-chardev", &system::chardev("qmp", &home.qmp()));
         option("-mon", "chardev=qmp,mode=control");
         if let [name, value] = system::SANDBOX {
@@ -296,7 +324,7 @@ pub(crate) fn quoted(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn arguments(accelerator: &str, files: bool, from: Begin) -> String {
+    fn arguments(accelerator: &str, folders: Folders<'_>, from: Begin) -> String {
         let qemu = Qemu {
             program: "/usr/bin/qemu-system-x86_64".into(),
             image: Image::imagined(Path::new("/guest")),
@@ -309,7 +337,7 @@ mod tests {
             disk_gib: 60,
             accelerator: Accelerator::Auto,
         };
-        let launch = qemu.launch(&home, &spec, &Plan::imagined(), accelerator, files, from);
+        let launch = qemu.launch(&home, &spec, &Plan::imagined(), accelerator, folders, from);
         let words = launch.arguments.iter().map(|word| word.to_string_lossy().into_owned());
         // One option a line, with its value.
         words.fold(launch.program.display().to_string(), |text, word| {
@@ -320,24 +348,42 @@ mod tests {
 
     #[test]
     fn hardware_virtualization_and_shared_folders() {
-        insta::assert_snapshot!(arguments("kvm", true, Begin::Boot));
+        insta::assert_snapshot!(arguments("kvm", Folders::Server, Begin::Boot));
     }
 
     #[test]
     fn software_emulation() {
-        insta::assert_snapshot!(arguments("tcg", false, Begin::Boot));
+        insta::assert_snapshot!(arguments("tcg", Folders::Nowhere, Begin::Boot));
+    }
+
+    #[test]
+    fn a_machine_that_serves_folders_itself_has_a_device_for_each() {
+        let folders = ["/home/ada".into(), "/srv/a, b".into()];
+        let itself = arguments("kvm", Folders::Itself(&folders), Begin::Boot);
+        let without = arguments("kvm", Folders::Nowhere, Begin::Boot);
+        let without: Vec<&str> = without.lines().collect();
+        let more: Vec<&str> = itself.lines().filter(|line| !without.contains(line)).collect();
+        assert_eq!(
+            more,
+            [
+                "-fsdev local,id=folder0,path=/home/ada,security_model=none,multidevs=remap",
+                "-device virtio-9p-pci,fsdev=folder0,mount_tag=folder0",
+                "-fsdev local,id=folder1,path=/srv/a,, b,security_model=none,multidevs=remap",
+                "-device virtio-9p-pci,fsdev=folder1,mount_tag=folder1",
+            ]
+        );
     }
 
     #[test]
     fn pages_are_cleared_where_an_emulator_would_run_what_was_there_before() {
-        assert!(arguments("tcg", true, Begin::Boot).contains(CLEARED_PAGES));
-        assert!(!arguments("tcg", false, Begin::Boot).contains(CLEARED_PAGES));
-        assert!(!arguments("kvm", true, Begin::Boot).contains(CLEARED_PAGES));
+        assert!(arguments("tcg", Folders::Server, Begin::Boot).contains(CLEARED_PAGES));
+        assert!(!arguments("tcg", Folders::Nowhere, Begin::Boot).contains(CLEARED_PAGES));
+        assert!(!arguments("kvm", Folders::Server, Begin::Boot).contains(CLEARED_PAGES));
     }
 
     #[test]
     fn a_machine_that_goes_on_is_the_same_but_for_where_it_begins() {
-        let extra = arguments("tcg", false, Begin::Memory).replace("\n-incoming defer\n-S", "");
-        assert_eq!(extra, arguments("tcg", false, Begin::Boot));
+        let extra = arguments("tcg", Folders::Nowhere, Begin::Memory).replace("\n-incoming defer\n-S", "");
+        assert_eq!(extra, arguments("tcg", Folders::Nowhere, Begin::Boot));
     }
 }

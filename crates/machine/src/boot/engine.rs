@@ -172,7 +172,8 @@ impl Boot<'_> {
         if lost_files(record, files.is_some()) {
             return;
         }
-        for note in shares::share(self.home(), &self.context.settings, files, session).await {
+        let own = record.own_folders.as_deref();
+        for note in shares::share(self.home(), &self.context.settings, files, own, session).await {
             self.tell(Progress::Note(note)).await;
         }
     }

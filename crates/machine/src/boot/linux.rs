@@ -1,23 +1,28 @@
 //! Linux, from nothing to its first word.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use wherry_link::Error as LinkError;
 
 use super::failures::{ended_once, io_failure, link_cause};
 use super::{Boot, Met, Partial, Progress, connect, fingerprint};
 use crate::accelerator::{self, Failures};
-use crate::backend::{Attempt, Backend, Begin, Facts, Launch};
+use crate::backend::{Attempt, Backend, Begin, Facts, Folders, Launch};
 use crate::process::Process;
 use crate::record::Record;
 use crate::saved::{self, Found, Saved};
-use crate::shares::{Files, Said};
+use crate::shares::{self, Files, Said};
 use crate::subnet::Plan;
 use crate::system::Makes;
 use crate::{Failure, FailureCode, Spec, Step, disk, spec, system, tail};
+
+/// How long a backend may take to say whether it serves folders itself.
+const SERVES_FOLDERS: Duration = Duration::from_secs(5);
 
 /// Why one attempt to bring up Linux did not end well.
 pub(super) enum Silence {
@@ -89,7 +94,7 @@ impl Boot<'_> {
                 continue;
             }
             let plan = (spec, &network);
-            let mut outcome = self.attempt(backend.as_ref(), &facts, plan, *attempt, partial).await;
+            let mut outcome = self.attempt(&backend, &facts, plan, *attempt, partial).await;
             // QEMU itself fails an assertion in about one of 150 starts by emulation on a busy computer.
             if let Err(Silence::NoSign {
                 failure, ended: true, ..
@@ -98,7 +103,7 @@ impl Boot<'_> {
             {
                 self.tell(Progress::Note(ended_once(failure))).await;
                 partial.kill(self.home()).await;
-                outcome = self.attempt(backend.as_ref(), &facts, plan, *attempt, partial).await;
+                outcome = self.attempt(&backend, &facts, plan, *attempt, partial).await;
             }
             match outcome {
                 Ok(met) => {
@@ -147,7 +152,7 @@ impl Boot<'_> {
 
     pub(super) async fn attempt(
         &self,
-        backend: &dyn Backend,
+        backend: &Arc<dyn Backend>,
         facts: &Facts,
         (spec, network): (&Spec, &Plan),
         attempt: Attempt,
@@ -155,9 +160,9 @@ impl Boot<'_> {
     ) -> Result<Met, Silence> {
         // Whatever this log says is to be about this attempt.
         put_aside(&self.home().process_log());
-        let files = self.serve_files(backend, partial).await;
-        let (accelerator, files_run) = (attempt.accelerator, files.is_some());
-        let launch = backend.launch(self.home(), spec, network, accelerator, files_run, Begin::Boot);
+        let (files, own_folders) = self.find_folders(backend, partial).await;
+        let folders = Folders::of(files.is_some(), own_folders.as_deref());
+        let launch = backend.launch(self.home(), spec, network, attempt.accelerator, folders, Begin::Boot);
         let process = self.spawn(&launch).map_err(Silence::Other)?;
         partial.process = Some(process.clone());
         let record = Record {
@@ -167,8 +172,9 @@ impl Boot<'_> {
             spec: spec.clone(),
             backend: facts.name.into(),
             accelerator: attempt.accelerator.into(),
-            fingerprint: fingerprint(facts, files_run),
+            fingerprint: fingerprint(facts, files.is_some()),
             network: network.clone(),
+            own_folders,
             ready: None,
         };
         record
@@ -251,14 +257,45 @@ impl Boot<'_> {
         })
     }
 
-    /// Starts the process that serves the person's folders. A machine without folders is still of use, so that one
-    /// which does not start is a note.
+    /// Starts the process that serves the person's folders, or else finds those that the machine's own process is to
+    /// serve. A machine without folders is still of use, so that one which gets none is a note.
+    async fn find_folders(
+        &self,
+        backend: &Arc<dyn Backend>,
+        partial: &mut Partial,
+    ) -> (Option<(Files, mpsc::Receiver<Said>)>, Option<Vec<PathBuf>>) {
+        let error = match self.serve_files(backend.as_ref(), partial).await {
+            Ok(Some(files)) => return (Some(files), None),
+            Ok(None) => None,
+            Err(error) => Some(error),
+        };
+        let asked = tokio::task::spawn_blocking({
+            let backend = Arc::clone(backend);
+            move || backend.serves_folders()
+        });
+        let serves_itself = matches!(timeout(SERVES_FOLDERS, asked).await, Ok(Ok(true)));
+        if let Some(error) = error {
+            tracing::warn!(%error, serves_itself, "the server of the shared folders does not run");
+            let note = if serves_itself {
+                format!("{} {error}.", shares::BY_ITSELF)
+            } else {
+                format!("No folder of this computer is shared with the machine: {error}")
+            };
+            self.tell(Progress::Note(note)).await;
+        }
+        let own_folders = serves_itself.then(|| shares::sources(self.home(), &self.context.settings));
+        (None, own_folders)
+    }
+
+    /// Starts the process that serves the person's folders, where there is one.
     pub(super) async fn serve_files(
         &self,
         backend: &dyn Backend,
         partial: &mut Partial,
-    ) -> Option<(Files, mpsc::Receiver<Said>)> {
-        let launch = backend.files(self.home())?;
+    ) -> io::Result<Option<(Files, mpsc::Receiver<Said>)>> {
+        let Some(launch) = backend.files(self.home()) else {
+            return Ok(None);
+        };
         put_aside(&self.home().files_log());
         // Whoever still answers there is the server of the machine before.
         let _ = fs_err::remove_file(&launch.control);
@@ -281,15 +318,7 @@ impl Boot<'_> {
                 }
             }
         };
-        match started.await {
-            Ok(files) => Some(files),
-            Err(error) => {
-                tracing::warn!(%error, "no folders are shared");
-                let note = format!("No folder of this computer is shared with the machine: {error}");
-                self.tell(Progress::Note(note)).await;
-                None
-            }
-        }
+        started.await.map(Some)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::failures::{io_failure, link_cause};
 use super::linux::put_aside;
 use super::{Boot, Met, Partial, Progress, TAKE_UP, connect, fingerprint};
-use crate::backend::Begin;
+use crate::backend::{Begin, Folders};
 use crate::qmp::Qmp;
 use crate::record::Record;
 use crate::saved::{self, Saved};
@@ -50,21 +50,22 @@ impl Boot<'_> {
         put_aside(&self.home().process_log());
         // A machine goes on with the devices that it has.
         let files = if had_files {
-            self.serve_files(&*backend, partial).await
+            let served = self.serve_files(&*backend, partial).await.ok().flatten();
+            let Some(files) = served else {
+                let why = "the server of the shared folders, which it uses, did not start".to_owned();
+                return Err(NotResumed::Unusable { why });
+            };
+            Some(files)
         } else {
             None
         };
-        if files.is_none() && had_files {
-            let why = "the server of the shared folders, which it uses, did not start".to_owned();
-            return Err(NotResumed::Unusable { why });
-        }
         if let Some((files, _)) = &files {
             // Before the memory comes, which holds what the guest has open of them.
             shares::show(self.home(), &self.context.settings, files).await;
         }
-        let begin = Begin::Memory;
-        let (spec, network, files_run) = (&saved.spec, &saved.network, files.is_some());
-        let launch = backend.launch(self.home(), spec, network, &saved.accelerator, files_run, begin);
+        let folders = Folders::of(files.is_some(), saved.own_folders.as_deref());
+        let (spec, network, begin) = (&saved.spec, &saved.network, Begin::Memory);
+        let launch = backend.launch(self.home(), spec, network, &saved.accelerator, folders, begin);
         let process = self.spawn(&launch)?;
         partial.process = Some(process.clone());
         let record = Record {
@@ -76,6 +77,7 @@ impl Boot<'_> {
             accelerator: saved.accelerator.clone(),
             fingerprint: saved.fingerprint.clone(),
             network: saved.network.clone(),
+            own_folders: saved.own_folders.clone(),
             ready: saved.ready,
         };
         record

@@ -153,12 +153,13 @@ impl Task {
         };
         let (home, settings) = (self.context.home.clone(), self.context.settings.clone());
         let (files, session) = (up.live.files.clone(), up.live.session.clone());
+        let own = up.live.record.own_folders.clone();
         tokio::spawn(async move {
-            let notes = shares::share(&home, &settings, files.as_ref(), &session).await;
+            let notes = shares::share(&home, &settings, files.as_ref(), own.as_deref(), &session).await;
             let _ = reply.send(match notes.split_first() {
-                None if files.is_some() => Ok(()),
+                None if files.is_some() || own.is_some() => Ok(()),
                 None => Err(shares::not_now()),
-                Some((message, causes)) => Err(shares::not_all(message, causes)),
+                Some((message, causes)) => Err(shares::not_all(message, causes, own.is_some())),
             });
         });
     }

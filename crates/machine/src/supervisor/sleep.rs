@@ -27,13 +27,14 @@ impl Task {
                 }
                 tracing::info!(wakes, "the machine is being suspended");
                 let (home, events) = (self.context.home.clone(), self.events.clone());
+                let settings = self.context.settings.clone();
                 let doze = self.context.doze.clone();
                 tokio::spawn(async move {
                     let pid = up.live.process.pid;
                     let memory = tokio::task::spawn_blocking(move || Cost::of(pid)).await.ok().flatten();
                     let memory = memory.map_or(0, |usage| usage.memory);
                     let _held = doze.hold().await;
-                    let outcome = suspend::save(&home, &up.live, wakes, memory).await;
+                    let outcome = suspend::save(&home, &settings, &up.live, wakes, memory).await;
                     if outcome.is_ok()
                         && let Err(error) = Record::remove(&home)
                     {
