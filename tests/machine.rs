@@ -198,6 +198,17 @@ impl Machine {
         processes
     }
 
+    /// Keeps the server of the person's folders from starting: where it is to listen there is something else, which it
+    /// cannot replace. QEMU shares them itself then.
+    #[cfg(unix)]
+    pub fn lacks_file_server(&self) {
+        let place = self.path().join("run/files.sock");
+        fs_err::create_dir_all(&place).expect("a folder");
+        for made in place.ancestors().take(3) {
+            chown(made, self.person, self.person).expect("changed");
+        }
+    }
+
     /// The docker command against this machine's socket.
     pub fn docker(&self) -> Command {
         docker(&self.socket())

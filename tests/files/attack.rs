@@ -14,9 +14,6 @@ use crate::{Bed, CONTAINERS};
 const ATTEMPTS: (u32, u32) = (3_000, 100_000);
 const SECRET: &str = "OUTSIDE";
 
-/// Where the machine has all that the host shows.
-const TREE: &str = "/machine/run/wherry/shares";
-
 pub(crate) fn nothing_outside_is_reached(bed: &Bed) {
     let outside = tempfile::Builder::new()
         .prefix("wo")
@@ -47,7 +44,7 @@ pub(crate) fn nothing_outside_is_reached(bed: &Bed) {
                 let words = [
                     "python3",
                     "/tools/attack.py",
-                    TREE,
+                    bed.tree,
                     &project_path,
                     &outside_path,
                     &hidden_path,

@@ -14,15 +14,13 @@ const PERSON: u32 = 1002;
 fn qemu_shares_the_folders_where_their_server_cannot_run() {
     let machine = Machine::of_a_person(PERSON);
     let (project, other) = (machine.person().join("project"), machine.person().join("other"));
-    // Where the server is to listen there is something else, which it cannot replace.
-    let occupied = machine.path().join("run/files.sock");
-    for folder in [&project, &other, &occupied] {
+    machine.lacks_file_server();
+    for folder in [&project, &other] {
         fs_err::create_dir_all(folder).expect("a folder");
     }
     fs_err::write(project.join("page"), "from the host").expect("a file");
     fs_err::write(other.join("it"), "from elsewhere").expect("a file");
-    let occupied = occupied.ancestors().take(3);
-    for path in occupied.chain([project.as_path(), &other, &project.join("page")]) {
+    for path in [&project, &other, &project.join("page")] {
         chown(path, Some(PERSON), Some(PERSON)).expect("the person's");
     }
     machine.wherry(&["share", "add", project.to_str().expect("a path")]);
@@ -120,7 +118,10 @@ fn only_a_machine_whose_folders_nobody_uses_is_suspended(machine: &Machine, proj
         .args(["run", "--detach", "--name", "user", "--volume", &volume])
         .args(["busybox", "/bin/sleep", "3600"]));
     let refused = words(&machine.try_wherry(&["suspend"]));
-    assert!(refused.contains("A container that runs uses a shared folder"), "{refused}");
+    assert!(
+        refused.contains("A container that runs uses a shared folder"),
+        "{refused}"
+    );
     run(machine.docker().args(["exec", "user", "/bin/cat", "/work/page"]));
     said(&sh(machine, project, "cat page"));
     // What a container has stays its own, whatever is shared meanwhile.

@@ -100,9 +100,7 @@ impl Shares {
         let mut placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
         let paths = placed.folders.keys().cloned().collect();
         if placed.devices.are_used(&paths) {
-            return Err(
-                "A container that runs uses a shared folder, which QEMU itself shares and cannot save".into(),
-            );
+            return Err("A container that runs uses a shared folder, which QEMU itself shares and cannot save".into());
         }
         for path in to_unmount(&placed.folders, &BTreeMap::new(), true) {
             unmount(&path, UnmountFlags::DETACH).map_err(|error| format!("{}: {error}", path.display()))?;
