@@ -266,6 +266,11 @@ fn folders(status: &Status) -> Check {
             .why("Their server broke off several times. Containers find errors in their folders.")
             .remedy(Remedy::Restart);
     }
+    if status.notes.iter().any(|note| note.starts_with(shares::BY_ITSELF)) {
+        return Check::warn(NAME, TITLE)
+            .why("Their server did not start, so that QEMU itself shares them, which can do less. The log of Wherry says why.")
+            .remedy(Remedy::Restart);
+    }
     if status.notes.iter().any(|note| note == shares::ANEW) {
         return Check::warn(NAME, TITLE)
             .why("Their server broke off and was started again. A container from before may find errors in its folder.")

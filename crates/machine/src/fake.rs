@@ -348,6 +348,8 @@ pub(crate) struct Fake {
     /// How long what the settings call a minute is.
     pub(crate) minute: Duration,
     pub(crate) fingerprint: &'static str,
+    /// What serves folders, by its path.
+    pub(crate) files: Option<&'static str>,
     /// How much of this computer's disk is free while the machine starts.
     pub(crate) room: Arc<AtomicU64>,
 }
@@ -366,6 +368,7 @@ impl Fake {
             silent: None,
             minute: Duration::from_mins(1),
             fingerprint: "fake 1",
+            files: None,
             room: Arc::new(AtomicU64::new(u64::MAX)),
         }
     }
@@ -404,8 +407,12 @@ impl Backend for Fake {
         disk::prepare(&home.data_disk(), spec.disk_gib)
     }
 
-    fn files(&self, _home: &Home) -> Option<FilesLaunch> {
-        None
+    fn files(&self, home: &Home) -> Option<FilesLaunch> {
+        self.files.map(|program| FilesLaunch {
+            program: program.into(),
+            arguments: Vec::new(),
+            control: home.files_control(),
+        })
     }
 
     fn serves_folders(&self) -> bool {

@@ -338,7 +338,7 @@ pub(crate) async fn share(
 ) -> Vec<String> {
     match own {
         Some(own) => {
-            let (shared, mut notes) = find_own(home, settings, own);
+            let (shared, mut notes) = find_own(home, &settings.get().folders, own);
             notes.extend(tell(session, shared, false).await);
             notes
         }
@@ -347,8 +347,7 @@ pub(crate) async fn share(
 }
 
 /// The folders of the settings for a machine whose own process serves them, without symbolic links in their paths.
-pub(crate) fn sources(home: &Home, settings: &settings::Store) -> Vec<PathBuf> {
-    let folders = settings.get().folders;
+pub(crate) fn sources(home: &Home, folders: &[PathBuf]) -> Vec<PathBuf> {
     let mut sources: Vec<PathBuf> = folders
         .iter()
         .filter_map(|path| fs_err::canonicalize(path).ok())
@@ -360,26 +359,26 @@ pub(crate) fn sources(home: &Home, settings: &settings::Store) -> Vec<PathBuf> {
 }
 
 /// What the guest is to have of these, and sentences about those that it cannot have.
-fn find_own(home: &Home, settings: &settings::Store, own: &[PathBuf]) -> (Vec<Folder>, Vec<String>) {
+fn find_own(home: &Home, folders: &[PathBuf], own: &[PathBuf]) -> (Vec<Folder>, Vec<String>) {
     let (mut shared, mut notes) = (Vec::new(), Vec::new());
     let hidden = hidden(home);
-    for path in settings.get().folders {
-        let source = match fs_err::canonicalize(&path) {
+    for path in folders {
+        let source = match fs_err::canonicalize(path) {
             Ok(source) => source,
             Err(error) => {
-                notes.push(not_shared(&path, &error.to_string()));
+                notes.push(not_shared(path, &error.to_string()));
                 continue;
             }
         };
         let Some(index) = own.iter().position(|own| *own == source) else {
-            notes.push(not_shared(&path, AT_ITS_START));
+            notes.push(format!("The folder {} is {AT_ITS_START}", path.display()));
             continue;
         };
         let below = hidden.iter().filter_map(|hidden| hidden.strip_prefix(&source).ok());
         let hidden = below.map(Path::to_owned).collect();
         let tag = Folders::tag(index);
         shared.push(Folder {
-            path,
+            path: path.clone(),
             source: Source::Device { tag, hidden },
         });
     }
@@ -519,8 +518,16 @@ pub(crate) fn not_now() -> Failure {
         code: FailureCode::FolderRefused,
         step: None,
         message: "The machine that runs cannot share folders".into(),
-        causes: vec!["The server of the shared folders does not run.".into()],
-        hint: "Restart the machine.".into(),
+        causes: vec![if system::SERVES_FILES {
+            "The server of the shared folders does not run, and this QEMU cannot share them itself.".into()
+        } else {
+            "This QEMU cannot share folders.".into()
+        }],
+        hint: if system::SERVES_FILES {
+            "Restart the machine.".into()
+        } else {
+            "Install a QEMU that has virtio-9p, where there is one.".into()
+        },
         console: Vec::new(),
     }
 }
@@ -587,8 +594,9 @@ async fn follow_binds(files: Files, session: Session) {
     }
 }
 
-/// Why a machine whose own process serves folders lacks one.
-const AT_ITS_START: &str = "QEMU, which shares it, takes folders only when the machine starts, and 16 at most.";
+/// What the person is told of a folder that a machine whose own process serves folders did not have at its start.
+const AT_ITS_START: &str =
+    "shared when the machine starts the next time: QEMU takes folders only then, and 16 at most.";
 
 fn not_shared(folder: &Path, why: &str) -> String {
     format!("The folder {} is not shared with the machine: {why}", folder.display())
@@ -609,6 +617,42 @@ fn hidden(home: &Home) -> Vec<PathBuf> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_that_serves_folders_itself_gives_those_that_it_started_with() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let person = fs_err::canonicalize(folder.path())?;
+        let home = Home::at(person.join("data/wherry"));
+        home.create()?;
+        let (work, link) = (person.join("work"), person.join("link"));
+        fs_err::create_dir(&work)?;
+        std::os::unix::fs::symlink(&work, &link)?;
+        let gone = person.join("gone");
+        let folders = [home.root().join("machine"), gone.clone(), person.clone(), link.clone()];
+        let own = sources(&home, &folders);
+        assert_eq!(own, [person.clone(), work.clone()], "what is hidden is no device");
+
+        let wanted = [work.clone(), link.clone(), person.clone(), "/usr".into()];
+        let (shared, notes) = find_own(&home, &wanted, &own);
+        let device = |path: &Path, tag: &str, hidden: &[&str]| Folder {
+            path: path.into(),
+            source: Source::Device {
+                tag: tag.into(),
+                hidden: hidden.iter().map(PathBuf::from).collect(),
+            },
+        };
+        assert_eq!(
+            shared,
+            [
+                device(&work, "folder1", &[]),
+                device(&link, "folder1", &[]),
+                device(&person, "folder0", &["data/wherry"]),
+            ]
+        );
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].contains("/usr") && notes[0].contains(AT_ITS_START));
+        Ok(())
+    }
 
     #[tokio::test]
     async fn that_nobody_is_left_to_start_a_server_is_noticed() -> io::Result<()> {

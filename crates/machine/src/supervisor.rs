@@ -7,6 +7,7 @@ mod start;
 mod stop;
 mod watching;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -661,11 +662,7 @@ impl Task {
             if let Some(network) = &mut status.network {
                 network.engine_outdated = report.engine_outdated;
             }
-            for note in report.notes {
-                if !status.notes.contains(&note) {
-                    status.notes.push(note);
-                }
-            }
+            status.notes.extend(report.notes);
         });
     }
 
@@ -688,6 +685,9 @@ impl Task {
         self.published.send_if_modified(|status| {
             let before = status.clone();
             change(status);
+            // Two attempts at one start may say the same.
+            let mut said = HashSet::new();
+            status.notes.retain(|note| said.insert(note.clone()));
             *status != before
         });
     }

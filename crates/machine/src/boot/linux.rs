@@ -277,13 +277,13 @@ impl Boot<'_> {
         if let Some(error) = error {
             tracing::warn!(%error, serves_itself, "the server of the shared folders does not run");
             let note = if serves_itself {
-                format!("{} {error}.", shares::BY_ITSELF)
+                format!("{} Why: {error}.", shares::BY_ITSELF)
             } else {
                 format!("No folder of this computer is shared with the machine: {error}")
             };
             self.tell(Progress::Note(note)).await;
         }
-        let own_folders = serves_itself.then(|| shares::sources(self.home(), &self.context.settings));
+        let own_folders = serves_itself.then(|| shares::sources(self.home(), &self.context.settings.get().folders));
         (None, own_folders)
     }
 

@@ -1,5 +1,7 @@
 //! Going on from the saved memory.
 
+use std::io;
+
 use super::failures::{io_failure, link_cause};
 use super::linux::put_aside;
 use super::{Boot, Met, Partial, Progress, TAKE_UP, connect, fingerprint};
@@ -50,12 +52,14 @@ impl Boot<'_> {
         put_aside(&self.home().process_log());
         // A machine goes on with the devices that it has.
         let files = if had_files {
-            let served = self.serve_files(&*backend, partial).await.ok().flatten();
-            let Some(files) = served else {
-                let why = "the server of the shared folders, which it uses, did not start".to_owned();
-                return Err(NotResumed::Unusable { why });
+            let did_not_start = |error: Option<io::Error>| {
+                let why = error.map_or(String::new(), |error| format!(" ({error})"));
+                let why = format!("the server of the shared folders, which it uses, did not start{why}");
+                NotResumed::Unusable { why }
             };
-            Some(files)
+            let served = self.serve_files(&*backend, partial).await;
+            let files = served.map_err(|error| did_not_start(Some(error)))?;
+            Some(files.ok_or_else(|| did_not_start(None))?)
         } else {
             None
         };

@@ -114,11 +114,7 @@ impl Task {
             Err(failure) => {
                 tracing::warn!(message = failure.message, causes = ?failure.causes, "the disk has its old size");
                 let note = format!("{}. {}", failure.message, failure.hint);
-                self.change(|status| {
-                    if !status.notes.contains(&note) {
-                        status.notes.push(note);
-                    }
-                });
+                self.change(|status| status.notes.push(note));
             }
         }
         self.phase = Phase::Running(up);

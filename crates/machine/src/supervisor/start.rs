@@ -304,11 +304,7 @@ impl Task {
         };
         if now != *spec {
             let note = "The change takes effect when the machine is started the next time.".to_owned();
-            self.change(|status| {
-                if !status.notes.contains(&note) {
-                    status.notes.push(note);
-                }
-            });
+            self.change(|status| status.notes.push(note));
         }
     }
 }

@@ -407,6 +407,24 @@ async fn hardware_that_does_not_run_the_machine_is_left_and_remembered() -> io::
 }
 
 #[tokio::test]
+async fn what_two_attempts_meet_is_told_once() -> io::Result<()> {
+    let place = Place::new()?;
+    let fake = Fake {
+        crashes_once: Some(place.home.root().join("crashed")),
+        files: Some("/bin/false"),
+        ..Fake::new()
+    };
+    let supervisor = place.supervisor_with(fake);
+    supervisor.start().await.expect("it starts");
+    let notes = supervisor.status().borrow().notes.clone();
+    let told = notes
+        .iter()
+        .filter(|note| note.starts_with("No folder of this computer"));
+    assert_eq!(told.count(), 1, "{notes:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_emulator_that_crashes_before_linux_is_up_is_started_a_second_time() -> io::Result<()> {
     let place = Place::new()?;
     let fake = Fake {
