@@ -1,5 +1,4 @@
-//! The machine's own network: which addresses it has, the loopback device, name servers. The kernel has configured
-//! the card itself (`ip=` on its command line).
+//! The machine's own network: which addresses it has, the card, the loopback device, name servers.
 
 use std::{
     io,
@@ -21,8 +20,12 @@ const POOLS: &str = "wherry.pools=";
 /// The longest packet that the host can send.
 const MTU: &str = "wherry.mtu=";
 
-/// The card has one in every case.
+/// Where the kernel says the card's index, and is told its longest packet.
+const CARDS_INDEX: &str = "/sys/class/net/eth0/ifindex";
 const CARDS_MTU: &str = "/sys/class/net/eth0/mtu";
+
+/// What the machine calls itself.
+const HOST_NAME: &[u8] = b"wherry";
 
 const USUAL_MTU: u16 = 1500;
 
@@ -39,6 +42,11 @@ pub(super) enum Error {
     NoNetwork { command_line: String },
     #[error("Could not bring up the loopback device")]
     Loopback {
+        #[source]
+        source: io::Error,
+    },
+    #[error("Could not bring up the network card")]
+    Card {
         #[source]
         source: io::Error,
     },
@@ -78,6 +86,8 @@ pub(super) struct Addresses {
     /// Where the card leads to, and the name server there: QEMU's user network. What listens on the host's loopback
     /// is reachable at both.
     gateways: [Ipv4Addr; 2],
+    /// The card's own, which that network always gives; asking for it would take a second.
+    card: Ipv4Net,
     /// Where the agent answers DNS.
     pub(super) name_server: Ipv4Addr,
     /// What stands for the host's loopback.
@@ -89,6 +99,7 @@ impl Addresses {
         let at = |offset: u32| Ipv4Addr::from_bits(network.network().to_bits() + offset);
         Self {
             gateways: [at(2), at(3)],
+            card: Ipv4Net::new_assert(at(15), network.prefix_len()),
             name_server: at(53),
             host: at(254),
         }
@@ -154,6 +165,7 @@ fn listed(command_line: &str) -> Vec<Pool> {
 /// Brings the network up as far as it needs nobody's help.
 pub(super) fn up(addresses: Addresses) -> Result<(), Error> {
     loopback().map_err(|source| Error::Loopback { source })?;
+    card(addresses).map_err(|source| Error::Card { source })?;
     if let Some(mtu) = short_mtu() {
         fs_err::write(CARDS_MTU, mtu.to_string()).map_err(|source| Error::Mtu { mtu, source })?;
     }
@@ -161,9 +173,9 @@ pub(super) fn up(addresses: Addresses) -> Result<(), Error> {
     // on the loopback device, where a swarm would have to choose among them and the card's.
     let device = device().map_err(|source| Error::Device { source })?;
     for address in [addresses.name_server, addresses.host] {
-        own(address, device).map_err(|source| Error::Address { address, source })?;
+        own(address.into(), device).map_err(|source| Error::Address { address, source })?;
     }
-    // It stays the way out to everybody else: the kernel looked its neighbour up when the card was configured.
+    // It stays the way out to everybody else, as which it was looked at when the card was brought up.
     for address in addresses.gateways {
         prohibit(address).map_err(|source| Error::Prohibit { address, source })?;
     }
@@ -180,6 +192,19 @@ fn loopback() -> io::Result<()> {
     netlink::ask(netlink::route()?, &link_up(LOOPBACK, REQUEST | ACKNOWLEDGE))
 }
 
+/// Its address, and the way out.
+fn card(addresses: Addresses) -> io::Result<()> {
+    rustix::system::sethostname(HOST_NAME)?;
+    let index = index(CARDS_INDEX)?;
+    netlink::ask(netlink::route()?, &link_up(index, REQUEST | ACKNOWLEDGE))?;
+    own(addresses.card, index)?;
+    way_out(addresses.gateways[0], index)
+}
+
+fn index(file: &str) -> io::Result<u32> {
+    fs_err::read_to_string(file)?.trim().parse().map_err(io::Error::other)
+}
+
 /// Makes one that leads nowhere, and returns its index.
 fn device() -> io::Result<u32> {
     const IFLA_IFNAME: u16 = 3;
@@ -191,8 +216,7 @@ fn device() -> io::Result<u32> {
         .attribute(IFLA_IFNAME, DEVICE.as_bytes())
         .attribute(IFLA_LINKINFO, &kind);
     netlink::ask(netlink::route()?, &message)?;
-    let index = fs_err::read_to_string(DEVICES_INDEX)?;
-    index.trim().parse().map_err(io::Error::other)
+    index(DEVICES_INDEX)
 }
 
 /// `RTM_NEWLINK` with `IFF_UP`.
@@ -205,35 +229,50 @@ fn link_up(index: u32, flags: u16) -> Message {
     Message::new(RTM_NEWLINK, flags, &fixed)
 }
 
-/// `RTM_NEWADDR`: one address of our own.
-fn own(address: Ipv4Addr, device: u32) -> io::Result<()> {
+/// `RTM_NEWADDR`: one address of our own, in its network.
+fn own(address: Ipv4Net, device: u32) -> io::Result<()> {
     const RTM_NEWADDR: u16 = 20;
     const INET: u8 = 2;
     const IFA_ADDRESS: u16 = 1;
     const IFA_LOCAL: u16 = 2;
     // ifaddrmsg: family, length of the prefix, flags, scope (0 is the whole world); index.
-    let mut fixed = vec![INET, 32, 0, 0];
+    let mut fixed = vec![INET, address.prefix_len(), 0, 0];
     fixed.extend_from_slice(&device.to_ne_bytes());
     let flags = REQUEST | ACKNOWLEDGE | CREATE | EXCLUSIVE;
     let message = Message::new(RTM_NEWADDR, flags, &fixed)
-        .attribute(IFA_LOCAL, &address.octets())
-        .attribute(IFA_ADDRESS, &address.octets());
+        .attribute(IFA_LOCAL, &address.addr().octets())
+        .attribute(IFA_ADDRESS, &address.addr().octets());
     netlink::ask(netlink::route()?, &message)
 }
 
-/// `RTM_NEWROUTE` of the type that refuses at once.
+/// To everybody, by the card.
+fn way_out(gateway: Ipv4Addr, card: u32) -> io::Result<()> {
+    const UNICAST: u8 = 1;
+    const RTA_OIF: u16 = 4;
+    const RTA_GATEWAY: u16 = 5;
+    let message = route(0, UNICAST)
+        .attribute(RTA_GATEWAY, &gateway.octets())
+        .attribute(RTA_OIF, &card.to_ne_bytes());
+    netlink::ask(netlink::route()?, &message)
+}
+
+/// Of the type that refuses at once.
 fn prohibit(address: Ipv4Addr) -> io::Result<()> {
+    const PROHIBIT: u8 = 8;
+    const RTA_DST: u16 = 1;
+    let message = route(32, PROHIBIT).attribute(RTA_DST, &address.octets());
+    netlink::ask(netlink::route()?, &message)
+}
+
+/// `RTM_NEWROUTE`
+fn route(prefix: u8, kind: u8) -> Message {
     const RTM_NEWROUTE: u16 = 24;
     const INET: u8 = 2;
     const MAIN_TABLE: u8 = 254;
     const BOOT: u8 = 3;
-    const PROHIBIT: u8 = 8;
-    const RTA_DST: u16 = 1;
     // rtmsg: family, lengths of the prefixes of destination and source, tos, table, protocol, scope, type; flags.
-    let fixed = [INET, 32, 0, 0, MAIN_TABLE, BOOT, 0, PROHIBIT, 0, 0, 0, 0];
-    let flags = REQUEST | ACKNOWLEDGE | CREATE | EXCLUSIVE;
-    let message = Message::new(RTM_NEWROUTE, flags, &fixed).attribute(RTA_DST, &address.octets());
-    netlink::ask(netlink::route()?, &message)
+    let fixed = [INET, prefix, 0, 0, MAIN_TABLE, BOOT, 0, kind, 0, 0, 0, 0];
+    Message::new(RTM_NEWROUTE, REQUEST | ACKNOWLEDGE | CREATE | EXCLUSIVE, &fixed)
 }
 
 #[cfg(test)]
@@ -259,6 +298,7 @@ mod tests {
         assert_eq!(addresses.host, Ipv4Addr::new(192, 168, 65, 254));
         assert_eq!(addresses.name_server, Ipv4Addr::new(192, 168, 65, 53));
         assert_eq!(addresses.gateways[0], Ipv4Addr::new(192, 168, 65, 2));
+        assert_eq!(addresses.card.to_string(), "192.168.65.15/24");
         for line in [
             "",
             "wherry.network=",

@@ -1,7 +1,6 @@
 //! QEMU: on Linux, and on every other host as the fallback.
 
 use std::ffi::OsString;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -296,7 +295,6 @@ fn machine(accelerator: &str) -> &'static str {
 }
 
 fn kernel_command_line(network: &Plan) -> String {
-    let at = |offset: u32| Ipv4Addr::from_bits(network.machine.network().to_bits() + offset);
     let (console, clock) = if ARM {
         ("ttyAMA0", "")
     } else {
@@ -307,8 +305,6 @@ fn kernel_command_line(network: &Plan) -> String {
         &format!("console={console}{clock}"),
         "quiet loglevel=4",
         "root=/dev/vda rootfstype=erofs ro init=/sbin/wherry-agent",
-        // QEMU's user-mode network always gives these two addresses; asking for them would take a second.
-        &format!("ip={}::{}:{}:wherry:eth0:off", at(15), at(2), network.machine.netmask()),
         &network.words(),
         "panic=-1",
     ]
