@@ -371,7 +371,7 @@ fn find_own(home: &Home, folders: &[PathBuf], own: &[PathBuf]) -> (Vec<Folder>, 
             }
         };
         let Some(index) = own.iter().position(|own| *own == source) else {
-            notes.push(format!("The folder {} is {AT_ITS_START}", path.display()));
+            notes.push(not_yet_shared(path));
             continue;
         };
         let below = hidden.iter().filter_map(|hidden| hidden.strip_prefix(&source).ok());
@@ -595,8 +595,13 @@ async fn follow_binds(files: Files, session: Session) {
 }
 
 /// What the person is told of a folder that a machine whose own process serves folders did not have at its start.
-const AT_ITS_START: &str =
-    "shared when the machine starts the next time: QEMU takes folders only then, and 16 at most.";
+fn not_yet_shared(folder: &Path) -> String {
+    let folder = folder.display();
+    format!(
+        "The folder {folder} is shared when the machine starts the next time: QEMU takes folders only then, and \
+         {MOST_DEVICES} at most."
+    )
+}
 
 fn not_shared(folder: &Path, why: &str) -> String {
     format!("The folder {} is not shared with the machine: {why}", folder.display())
@@ -649,8 +654,7 @@ mod tests {
                 device(&person, "folder0", &["data/wherry"]),
             ]
         );
-        assert_eq!(notes.len(), 1, "{notes:?}");
-        assert!(notes[0].contains("/usr") && notes[0].contains(AT_ITS_START));
+        assert_eq!(notes, [not_yet_shared(Path::new("/usr"))]);
         Ok(())
     }
 

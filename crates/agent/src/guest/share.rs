@@ -99,7 +99,7 @@ impl Shares {
     pub(super) fn let_go(&self) -> Result<(), String> {
         let mut placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
         let paths = placed.folders.keys().cloned().collect();
-        if placed.devices.are_used(&paths) {
+        if placed.devices.are_used(&paths).map_err(|error| error.to_string())? {
             return Err("A container that runs uses a shared folder, which QEMU itself shares and cannot save".into());
         }
         for path in to_unmount(&placed.folders, &BTreeMap::new(), true) {

@@ -40,31 +40,33 @@ impl Devices {
     }
 
     /// Whether any is mounted that a container has, too.
-    pub(super) fn are_used(&self, placed: &BTreeSet<PathBuf>) -> bool {
+    pub(super) fn are_used(&self, placed: &BTreeSet<PathBuf>) -> io::Result<bool> {
         let mut ours = placed.clone();
         ours.extend(self.mounted.iter().map(|tag| Path::new(DEVICES).join(tag)));
-        let namespace = |process: &str| fs_err::read_link(format!("/proc/{process}/ns/mnt")).ok();
+        let namespace = |process: &str| fs_err::read_link(format!("/proc/{process}/ns/mnt"));
+        let own = namespace("self")?;
         let mut seen = BTreeSet::new();
-        let Ok(entries) = fs_err::read_dir("/proc") else {
-            return false;
-        };
-        let ids = entries
-            .filter_map(Result::ok)
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
-        let own = namespace("self");
-        for id in ids {
-            let Some(its) = namespace(&id) else { continue };
-            let is_own = own.as_ref() == Some(&its);
-            if !seen.insert(its) {
+        for entry in fs_err::read_dir("/proc")? {
+            let Ok(id) = entry?.file_name().into_string() else {
+                continue;
+            };
+            if !id.bytes().all(|byte| byte.is_ascii_digit()) {
                 continue;
             }
-            let mounts = fs_err::read_to_string(format!("/proc/{id}/mountinfo")).unwrap_or_default();
-            if places(&mounts).any(|place| !is_own || !ours.contains(&place)) {
-                return true;
+            // One that ends meanwhile says nothing of its namespace, which others may be in.
+            let Ok(its) = namespace(&id) else { continue };
+            if seen.contains(&its) {
+                continue;
             }
+            let Ok(mounts) = fs_err::read_to_string(format!("/proc/{id}/mountinfo")) else {
+                continue;
+            };
+            if places(&mounts).any(|place| its != own || !ours.contains(&place)) {
+                return Ok(true);
+            }
+            seen.insert(its);
         }
-        false
+        Ok(false)
     }
 
     /// Lets go of all of them, when nothing is bound from them any more.
