@@ -25,6 +25,7 @@ mod mount;
 mod netlink;
 mod network;
 mod power;
+mod processors;
 mod proxy;
 mod publish;
 mod queue;
@@ -153,15 +154,28 @@ async fn run(mounted: Result<(), mount::Error>) {
         runtime: Handle::current(),
         power_off: CancellationToken::new(),
     });
+    let processors = tokio::task::spawn_blocking(processors::bring_up);
     tokio::spawn(reap(Arc::clone(&guest)));
     tokio::spawn(rest::watch(Arc::clone(&guest)));
     tokio::spawn(kernel::listen());
     // Before the engine: containers with a restart policy publish their ports as soon as it runs.
     wherry_link::carrier().spawn(link::keep(Arc::clone(&guest)));
     mount::limits();
-    // Beside all that it needs, which it waits for.
-    let mut running = mounted.is_ok().then(|| engine::start(&guest));
-    match prepare(&guest, mounted).await {
+    let engine = mounted.is_ok().then(|| {
+        let guest = Arc::clone(&guest);
+        tokio::spawn(async move {
+            // The engine's programs count them once, when they begin.
+            let _ = processors.await;
+            engine::start(&guest)
+        })
+    });
+    // Beside the engine, which waits for what it needs of it.
+    let prepared = prepare(&guest, mounted).await;
+    let mut running = match engine {
+        Some(engine) => engine.await.ok(),
+        None => None,
+    };
+    match prepared {
         Ok(()) => {
             guest.prepared.cancel();
             tokio::spawn(giveback::keep());

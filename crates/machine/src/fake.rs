@@ -335,14 +335,21 @@ pub(crate) fn kill(pid: u32) {
     let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
 }
 
+#[derive(Clone)]
+pub(crate) enum Wrong {
+    Crashes,
+    /// The guest never says a word here.
+    Silent(PathBuf),
+}
+
 /// A backend whose process sleeps. What runs by which accelerator, and what ends at once, is the test's choice.
 #[derive(Clone)]
 pub(crate) struct Fake {
     pub(crate) attempts: Vec<Attempt>,
     /// The accelerator whose process ends at once, as QEMU does when the hardware refuses it.
     pub(crate) ends_at_once: Option<&'static str>,
-    /// Where is noted that the first process ended at once; the next one goes on.
-    pub(crate) crashes_once: Option<PathBuf>,
+    /// What is wrong with the first process, and where it is noted that it was; the next one goes on.
+    pub(crate) wrong_once: Option<(Wrong, PathBuf)>,
     /// The accelerator whose guest never says a word, and where it does not.
     pub(crate) silent: Option<(&'static str, PathBuf)>,
     /// How long what the settings call a minute is.
@@ -364,7 +371,7 @@ impl Fake {
         Self {
             attempts: vec![attempt],
             ends_at_once: None,
-            crashes_once: None,
+            wrong_once: None,
             silent: None,
             minute: Duration::from_mins(1),
             fingerprint: "fake 1",
@@ -428,13 +435,17 @@ impl Backend for Fake {
         _folders: Folders<'_>,
         _begin: Begin,
     ) -> Launch {
-        let silent = self.silent.as_ref().filter(|(silent, _)| *silent == accelerator);
-        // A process that ends at once has no time to listen.
-        let crashes = self
-            .crashes_once
+        let once = self
+            .wrong_once
             .as_ref()
-            .is_some_and(|note| fs_err::File::create_new(note).is_ok());
-        let (script, link) = if crashes {
+            .filter(|(_, note)| fs_err::File::create_new(note).is_ok());
+        let silent = match (once, &self.silent) {
+            (Some((Wrong::Silent(link), _)), _) => Some(link),
+            (_, Some((silent, link))) if *silent == accelerator => Some(link),
+            _ => None,
+        };
+        // A process that ends at once has no time to listen.
+        let (script, link) = if let Some((Wrong::Crashes, _)) = once {
             (
                 "echo an assertion failed; kill -ABRT $$",
                 home.run().join("nobody.sock"),
@@ -445,10 +456,7 @@ impl Backend for Fake {
                 home.run().join("nobody.sock"),
             )
         } else {
-            (
-                "exec sleep 600",
-                silent.map_or_else(|| home.link(), |(_, link)| link.clone()),
-            )
+            ("exec sleep 600", silent.cloned().unwrap_or_else(|| home.link()))
         };
         Launch {
             program: "/bin/sh".into(),

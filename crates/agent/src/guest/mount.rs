@@ -280,7 +280,7 @@ pub(super) fn join_group(group: &str, process: Pid) {
     }
 }
 
-/// Settings, limits and the name. None of them is worth not starting.
+/// Settings and limits. None of them is worth not starting.
 pub(super) fn limits() {
     for (name, value) in SETTINGS {
         if let Err(error) = fs_err::write(format!("/proc/sys/{name}"), value) {
@@ -307,9 +307,6 @@ pub(super) fn limits() {
         if let Err(error) = setrlimit(resource, limit) {
             say!("limits: {error}");
         }
-    }
-    if let Err(error) = rustix::system::sethostname(b"wherry") {
-        say!("host name: {error}");
     }
     // The one process that must not be chosen when memory runs out.
     let _ = fs_err::write("/proc/self/oom_score_adj", "-1000");

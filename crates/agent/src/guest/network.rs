@@ -24,9 +24,6 @@ const MTU: &str = "wherry.mtu=";
 const CARDS_INDEX: &str = "/sys/class/net/eth0/ifindex";
 const CARDS_MTU: &str = "/sys/class/net/eth0/mtu";
 
-/// What the machine calls itself.
-const HOST_NAME: &[u8] = b"wherry";
-
 const USUAL_MTU: u16 = 1500;
 
 /// The loopback device has this index in every network namespace.
@@ -194,7 +191,6 @@ fn loopback() -> io::Result<()> {
 
 /// Its address, and the way out.
 fn card(addresses: Addresses) -> io::Result<()> {
-    rustix::system::sethostname(HOST_NAME)?;
     let index = index(CARDS_INDEX)?;
     netlink::ask(netlink::route()?, &link_up(index, REQUEST | ACKNOWLEDGE))?;
     own(addresses.card, index)?;

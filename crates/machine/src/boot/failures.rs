@@ -95,9 +95,14 @@ pub(super) fn does_not_fit(cause: String) -> Failure {
     }
 }
 
-pub(super) fn ended_once(failure: &Failure) -> String {
-    let said = failure.causes.last().map_or("without a word", String::as_str);
-    format!("The machine's process ended by itself before Linux was up ({said}), and was started a second time.")
+/// Where QEMU said nothing, Linux may have: it ends the process when it cannot go on.
+pub(super) fn started_again(why: &str, failure: &Failure) -> String {
+    let words = match failure.code {
+        FailureCode::Died => failure.causes.last().or(failure.console.last()),
+        _ => None,
+    };
+    let words = words.map(|words| format!(" ({words})")).unwrap_or_default();
+    format!("The machine was started a second time: {why}{words}.")
 }
 
 /// The machine's process has ended and nobody asked for it.

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use wherry_link::Error as LinkError;
 
-use super::failures::{ended_once, io_failure, link_cause};
+use super::failures::{io_failure, link_cause, started_again};
 use super::{Boot, Met, Partial, Progress, connect, fingerprint};
 use crate::accelerator::{self, Failures};
 use crate::backend::{Attempt, Backend, Begin, Facts, Folders, Launch};
@@ -27,12 +27,7 @@ const SERVES_FOLDERS: Duration = Duration::from_secs(5);
 /// Why one attempt to bring up Linux did not end well.
 pub(super) enum Silence {
     /// It may be the accelerator's fault: the guest said nothing, or the process ended before it did.
-    NoSign {
-        why: String,
-        failure: Failure,
-        /// Whether the process ended by itself.
-        ended: bool,
-    },
+    NoSign { why: String, failure: Failure },
     /// It is not.
     Other(Failure),
 }
@@ -95,13 +90,12 @@ impl Boot<'_> {
             }
             let plan = (spec, &network);
             let mut outcome = self.attempt(&backend, &facts, plan, *attempt, partial).await;
-            // QEMU itself fails an assertion in about one of 150 starts by emulation on a busy computer.
-            if let Err(Silence::NoSign {
-                failure, ended: true, ..
-            }) = &outcome
+            // QEMU's emulation goes wrong by itself in about one of 500 starts on a busy computer: an assertion of its own
+            // fails, or the guest waits for a device for ever.
+            if let Err(Silence::NoSign { why, failure }) = &outcome
                 && !attempt.hardware
             {
-                self.tell(Progress::Note(ended_once(failure))).await;
+                self.tell(Progress::Note(started_again(why, failure))).await;
                 partial.kill(self.home()).await;
                 outcome = self.attempt(&backend, &facts, plan, *attempt, partial).await;
             }
@@ -116,7 +110,7 @@ impl Boot<'_> {
                     self.tell(Progress::Done { detail: Some(detail) }).await;
                     return Ok(met);
                 }
-                Err(Silence::NoSign { why, failure, .. }) => {
+                Err(Silence::NoSign { why, failure }) => {
                     partial.kill(self.home()).await;
                     if index == last {
                         let backend = Arc::clone(&backend);
@@ -198,17 +192,12 @@ impl Boot<'_> {
                 hint: format!("Its own words are in {}.", self.home().process_log().display()),
                 console: self.console(),
             };
-            Silence::NoSign {
-                why,
-                failure,
-                ended: true,
-            }
+            Silence::NoSign { why, failure }
         };
         let stream = tokio::select! {
             stream = connect(&launch.link, &process) => stream.map_err(|error| Silence::NoSign {
                 why: error.to_string(),
                 failure: self.silence(vec![error.to_string()]),
-                ended: false,
             })?,
             () = process.ended() => return Err(ended()),
         };
@@ -225,7 +214,6 @@ impl Boot<'_> {
                 return Err(Silence::NoSign {
                     why,
                     failure: self.silence(vec![link_cause(&error)]),
-                    ended: false,
                 });
             }
         };

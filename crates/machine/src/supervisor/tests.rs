@@ -10,7 +10,7 @@ use wherry_link::{GuestFailure, Secret, Stage};
 
 use super::*;
 use crate::backend::Attempt;
-use crate::fake::{Fake, Guest, kill, published, ready, report};
+use crate::fake::{Fake, Guest, Wrong, kill, published, ready, report};
 use crate::{FailureCode, Home, ProxyChoice, SettingsChange, Step, ports, system};
 
 mod disk;
@@ -410,7 +410,7 @@ async fn hardware_that_does_not_run_the_machine_is_left_and_remembered() -> io::
 async fn what_two_attempts_meet_is_told_once() -> io::Result<()> {
     let place = Place::new()?;
     let fake = Fake {
-        crashes_once: Some(place.home.root().join("crashed")),
+        wrong_once: Some((Wrong::Crashes, place.home.root().join("crashed"))),
         files: Some("/bin/false"),
         ..Fake::new()
     };
@@ -428,7 +428,7 @@ async fn what_two_attempts_meet_is_told_once() -> io::Result<()> {
 async fn an_emulator_that_crashes_before_linux_is_up_is_started_a_second_time() -> io::Result<()> {
     let place = Place::new()?;
     let fake = Fake {
-        crashes_once: Some(place.home.root().join("crashed")),
+        wrong_once: Some((Wrong::Crashes, place.home.root().join("crashed"))),
         ..Fake::new()
     };
     let supervisor = place.supervisor_with(fake);
@@ -451,6 +451,44 @@ async fn an_emulator_that_crashes_before_linux_is_up_is_started_a_second_time() 
         .await
         .expect_err("it ends each time");
     assert_eq!(failure.code, FailureCode::Died);
+    assert_eq!(Record::of_running(&place.home), None, "nothing goes on");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_emulated_guest_that_never_says_a_word_is_started_a_second_time() -> io::Result<()> {
+    let place = Place::new()?;
+    let link = place.home.root().join("silent.sock");
+    // Connections wait here for ever.
+    let _listener = tokio::net::UnixListener::bind(&link)?;
+    let attempt = Attempt {
+        accelerator: "tcg",
+        hardware: false,
+        first_word: Duration::from_secs(1),
+    };
+    let fake = Fake {
+        attempts: vec![attempt],
+        wrong_once: Some((Wrong::Silent(link.clone()), place.home.root().join("silent"))),
+        ..Fake::new()
+    };
+    let supervisor = place.supervisor_with(fake);
+    supervisor.start().await.expect("it starts");
+    let told = "The machine was started a second time: no sign of life within 1 s.";
+    let notes = supervisor.status().borrow().notes.clone();
+    assert!(notes.iter().any(|note| note == told), "{notes:?}");
+    supervisor.stop().await.expect("it stops");
+
+    let fake = Fake {
+        attempts: vec![attempt],
+        silent: Some(("tcg", link)),
+        ..Fake::new()
+    };
+    let failure = place
+        .supervisor_with(fake)
+        .start()
+        .await
+        .expect_err("it is silent each time");
+    assert_eq!(failure.code, FailureCode::NoAnswer);
     assert_eq!(Record::of_running(&place.home), None, "nothing goes on");
     Ok(())
 }
