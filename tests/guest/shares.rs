@@ -256,8 +256,9 @@ fn folders_come_and_go(machine: &Machine) {
     };
     let not_yet = read(machine);
     let words = String::from_utf8_lossy(&not_yet.stderr).into_owned();
-    let sentence =
-        format!("{path} is not shared with the machine. Share it in Settings > Folders, or with: wherry share add");
+    let sentence = format!(
+        "{path} is not shared with the machine. Share it in Settings > File sharing, or with: wherry share add"
+    );
     assert!(!not_yet.status.success() && words.contains(&sentence), "{words}");
     machine.wherry(&["share", "add", path]);
     assert_eq!(String::from_utf8_lossy(&read(machine).stdout), "from elsewhere\n");

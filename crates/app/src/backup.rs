@@ -13,7 +13,7 @@ use wherry_engine::{
 };
 use wherry_machine::SettingsChange;
 
-use crate::{App, BackupMake, BackupRestore, Code, Problem, Settings, Theme, Topic};
+use crate::{App, BackupMake, BackupRestore, Code, Problem, Settings, Theme, Topic, private_file};
 
 /// One at a time works on an engine for this home, whichever process it is in.
 struct Turn {
@@ -31,7 +31,7 @@ fn turn(path: &Path) -> io::Result<Option<Turn>> {
     if let Some(folder) = path.parent() {
         wherry_machine::Home::at(folder).create_root()?;
     }
-    let mut file = fs_err::OpenOptions::new()
+    let mut file = private_file::options()
         .create(true)
         .truncate(false)
         .read(true)
@@ -211,6 +211,7 @@ mod tests {
                 0o700,
                 "a home that a backup makes is nobody else's"
             );
+            assert_eq!(fs_err::metadata(&path)?.permissions().mode() & 0o777, 0o600);
         }
         assert!(turn(&path)?.is_none(), "taken");
         let owner = first.owner.clone();

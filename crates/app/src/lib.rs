@@ -23,6 +23,7 @@ mod newer;
 mod panics;
 mod port;
 mod preflight;
+mod private_file;
 mod problem;
 mod pull;
 mod record;

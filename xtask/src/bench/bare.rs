@@ -118,8 +118,9 @@ fn without_folders(words: impl Iterator<Item = String>) -> impl Iterator<Item = 
 /// An argument of the machine's QEMU as the bare one needs it.
 fn bare_argument(argument: String, disk: &Path, console: &Path) -> String {
     if argument.contains("init=") {
+        // Without the agent Linux brings up its processors itself.
         let kept = argument.split(' ').filter(|word| {
-            !["root=", "rootfstype=", "init="]
+            !["root=", "rootfstype=", "init=", "maxcpus=", "noreplace-smp"]
                 .iter()
                 .any(|option| word.starts_with(option))
                 && *word != "ro"
@@ -190,7 +191,9 @@ mod tests {
     fn only_what_is_ours_is_taken_out_of_the_arguments() {
         let bare = |argument: &str| bare_argument(argument.to_owned(), Path::new("/d"), Path::new("/c"));
         assert_eq!(
-            bare("console=ttyS0 quiet root=/dev/vda rootfstype=erofs ro init=/sbin/wherry-agent panic=-1"),
+            bare(
+                "console=ttyS0 quiet root=/dev/vda rootfstype=erofs ro init=/sbin/wherry-agent panic=-1 maxcpus=1 noreplace-smp"
+            ),
             "console=ttyS0 quiet panic=-1 root=/dev/vdb rootfstype=ext4 rw init=/init"
         );
         assert_eq!(

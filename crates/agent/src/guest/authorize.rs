@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 use wherry_link::Folder;
 
-use super::{Guest, log::say};
+use super::{Guest, log::say, share::Shares};
 
 /// By this name dockerd's settings call it, and where it looks for one of that name.
 pub(super) const NAME: &str = "wherry";
@@ -52,7 +52,7 @@ pub(super) fn listen(guest: &Arc<Guest>) -> Result<(), Error> {
             match listener.accept().await {
                 Ok((engine, _)) => {
                     let guest = Arc::clone(&guest);
-                    tokio::spawn(async move { serve(engine, |path| guest.shares.has(path)).await });
+                    tokio::spawn(async move { serve(engine, |path| guest.shares.has(path), Shares::can_be()).await });
                 }
                 Err(error) => {
                     say!("{SOCKET}: {error}");
@@ -65,8 +65,8 @@ pub(super) fn listen(guest: &Arc<Guest>) -> Result<(), Error> {
     Ok(())
 }
 
-async fn serve(engine: UnixStream, shared: impl Fn(&Path) -> bool) {
-    let answer = service_fn(|request| answer(&shared, request));
+async fn serve(engine: UnixStream, shared: impl Fn(&Path) -> bool, can_share: bool) {
+    let answer = service_fn(|request| answer(&shared, can_share, request));
     // An engine that leaves in the middle of a request wants no answer.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(engine), answer)
@@ -75,6 +75,7 @@ async fn serve(engine: UnixStream, shared: impl Fn(&Path) -> bool) {
 
 async fn answer(
     shared: impl Fn(&Path) -> bool,
+    can_share: bool,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (asked, body) = request.into_parts();
@@ -84,7 +85,7 @@ async fn answer(
     let answer = match asked.uri.path() {
         "/Plugin.Activate" => json!({ "Implements": ["authz"] }),
         "/AuthZPlugin.AuthZReq" => match body {
-            Ok(body) => match refusal(&body.to_bytes(), shared) {
+            Ok(body) => match refusal(&body.to_bytes(), shared, can_share) {
                 Some(message) => json!({ "Allow": false, "Msg": message }),
                 None => json!({ "Allow": true }),
             },
@@ -96,7 +97,7 @@ async fn answer(
 }
 
 /// Why the container cannot be made. What is not understood is the engine's to judge.
-fn refusal(asked: &[u8], shared: impl Fn(&Path) -> bool) -> Option<String> {
+fn refusal(asked: &[u8], shared: impl Fn(&Path) -> bool, can_share: bool) -> Option<String> {
     let asked: Asked = serde_json::from_slice(asked).ok()?;
     let path = asked.uri.split('?').next().unwrap_or_default();
     if asked.method != "POST" || !path.ends_with("/containers/create") {
@@ -107,9 +108,15 @@ fn refusal(asked: &[u8], shared: impl Fn(&Path) -> bool) -> Option<String> {
     let missing = sources(&body["HostConfig"]).find(|source| !shared(source) && !is_machines(source))?;
     let has_place = Folder::has_place_at(&missing);
     let missing = missing.display();
-    Some(if has_place {
+    Some(if has_place && can_share {
         format!(
-            "{missing} is not shared with the machine. Share it in Settings > Folders, or with: wherry share add {missing}"
+            "{missing} is not shared with the machine. Share it in Settings > File sharing, or with: wherry share add \
+             {missing}"
+        )
+    } else if has_place {
+        format!(
+            "{missing} is not in the machine, which was started without any folder of this computer's. \
+             Why, says: wherry status"
         )
     } else {
         format!(
@@ -174,7 +181,15 @@ mod tests {
 
     fn made_with(host: &Value) -> Option<String> {
         let shared = |path: &Path| path.starts_with("/home/ada");
-        refusal(&asked("/v1.45/containers/create?name=web", host), shared)
+        refusal(&asked("/v1.45/containers/create?name=web", host), shared, true)
+    }
+
+    #[test]
+    fn where_nothing_can_be_shared_nobody_is_told_to() {
+        let asked = asked("/v1.45/containers/create", &json!({ "Binds": ["/srv/www:/www"] }));
+        let why = refusal(&asked, |_| false, false).expect("refused");
+        assert!(why.starts_with("/srv/www is not in the machine"), "{why}");
+        assert!(!why.contains("wherry share"), "{why}");
     }
 
     #[test]
@@ -183,7 +198,8 @@ mod tests {
         assert_eq!(
             elsewhere.as_deref(),
             Some(
-                "/srv/www is not shared with the machine. Share it in Settings > Folders, or with: wherry share add /srv/www"
+                "/srv/www is not shared with the machine. Share it in Settings > File sharing, or with: wherry share add \
+                 /srv/www"
             )
         );
         let mounts = json!([
@@ -215,7 +231,7 @@ mod tests {
     #[tokio::test]
     async fn a_long_answer_of_the_engine_is_heard_to_its_end_and_the_next_goes_the_same_way() -> io::Result<()> {
         let (engine, plugin) = UnixStream::pair()?;
-        let serving = tokio::spawn(serve(plugin, |_| true));
+        let serving = tokio::spawn(serve(plugin, |_| true, true));
         let mut engine = BufReader::new(engine);
         for request in 1..=2 {
             let long = "x".repeat(4 << 20);
@@ -250,10 +266,13 @@ mod tests {
     #[test]
     fn other_requests_and_what_is_not_understood_are_the_engines_to_judge() {
         let host = json!({ "Binds": ["/srv/www:/www"] });
-        assert_eq!(refusal(&asked("/v1.45/containers/abc/start", &host), |_| false), None);
-        assert_eq!(refusal(b"{}", |_| false), None);
-        assert_eq!(refusal(b"nonsense", |_| false), None);
+        assert_eq!(
+            refusal(&asked("/v1.45/containers/abc/start", &host), |_| false, true),
+            None
+        );
+        assert_eq!(refusal(b"{}", |_| false, true), None);
+        assert_eq!(refusal(b"nonsense", |_| false, true), None);
         let without_body = br#"{"RequestMethod":"POST","RequestUri":"/containers/create"}"#;
-        assert_eq!(refusal(without_body, |_| false), None);
+        assert_eq!(refusal(without_body, |_| false, true), None);
     }
 }

@@ -115,9 +115,14 @@ impl Shares {
         placed.folders.keys().any(|folder| path.starts_with(folder))
     }
 
+    /// Whether the machine came with anything that folders of the host are shared by.
+    pub(super) fn can_be() -> bool {
+        has_device(Path::new("/sys/bus/virtio/devices"))
+    }
+
     /// Waits until the host has said what it shares, when it can share anything.
     pub(super) async fn told(&self) {
-        if !has_device(Path::new("/sys/bus/virtio/devices")) {
+        if !Self::can_be() {
             return;
         }
         let mut told = self.told.subscribe();

@@ -19,7 +19,7 @@ use wherry_engine::{Shell, shell_line};
 
 use crate::events::Events;
 use crate::explain::container_name;
-use crate::{App, Event, Outcome, Problem, TaskId, Topic};
+use crate::{App, Event, Outcome, Problem, TaskId, Topic, private_file};
 
 pub(crate) use self::containers::{act, export, remove, restart, run, signal, start, stop};
 pub(crate) use self::files::{delete_file, download, make_folder, rename_file, save_file, upload};
@@ -205,16 +205,10 @@ impl History {
     }
 
     fn append(&self, clicked: &Clicked) -> std::io::Result<()> {
-        let mut options = fs_err::OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        {
-            use fs_err::os::unix::fs::OpenOptionsExt as _;
-            options.mode(0o600);
-        }
         let mut line = serde_json::to_vec(clicked)?;
         line.push(b'\n');
-        options.open(&self.file)?.write_all(&line)
+        let mut file = private_file::options().create(true).append(true).open(&self.file)?;
+        file.write_all(&line)
     }
 
     /// What is too old or too much goes, from the file too.

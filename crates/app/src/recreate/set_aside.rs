@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use wherry_engine::{ContainerState, Engine, Error, Link, Removal, RunSpec, TrashId};
 
 use crate::commands::container;
-use crate::{App, Code, ContainerRemove, Problem};
+use crate::{App, Code, ContainerRemove, Problem, private_file};
 
 /// How far it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,13 +154,8 @@ impl Entry {
     pub(super) fn write(folder: &Path, set_aside: &SetAside) -> io::Result<Entry> {
         fs_err::create_dir_all(folder)?;
         let path = folder.join(format!("{}.json", set_aside.id));
-        let mut options = OpenOptions::new();
+        let mut options = private_file::options();
         options.create(true).read(true).write(true).truncate(false);
-        #[cfg(unix)]
-        {
-            use fs_err::os::unix::fs::OpenOptionsExt as _;
-            options.mode(0o600);
-        }
         let file = options.open(&path)?;
         if let Err(TryLockError::WouldBlock) = file.file().try_lock() {
             return Err(io::Error::other("it is being made anew already"));

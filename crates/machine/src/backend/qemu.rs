@@ -21,10 +21,9 @@ const FIRST_WORD_EMULATION: Duration = Duration::from_secs(90);
 /// and a program read to where another one was would run as that other one. The guest clears each page before its use.
 const CLEARED_PAGES: &str = " init_on_alloc=1";
 
-/// Linux finds its devices with one processor, and the agent brings up the others: an emulated one takes a tenth of a second,
-/// in which the engine's start goes on beside it. And QEMU, which emulates each in a thread of its own, fails an
-/// assertion now and then when Linux moves to another one while it finds the devices. Without the second word Linux
-/// would write itself anew for one processor, and back.
+/// Linux starts with one processor, and the agent brings up the others: each emulated one takes a tenth of a second and more,
+/// and what the engine needs is made ready beside that. Without the second word Linux would write itself anew for one
+/// processor, and back.
 const ONE_PROCESSOR: &str = if ARM { "" } else { " maxcpus=1 noreplace-smp" };
 
 /// Everything that QEMU emulates, but for what only real hardware has a gain of: a kernel that is told that instructions
@@ -200,14 +199,7 @@ impl Backend for Qemu {
         option("-m", &format!("{}M", spec.memory_mib));
 
         option("-kernel", &self.image.kernel.to_string_lossy());
-        let mut words = kernel_command_line(network);
-        if accelerator == "tcg" {
-            words += ONE_PROCESSOR;
-            if files {
-                words += CLEARED_PAGES;
-            }
-        }
-        option("-append", &words);
+        option("-append", &kernel_command_line(network, accelerator, files));
 
         option(
             "-drive",
@@ -303,13 +295,18 @@ fn machine(accelerator: &str) -> &'static str {
     }
 }
 
-fn kernel_command_line(network: &Plan) -> String {
+fn kernel_command_line(network: &Plan, accelerator: &str, files: bool) -> String {
     let (console, clock) = if ARM {
         ("ttyAMA0", "")
     } else {
         // An idle machine would otherwise wake twice a second to compare its clock with another one. And Linux would
         // panic when this computer is too busy to give the machine four ticks of a timer in the time of ten.
         ("ttyS0", " tsc=nowatchdog no_timer_check")
+    };
+    let emulated = match (accelerator, files) {
+        ("tcg", true) => ONE_PROCESSOR.to_owned() + CLEARED_PAGES,
+        ("tcg", false) => ONE_PROCESSOR.to_owned(),
+        _ => String::new(),
     };
     [
         &format!("console={console}{clock}"),
@@ -319,6 +316,7 @@ fn kernel_command_line(network: &Plan) -> String {
         "panic=-1",
     ]
     .join(" ")
+        + &emulated
 }
 
 /// A path as the value of one of QEMU's options, where a comma starts the next one.
