@@ -90,8 +90,8 @@ impl Boot<'_> {
             }
             let plan = (spec, &network);
             let mut outcome = self.attempt(&backend, &facts, plan, *attempt, partial).await;
-            // QEMU's emulation goes wrong by itself in about one of 500 starts on a busy computer: an assertion of its own
-            // fails, or the guest waits for a device for ever.
+            // Some of a thousand starts by emulation go wrong by themselves on a busy computer: an assertion of QEMU's own
+            // fails, or the guest falls silent (docs/figures.md).
             if let Err(Silence::NoSign { why, failure }) = &outcome
                 && !attempt.hardware
             {
