@@ -5,6 +5,7 @@ import { onChanged } from "./events.svelte";
 class SettingsStore {
   value = $state.raw<Settings | null>(null);
   problem = $state.raw<Problem | null>(null);
+  #changed = Promise.resolve();
 
   constructor() {
     onChanged(["settings"], () => void this.refresh());
@@ -18,10 +19,17 @@ class SettingsStore {
     }
   }
 
-  async change(change: Partial<Settings>): Promise<void> {
+  /** One after the other: each is made of what the one before has left. */
+  change(change: (now: Settings) => Partial<Settings>): Promise<void> {
+    this.#changed = this.#changed.then(() => this.#apply(change));
+    return this.#changed;
+  }
+
+  async #apply(change: (now: Settings) => Partial<Settings>): Promise<void> {
     try {
       // Onto what is there now: choosing an engine changes the settings too.
-      this.#take(await call("settings.set", { ...(await call("settings.get")), ...change }));
+      const now = await call("settings.get");
+      this.#take(await call("settings.set", { ...now, ...change(now) }));
     } catch (error) {
       this.problem = problemOf(error);
     }
