@@ -165,7 +165,9 @@ async fn run(mounted: Result<(), mount::Error>) {
         let guest = Arc::clone(&guest);
         tokio::spawn(async move {
             // The engine's programs count them once, when they begin.
-            let _ = processors.await;
+            if let Err(error) = processors.await {
+                say!("processors: {error}");
+            }
             engine::start(&guest)
         })
     });
